@@ -1,0 +1,178 @@
+"""Every way a download can fail, cut by whose move is next.
+
+`TryAgainLater`  the network or the server may do better in a while; these are retried.
+`WrongRequest`   this URL, as it is, will not work; asking again changes nothing.
+`LocalProblem`   our side of the wire: the disk, the name, the caller.
+
+The first sentence of a docstring is what a user reads, so keep it one plain sentence.
+Class names are stable: they stand in reports and scripts match on them.
+`CancelledError` is Twisted's, and is never renamed, retried or logged as a failure.
+"""
+
+from __future__ import annotations
+
+
+class DownloadError(Exception):
+    """The download failed.
+
+    `detail` says what was seen, `url` is the address without secrets, `http_status` the
+    status code when there was one, `attempts` how many requests the job made in all.
+    The error underneath, when there is one, is `__cause__`.
+    """
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        url: str | None = None,
+        http_status: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.url = url
+        self.http_status = http_status
+        self.attempts = 0
+
+    def __str__(self) -> str:
+        sentence = first_sentence(type(self))
+        return f"{sentence}: {self.detail}" if self.detail else sentence
+
+
+def first_sentence(cls: type[BaseException]) -> str:
+    """The sentence a user reads for `cls`: its docstring's first line without the full stop."""
+    return (cls.__doc__ or cls.__name__).partition("\n")[0].rstrip(".")
+
+
+# --- the network or the server may do better in a while -------------------------------------
+
+
+class TryAgainLater(DownloadError):
+    """The server or the network failed for now."""
+
+
+class ResolveError(TryAgainLater):
+    """The host's name has no address."""
+
+
+class ConnectError(TryAgainLater):
+    """No connection to the server."""
+
+
+class ConnectTimeout(ConnectError):
+    """The connection was not ready in time."""
+
+
+class ConnectionLost(TryAgainLater):
+    """The server closed the connection before it answered."""
+
+
+class FirstByteTimeout(TryAgainLater):
+    """The server did not answer in time."""
+
+
+class StallTimeout(TryAgainLater):
+    """The transfer stalled."""
+
+
+class TruncatedBody(TryAgainLater):
+    """The connection ended before the whole file had come."""
+
+
+class ServerBusy(TryAgainLater):
+    """The server asked to come back later.
+
+    For 408, 425, 429 and 5xx (RFC 9110 §15, RFC 8470, RFC 6585). `retry_after` is what its
+    Retry-After header said, in seconds, or None.
+    """
+
+    retry_after: float | None = None
+
+
+# --- this URL, as it is, will not work ------------------------------------------------------
+
+
+class WrongRequest(DownloadError):
+    """The request cannot work as it is."""
+
+
+class BadUrl(WrongRequest):
+    """This is not a URL that can be fetched."""
+
+
+class HttpError(WrongRequest):
+    """The server refused the request."""
+
+
+class NotFound(HttpError):
+    """The server has no such file."""
+
+
+class TlsError(WrongRequest):
+    """The server's certificate or TLS handshake is not acceptable."""
+
+
+class BadResponse(WrongRequest):
+    """The server's answer breaks HTTP."""
+
+
+class TooManyRedirects(WrongRequest):
+    """The server redirects too often."""
+
+
+class InsecureRedirect(WrongRequest):
+    """The server redirects from https to http."""
+
+
+class ChecksumMismatch(WrongRequest):
+    """The file's checksum is not the expected one."""
+
+
+# --- our side of the wire -------------------------------------------------------------------
+
+
+class LocalProblem(DownloadError):
+    """Something on this machine stopped the download."""
+
+
+class BadName(LocalProblem):
+    """No file may be written under this name."""
+
+
+class TargetExists(LocalProblem):
+    """A file of this name is already there."""
+
+
+class TargetBusy(LocalProblem):
+    """Another download is writing this file."""
+
+
+class DiskError(LocalProblem):
+    """The file could not be written."""
+
+
+class DiskFull(DiskError):
+    """The disk is full."""
+
+
+class TotalTimeout(LocalProblem):
+    """The time allowed for this download is over."""
+
+
+class Closed(LocalProblem):
+    """The downloader is closed."""
+
+
+class InternalError(LocalProblem):
+    """A bug in this program, or in code that was handed to it."""
+
+
+# --- lists and options ----------------------------------------------------------------------
+
+
+class BadLine(ValueError):
+    """A line of a list that makes no job; `line` is its number, from 1."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+        self.message = message

@@ -1,0 +1,178 @@
+"""The values that travel: what is wanted, how hard to try, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from downloader.errors import DownloadError
+
+
+class Status(StrEnum):
+    """Where a job is, in aria2's six words."""
+
+    ACTIVE = "active"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    ERROR = "error"
+    COMPLETE = "complete"
+    REMOVED = "removed"
+
+
+class Naming(StrEnum):
+    """How a URL becomes a path: its last segment (`FLAT`), or host and whole path (`TREE`)."""
+
+    FLAT = "flat"
+    TREE = "tree"
+
+
+class OnConflict(StrEnum):
+    """What to do when the name is taken: another name, no download, or replace at the end."""
+
+    RENAME = "rename"
+    SKIP = "skip"
+    OVERWRITE = "overwrite"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file that is wanted.
+
+    `url` is http or https; `mirrors` are further URLs of the same file, tried in turn.
+    `directory` is where the file goes and is trusted: it is the caller's own.
+    `name` is a path below it, or None to take it from the URL; it never leads outside.
+    `headers` are sent to the origin of the URL and to no other.
+    `checksum` is `ALGORITHM=HEX`, such as `sha-256=9f86...`.
+    `line` is the job's line in its list, counted from 1, for reports.
+    """
+
+    url: str
+    directory: str = "."
+    name: str | None = None
+    mirrors: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    checksum: str | None = None
+    line: int | None = None
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The URL and its mirrors, in the order they are tried."""
+        return (self.url, *self.mirrors)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much at once.
+
+    `total` jobs in all, `per_host` jobs of one host (None: as many as `total`), and
+    `connections_per_host` connections to one host: the polite number, whatever the others say.
+    """
+
+    total: int = 32
+    per_host: int | None = None
+    connections_per_host: int = 6
+
+    def __post_init__(self) -> None:
+        if self.total < 1 or self.connections_per_host < 1 or (self.per_host or 1) < 1:
+            raise ValueError("limits are at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long each phase may take, in seconds.
+
+    `connect`: name, TCP and TLS together. `first_byte`: from the request to the whole head of
+    the answer. `stall`: the window in which at least `lowest_speed * stall` bytes, and one at
+    least, must come. `total`: the whole job, with waits and retries; None is no bound.
+    """
+
+    connect: float = 30.0
+    first_byte: float = 60.0
+    stall: float = 60.0
+    lowest_speed: int = 0
+    total: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often to try and how long to wait in between.
+
+    `tries` requests for each job, the first included. `wait` seconds before the second, growing
+    to `max_wait`, with jitter. A server's Retry-After is obeyed up to `retry_after_cap`.
+    """
+
+    tries: int = 5
+    wait: float = 1.0
+    max_wait: float = 60.0
+    retry_after_cap: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A running job as it stands: `length` is None while the server has not told it."""
+
+    job: Job
+    status: Status
+    path: str | None
+    received: int
+    length: int | None
+    attempts: int
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of one job.
+
+    `status` is COMPLETE, ERROR, or REMOVED for a job that was skipped or cancelled on its own.
+    `path` is the file, or where it would have been. `final_url` is the last hop, without
+    secrets. `attempts` counts requests for this job, `seconds` runs from its first.
+    `verified` is False when nothing proved the length: the body ended with its connection.
+    `sha256` is set when the job's checksum was one. `error` is None when complete.
+    """
+
+    job: Job
+    status: Status
+    path: str | None = None
+    final_url: str | None = None
+    http_status: int | None = None
+    bytes: int = 0
+    seconds: float = 0.0
+    attempts: int = 0
+    verified: bool = True
+    sha256: str | None = None
+    error: DownloadError | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a list: each job is counted in exactly one of the first five."""
+
+    complete: int = 0
+    failed: int = 0
+    skipped: int = 0
+    invalid: int = 0
+    pending: int = 0
+    unverified: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+    @property
+    def lines(self) -> int:
+        """How many jobs there were."""
+        return self.complete + self.failed + self.skipped + self.invalid + self.pending
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed and nothing is left to do."""
+        return self.failed == self.pending == 0
+
+    def count(self, result: Result) -> None:
+        """Add one job's outcome."""
+        if result.status is Status.COMPLETE:
+            self.complete += 1
+            self.bytes += result.bytes
+            self.unverified += not result.verified
+        elif result.status is Status.REMOVED:
+            self.skipped += 1
+        else:
+            self.failed += 1

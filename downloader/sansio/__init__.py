@@ -1,0 +1,1 @@
+"""Pure decisions: no Twisted, clock, socket, file or random number in here."""
