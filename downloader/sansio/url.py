@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv6Address
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import idna
 
@@ -18,6 +18,7 @@ from downloader.errors import BadUrl
 MAX_URL = 64 * 1024
 PORTS = {"http": 80, "https": 443}
 
+_REFUSED = frozenset(map(chr, range(33))) | {"\x7f", "\\"}
 _HOST_CHARS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._~")
 # RFC 3986 reserved and unreserved, and the percent sign of what is encoded already.
 _SAFE = "%!#$&'()*+,/:;=?@[]~-._"
@@ -65,9 +66,9 @@ def parse_url(text: str) -> HttpUrl:
     if not text.isascii():
         text = quote(text, safe=_SAFE) if text.isprintable() and " " not in text else text
         text = _with_idna_host(text)
-    for character in text:
-        if character <= " " or character == "\x7f" or character == "\\":
-            raise BadUrl(f"the character {character!r} is not allowed", url=redacted(text))
+    if not _REFUSED.isdisjoint(text):
+        character = next(c for c in text if c in _REFUSED)
+        raise BadUrl(f"the character {character!r} is not allowed", url=redacted(text))
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -119,8 +120,6 @@ def _scheme_reason(scheme: str) -> str:
 
 def _with_idna_host(text: str) -> str:
     """`text` with its percent-encoded UTF-8 host as A-labels; the rest as it was."""
-    from urllib.parse import unquote
-
     scheme, slashes, rest = text.partition("://")
     end = min((i for c in "/?#" if (i := rest.find(c)) >= 0), default=len(rest))
     userinfo, at, hostport = rest[:end].rpartition("@")
