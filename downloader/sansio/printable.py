@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 # Control, format (bidi overrides too), surrogate, private, unassigned; line and paragraph ends.
-_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
 def printable(text: str) -> str:
@@ -20,6 +20,6 @@ def printable(text: str) -> str:
 
 
 def _shown(character: str) -> str:
-    if unicodedata.category(character) not in _HIDDEN:
+    if unicodedata.category(character) not in HIDDEN:
         return character
     return character.encode("unicode_escape").decode("ascii")

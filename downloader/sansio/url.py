@@ -6,6 +6,7 @@ so nothing else in the package splits a URL. What is refused here is refused eve
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -19,9 +20,13 @@ MAX_URL = 64 * 1024
 PORTS = {"http": 80, "https": 443}
 
 _REFUSED = frozenset(map(chr, range(33))) | {"\x7f", "\\"}
+# C1 controls, white space, surrogates, and what turns the writing direction around.
+_REFUSED_WIDE = re.compile(r"[\x80-\x9f\s\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _HOST_CHARS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._~")
 # RFC 3986 reserved and unreserved, and the percent sign of what is encoded already.
 _SAFE = "%!#$&'()*+,/:;=?@[]~-._"
+_BRACKETED = re.compile(r"\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
+_USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:/+|//)?[^/?#]*@")
 # Query parameters that carry a secret in the signed URLs of today's object stores.
 _SECRET_WORDS = ("token", "sig", "secret", "password", "passwd", "credential", "auth", "key")
 
@@ -61,19 +66,17 @@ def parse_url(text: str) -> HttpUrl:
     Non-ASCII letters are encoded (UTF-8, IDNA 2008); white space and control characters are
     refused, not stripped, since two parsers may strip differently. The fragment is dropped.
     """
-    if len(text) > MAX_URL:
-        raise BadUrl(f"longer than {MAX_URL} characters")
+    _check_characters(text)
     if not text.isascii():
-        text = quote(text, safe=_SAFE) if text.isprintable() and " " not in text else text
-        text = _with_idna_host(text)
-    if not _REFUSED.isdisjoint(text):
-        character = next(c for c in text if c in _REFUSED)
-        raise BadUrl(f"the character {character!r} is not allowed", url=redacted(text))
+        text = _as_ascii(text)
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise BadUrl(str(error), url=redacted(text)) from error
+        # Its own words quote what stands before the @ of a password with a slash in it.
+        raise BadUrl("the host or the port is not valid", url=redacted(text)) from error
+    if port == 0:
+        raise BadUrl("the port is 0", url=redacted(text))
     if parts.scheme not in PORTS:
         raise BadUrl(_scheme_reason(parts.scheme), url=redacted(text))
     userinfo, at, _ = parts.netloc.rpartition("@")
@@ -91,26 +94,25 @@ def join(base: HttpUrl, location: str) -> HttpUrl:
     """The URL that a Location header means, seen from `base` (RFC 9110 §10.2.2)."""
     if not location:
         raise BadUrl("an empty Location")
+    _check_characters(location)  # urljoin would strip some
     return parse_url(urljoin(str(base), location))
 
 
 def redacted(url: str) -> str:
-    """`url` for logs and reports: no user, no password, no value of a secret-looking parameter."""
-    head, slashes, rest = url.partition("://")
-    if slashes:
-        end = min((i for c in "/?#" if (i := rest.find(c)) >= 0), default=len(rest))
-        rest = rest[:end].rpartition("@")[2] + rest[end:]
-        url = head + slashes + rest
-    path, mark, query = url.partition("?")
+    """`url` for logs and reports: no user, no password, no value of a secret-looking parameter.
+
+    The fragment is dropped too: it may carry a token and never reaches a server.
+    """
+    path, mark, query = _USERINFO.sub(r"\1", url.partition("#")[0]).partition("?")
     if not mark:
-        return url
-    query = query.partition("#")[0]
+        return path
     return path + mark + "&".join(_redacted_parameter(p) for p in query.split("&"))
 
 
 def _redacted_parameter(parameter: str) -> str:
     name, equals, _ = parameter.partition("=")
-    secret = any(word in name.lower() for word in _SECRET_WORDS)
+    plain = unquote(name).lower()
+    secret = any(word in plain for word in _SECRET_WORDS)
     return f"{name}=***" if equals and secret else parameter
 
 
@@ -118,27 +120,42 @@ def _scheme_reason(scheme: str) -> str:
     return f"the scheme {scheme!r} is not http or https" if scheme else "it has no http:// in front"
 
 
-def _with_idna_host(text: str) -> str:
-    """`text` with its percent-encoded UTF-8 host as A-labels; the rest as it was."""
+def _check_characters(text: str) -> None:
+    if len(text) > MAX_URL:
+        raise BadUrl(f"longer than {MAX_URL} characters")
+    if not _REFUSED.isdisjoint(text):
+        character = next(c for c in text if c in _REFUSED)
+    elif not text.isascii() and (match := _REFUSED_WIDE.search(text)):
+        character = match.group()
+    else:
+        return
+    raise BadUrl(f"the character {character!r} is not allowed", url=redacted(text))
+
+
+def _as_ascii(text: str) -> str:
+    """`text` with its host as A-labels and the rest percent-encoded (RFC 3987 §3.1)."""
     scheme, slashes, rest = text.partition("://")
     end = min((i for c in "/?#" if (i := rest.find(c)) >= 0), default=len(rest))
     userinfo, at, hostport = rest[:end].rpartition("@")
-    if not slashes or "%" not in hostport:
-        return text
-    host, colon, port = unquote(hostport).partition(":")
+    if slashes and not hostport.isascii():
+        # Before anything is encoded or decoded: %2F and %3A are no part of a host name.
+        host, colon, port = hostport.partition(":")
+        hostport = _idna_host(host, text) + colon + port
+    encoded = quote(f"{scheme}{slashes}{userinfo}{at}{hostport}{rest[end:]}", safe=_SAFE)
+    _check_characters(encoded)  # it grew
+    return encoded
+
+
+def _idna_host(host: str, text: str) -> str:
     try:
-        ascii_host = idna.encode(host, uts46=True).decode("ascii")
-    except idna.IDNAError as error:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except UnicodeError as error:
         raise BadUrl(f"the host name is not valid: {error}", url=redacted(text)) from error
-    return f"{scheme}://{userinfo}{at}{ascii_host}{colon}{port}{rest[end:]}"
 
 
 def _checked_host(host: str, netloc: str, text: str) -> str:
     if "[" in netloc or ":" in host:
-        try:
-            return str(IPv6Address(host))
-        except ValueError as error:
-            raise BadUrl(str(error), url=redacted(text)) from error
+        return _checked_address(host, netloc, text)
     if not host:
         raise BadUrl("it names no host", url=redacted(text))
     if not _HOST_CHARS.issuperset(host) or len(host) > 253:
@@ -146,3 +163,13 @@ def _checked_host(host: str, netloc: str, text: str) -> str:
     if host.startswith(".") or ".." in host:
         raise BadUrl(f"the host {host!r} has an empty label", url=redacted(text))
     return host
+
+
+def _checked_address(host: str, netloc: str, text: str) -> str:
+    """An IPv6 address in brackets, with nothing before, behind or in it (no zone either)."""
+    try:
+        if _BRACKETED.fullmatch(netloc.rpartition("@")[2]):
+            return str(IPv6Address(host))
+    except ValueError:
+        pass
+    raise BadUrl(f"the address {host!r} is not valid", url=redacted(text))
