@@ -40,7 +40,8 @@ class Job:
 
     `url` is http or https; `mirrors` are further URLs of the same file, tried in turn.
     `directory` is where the file goes and is trusted: it is the caller's own.
-    `name` is a path below it, or None to take it from the URL; it never leads outside.
+    `subdirectory` is a path below it, from a list and so not trusted; empty is `directory` itself.
+    `name` is a path below both, or None to take it from the URL; it never leads outside.
     `headers` are sent to the origin of the URL and to no other.
     `checksum` is `ALGORITHM=HEX`, such as `sha-256=9f86...`.
     `line` is the job's line in its list, counted from 1, for reports.
@@ -53,6 +54,7 @@ class Job:
     headers: tuple[tuple[str, str], ...] = ()
     checksum: str | None = None
     line: int | None = None
+    subdirectory: str = ""
 
     @property
     def urls(self) -> tuple[str, ...]:
