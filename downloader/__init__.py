@@ -1,0 +1,33 @@
+"""A concurrent download manager on Twisted: cancel means stopped, a file means whole."""
+
+from downloader import errors
+from downloader._version import __version__
+from downloader.client import Downloader
+from downloader.jobs import (
+    Job,
+    Limits,
+    Naming,
+    OnConflict,
+    Progress,
+    Report,
+    Result,
+    Retries,
+    Status,
+    Timeouts,
+)
+
+__all__ = [
+    "Downloader",
+    "Job",
+    "Limits",
+    "Naming",
+    "OnConflict",
+    "Progress",
+    "Report",
+    "Result",
+    "Retries",
+    "Status",
+    "Timeouts",
+    "__version__",
+    "errors",
+]

@@ -1,0 +1,220 @@
+"""The object a program holds: it joins the agent below and the transfers above."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.application.internet import backoffPolicy
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IHostnameResolver
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent
+
+from downloader._version import __version__
+from downloader.deadlines import Deadlines
+from downloader.errors import Closed, DownloadError
+from downloader.http1.agent import Agent
+from downloader.http1.redirect import RedirectAgent
+from downloader.http1.tls import TlsOptions
+from downloader.jobs import (
+    Job,
+    Limits,
+    Naming,
+    OnConflict,
+    Report,
+    Result,
+    Retries,
+    Timeouts,
+)
+from downloader.transfer.fetch import Setup, Transfer
+from downloader.transfer.folder import Folders
+from downloader.transfer.limiter import Limiter
+from downloader.transfer.run import Jobs, Run
+from downloader.transfer.taken import TakenNames
+
+if TYPE_CHECKING:
+    from downloader.http1.treqclient import HTTPClient
+
+USER_AGENT = f"downloader/{__version__}"
+
+
+class Downloader:
+    """Fetches files: one with `fetch`, a list of any length with `fetch_all`.
+
+    `reactor` is the program's. `headers` are sent with every request, to every origin; a job's
+    own go to its origin only. `verify_tls` off accepts any certificate. `trust_root` (an
+    IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the system's. `agent` may be
+    any IAgent; None makes one of ours, which is what every promise about cancelling rests on.
+
+    It closes by itself before the reactor shuts down: every transfer is cancelled, every file
+    flushed.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        limits: Limits = Limits(),  # noqa: B008  it is frozen
+        timeouts: Timeouts = Timeouts(),  # noqa: B008
+        retries: Retries = Retries(),  # noqa: B008
+        naming: Naming = Naming.FLAT,
+        on_conflict: OnConflict = OnConflict.RENAME,
+        content_disposition: bool = False,
+        headers: Sequence[tuple[str, str]] = (),
+        verify_tls: bool = True,
+        trust_root: Any = None,
+        resolver: IHostnameResolver | None = None,
+        agent: IAgent | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._own_agent: Agent | None = None
+        if agent is None:
+            self._own_agent = Agent(
+                reactor,
+                connections_per_host=limits.connections_per_host,
+                connect_timeout=timeouts.connect,
+                first_byte_timeout=timeouts.first_byte,
+                tls=TlsOptions(verify_tls, trust_root),
+                resolver=resolver,
+            )
+            agent = RedirectAgent(reactor, self._own_agent)
+        self.agent: IAgent = agent
+        self.limiter = Limiter(limits.total, limits.per_host)
+        self._setup = Setup(
+            clock=reactor,
+            agent=agent,
+            limiter=self.limiter,
+            deadlines=Deadlines(reactor),
+            folders=Folders(),
+            timeouts=timeouts,
+            retries=retries,
+            backoff=backoffPolicy(retries.wait, retries.max_wait),
+            naming=naming,
+            on_conflict=on_conflict,
+            content_disposition=content_disposition,
+            headers=_headers(headers),
+            answer_timeout=None if self._own_agent else timeouts.connect + timeouts.first_byte,
+        )
+        self._names = TakenNames()
+        self._transfers: dict[Transfer, None] = {}
+        self._runs: dict[Run, None] = {}
+        self._closed = False
+        self._trigger: Any = reactor.addSystemEventTrigger("before", "shutdown", self.close)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{len(self._transfers)} running"
+        return f"<Downloader {state}>"
+
+    @property
+    def http(self) -> HTTPClient:
+        """A treq.client.HTTPClient on `agent`: the same pool, and the same promise: cancelling
+        what it returns, or what its responses return, aborts the transport."""
+        from downloader.http1.treqclient import HTTPClient
+
+        return HTTPClient(self.agent)
+
+    def fetch(self, job: Job) -> Deferred[Result]:
+        """Fetch one file.
+
+        **Fires with** its Result when the file has its final name, or was there and is not
+        wanted again (`on_conflict` SKIP). **Fails with** a DownloadError that says why.
+        **Cancelling** it aborts its transport in whatever phase it is and keeps the part file;
+        it fails with CancelledError.
+        """
+        if self._closed:
+            return fail(Closed())
+        try:
+            transfer = Transfer(job, self._setup, self._names)
+        except DownloadError:
+            return fail(Failure())
+        done: Deferred[Result] = Deferred(lambda _: transfer.cancel())
+        self._transfers[transfer] = None
+        transfer.start().addBoth(self._ended, transfer, done)
+        return done
+
+    def fetch_all(
+        self, jobs: Jobs, on_result: Callable[[Result], None] | None = None
+    ) -> Deferred[Report]:
+        """Fetch every job of `jobs`, an iterable or asynchronous iterable, read as there is room.
+
+        `on_result(result)` is called for each job as it ends, failed ones too.
+
+        **Fires with** the Report; a job that fails does not fail the whole. **Fails with** what
+        `jobs` or `on_result` raised, after cancelling the rest. **Cancelling** it cancels every
+        job and reads no further; it fails with CancelledError.
+        """
+        if self._closed:
+            return fail(Closed())
+        names = TakenNames()
+        run = Run(
+            self._reactor,
+            self.limiter,
+            lambda job: Transfer(job, self._setup, names),
+            self._transfers,
+            jobs,
+            on_result,
+        )
+        self._runs[run] = None
+
+        def over(result: Any) -> Any:
+            del self._runs[run]
+            names.close()
+            return result
+
+        run.pump()
+        return run.done.addBoth(over)
+
+    def active(self) -> Iterator[Transfer]:
+        """The jobs that run now, or wait for a slot or their next try."""
+        return iter(list(self._transfers))
+
+    def close(self) -> Deferred[None]:
+        """Cancel what runs and close every connection.
+
+        **Fires with** None when every socket and file is closed. **Fails** never. **Cancelling**
+        it stops the waiting only. Calling it again is harmless.
+        """
+        if not self._closed:
+            self._closed = True
+            for run in list(self._runs):
+                run.done.cancel()
+            for transfer in list(self._transfers):
+                transfer.cancel()
+            self._setup.folders.close()
+            self._names.close()
+            self._forget_trigger()
+        if self._own_agent is None:
+            closed: Deferred[None] = Deferred()
+            closed.callback(None)
+            return closed
+        return self._own_agent.close()
+
+    def _forget_trigger(self) -> None:
+        trigger, self._trigger = self._trigger, None
+        if trigger is not None:
+            try:
+                self._reactor.removeSystemEventTrigger(trigger)
+            except (KeyError, ValueError):
+                pass  # the reactor is shutting down and has called it
+
+    def _ended(self, result: Result | Failure, transfer: Transfer, done: Deferred[Result]) -> None:
+        del self._transfers[transfer]
+        if not self._closed:
+            self._names.release(transfer.job.directory, transfer.name)
+        if isinstance(result, Failure):
+            done.errback(result)
+        elif result.status.value == "error" and result.error is not None:
+            done.errback(Failure(result.error))
+        else:
+            done.callback(result)
+
+
+def _headers(pairs: Sequence[tuple[str, str]]) -> Headers:
+    """The run's headers; a body as it lies on the server is what a file is."""
+    headers = Headers({"User-Agent": [USER_AGENT], "Accept": ["*/*"]})
+    headers.setRawHeaders("Accept-Encoding", ["identity"])
+    for name in {name for name, _ in pairs}:
+        headers.setRawHeaders(name, [value for other, value in pairs if other == name])
+    return headers

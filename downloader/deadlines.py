@@ -1,0 +1,77 @@
+"""Many deadlines on one timer.
+
+A request has two or three deadlines and nearly all of them are met, so a delayed call for each
+would be made, sorted and cancelled for nothing. Here a deadline is one entry in a dict; a single
+delayed call sleeps until the earliest one, and there is none when there is no deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+
+class Deadline:
+    """One moment at which something is called, unless cancelled before."""
+
+    __slots__ = ("_expired", "_owner", "when")
+
+    def __init__(self, owner: Deadlines, when: float, expired: Callable[[], None]) -> None:
+        self._owner = owner
+        self._expired = expired
+        self.when = when
+
+    def cancel(self) -> None:
+        """Forget it; harmless when it has passed or was cancelled already."""
+        self._owner._cancel(self)
+
+
+class Deadlines:
+    """Calls back at most `resolution` seconds late; times are the clock's, in seconds."""
+
+    def __init__(self, clock: IReactorTime, resolution: float = 0.05) -> None:
+        self._clock = clock
+        self._resolution = resolution
+        self._live: dict[Deadline, None] = {}
+        self._call: IDelayedCall | None = None
+        self._call_at = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Deadlines {len(self._live)} live>"
+
+    def now(self) -> float:
+        """The clock's time, in seconds."""
+        return self._clock.seconds()
+
+    def set(self, seconds: float, expired: Callable[[], None]) -> Deadline:
+        """Call `expired()` once, `seconds` from now."""
+        when = self._clock.seconds() + seconds
+        deadline = Deadline(self, when, expired)
+        self._live[deadline] = None
+        if self._call is None or when < self._call_at - self._resolution:
+            self._sleep_until(when)
+        return deadline
+
+    def _cancel(self, deadline: Deadline) -> None:
+        if self._live.pop(deadline, deadline) is None and not self._live:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _sleep_until(self, when: float) -> None:
+        self._stop()
+        self._call_at = max(when, self._clock.seconds() + self._resolution)
+        self._call = self._clock.callLater(self._call_at - self._clock.seconds(), self._wake)
+
+    def _wake(self) -> None:
+        self._call = None
+        now = self._clock.seconds()
+        for deadline in [d for d in self._live if d.when <= now]:
+            if self._live.pop(deadline, deadline) is None:
+                deadline._expired()
+        if self._live and self._call is None:
+            self._sleep_until(min(d.when for d in self._live))

@@ -1,0 +1,1 @@
+"""Our IAgent: HTTP/1.1 on the httptools parser. Knows no job and no file."""

@@ -1,0 +1,122 @@
+"""An IAgent whose requests can be cancelled in every phase.
+
+`Agent` asks and answers; `downloader.http1.redirect` follows redirects on top of it.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    wrapClientTLS,
+)
+from twisted.internet.interfaces import IHostnameResolver, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from zope.interface import implementer
+
+from downloader.deadlines import Deadlines
+from downloader.errors import BadUrl
+from downloader.http1.connection import Connection, Owner
+from downloader.http1.exchange import Exchange
+from downloader.http1.pool import Key, Pool
+from downloader.http1.resolve import ResolvingReactor, ThreadedResolver
+from downloader.http1.tls import TlsOptions
+from downloader.sansio.url import parse_url
+
+NO_HEADERS = Headers()
+
+
+@implementer(IAgent)
+class Agent:
+    """Twisted's IAgent over HTTP/1.1 connections of our own.
+
+    Connections are kept and shared between requests to one origin, `connections_per_host` of
+    them at most. `connect_timeout` bounds name, TCP and TLS together, `first_byte_timeout` the
+    time from a request to the whole head of its answer, both in seconds. `tls` says how servers
+    are judged. `resolver` finds addresses; None asks the system, in threads.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        connections_per_host: int = 6,
+        connect_timeout: float = 30.0,
+        first_byte_timeout: float = 60.0,
+        tls: TlsOptions | None = None,
+        resolver: IHostnameResolver | None = None,
+    ) -> None:
+        self._reactor = ResolvingReactor(reactor, resolver or ThreadedResolver(reactor))
+        self._connect_timeout = connect_timeout
+        self._first_byte_timeout = first_byte_timeout
+        self._tls = tls or TlsOptions()
+        self._deadlines = Deadlines(reactor)
+        self._pool = Pool(self._connect, self._deadlines, connections_per_host, connect_timeout)
+
+    def __repr__(self) -> str:
+        return f"<Agent {self._pool!r}>"
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        """Ask for `uri`. No redirect is followed and no coding undone.
+
+        **Fires with** an IResponse when the final head is complete; the transport its body
+        protocol gets has `abortConnection`. **Fails with** BadUrl, ConnectTimeout,
+        FirstByteTimeout, BadResponse, Closed; ResponseNeverReceived or ResponseFailed when the
+        connection is lost; or what Twisted's endpoint failed with. **Cancelling** it fails it
+        with CancelledError, and whatever was under way for it is aborted: the connection
+        attempt, the handshake, or the connection itself.
+        """
+        try:
+            url = parse_url(uri.decode("ascii"))
+        except BadUrl:
+            return fail(Failure())
+        except UnicodeDecodeError as error:
+            return fail(Failure(BadUrl(str(error))))
+        exchange = Exchange(method, url, headers or NO_HEADERS, bodyProducer)
+        self._pool.submit(exchange, (*url.origin, self._tls))
+        return exchange.answer
+
+    def close(self) -> Deferred[None]:
+        """Abort every exchange and close every connection; nothing more can be asked.
+
+        **Fires with** None once all transports are closed. **Fails** never. **Cancelling** it
+        stops the waiting only.
+        """
+        return self._pool.close()
+
+    def _connect(self, key: Key, owner: Owner) -> Deferred[Connection]:
+        scheme, host, port, tls = key
+        secure = scheme == "https"
+        endpoint = self._endpoint(host, port)
+        if secure:
+            endpoint = wrapClientTLS(tls.creator(host), endpoint)
+        factory = Factory.forProtocol(
+            lambda: Connection(self._deadlines, self._first_byte_timeout, owner, secure)
+        )
+        connected: Deferred[Any] = endpoint.connect(factory)
+        return connected.addCallback(lambda connection: connection.ready)
+
+    def _endpoint(self, host: str, port: int) -> IStreamClientEndpoint:
+        """Happy eyeballs for a name; for an address no resolver is asked."""
+        timeout = self._connect_timeout
+        try:
+            version = ip_address(host).version
+        except ValueError:
+            return HostnameEndpoint(self._reactor, host.encode("ascii"), port, timeout)
+        if version == 6:
+            return TCP6ClientEndpoint(self._reactor, host, port, timeout)
+        return TCP4ClientEndpoint(self._reactor, host, port, timeout)

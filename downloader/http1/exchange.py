@@ -1,0 +1,75 @@
+"""One request and what will answer it: the object that pool and connection pass on."""
+
+from __future__ import annotations
+
+from typing import Protocol as Shape
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IBodyProducer, IClientRequest, IResponse
+from zope.interface import implementer
+
+from downloader.sansio.url import HttpUrl
+from downloader.sansio.wire import IDEMPOTENT
+
+
+class Holder(Shape):
+    """Whoever has the exchange now: the pool while it waits, then a connection."""
+
+    def withdraw(self, exchange: Exchange) -> None:
+        """Stop working for `exchange`: its caller has cancelled."""
+
+
+@implementer(IClientRequest)
+class Exchange:
+    """A request on its way to its answer.
+
+    `answer` fires with an IResponse once the final head is complete. Cancelling it takes the
+    exchange from whoever holds it: out of the pool's queue, or by aborting its connection.
+    """
+
+    __slots__ = ("answer", "headers", "holder", "method", "producer", "resent", "url")
+
+    def __init__(
+        self, method: bytes, url: HttpUrl, headers: Headers, producer: IBodyProducer | None
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.producer = producer
+        self.resent = False
+        self.holder: Holder | None = None
+        self.answer: Deferred[IResponse] = Deferred(self._cancelled)
+
+    def __repr__(self) -> str:
+        where = type(self.holder).__name__ if self.holder else "nobody"
+        return f"<Exchange {self.method.decode('ascii', 'replace')} held by {where}>"
+
+    @property
+    def absoluteURI(self) -> bytes:
+        """The URL that was asked, without user or password."""
+        return str(self.url).encode("ascii")
+
+    @property
+    def may_resend(self) -> bool:
+        """Whether it may be sent a second time (RFC 9112 §9.3.1): once, and only without a body."""
+        return not self.resent and self.producer is None and self.method in IDEMPOTENT
+
+    def succeed(self, response: IResponse) -> None:
+        """Hand the answer to the caller."""
+        self.holder = None
+        self.answer.callback(response)
+
+    def fail(self, reason: Failure) -> None:
+        """Tell the caller that there will be no answer."""
+        self.holder = None
+        if not self.answer.called:
+            self.answer.errback(reason)
+
+    def _cancelled(self, answer: Deferred[IResponse]) -> None:
+        holder, self.holder = self.holder, None
+        if holder is not None:
+            holder.withdraw(self)
+        if not answer.called:
+            answer.errback(Failure(CancelledError()))

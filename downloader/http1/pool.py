@@ -1,0 +1,257 @@
+"""Connections kept for their next request, and requests that wait for a connection.
+
+A key is everything two requests must agree on to share a connection: scheme, host, port and TLS
+options. For each key at most `per_host` connections exist, those being made included. A request
+takes an idle connection, or a new one is made for it, or it waits; whichever connection comes
+free first serves whoever waits longest.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
+
+from downloader.deadlines import Deadlines
+from downloader.errors import Closed, ConnectTimeout
+from downloader.http1.connection import Connection, Owner
+from downloader.http1.exchange import Exchange
+from downloader.http1.tls import TlsOptions
+
+Key = tuple[str, str, int, TlsOptions]
+# Makes a connection for a key; it tells its owner what becomes of it.
+Connect = Callable[[Key, Owner], Deferred[Connection]]
+
+# How long an idle connection is kept, in seconds: below the 60 to 75 s after which common
+# servers close it, so that a request seldom meets a connection that is just being closed.
+IDLE = 55.0
+# Idle connections to all hosts together: a list may name more hosts than a process has files.
+MAX_IDLE = 128
+
+
+class _Attempt:
+    """One connection being made."""
+
+    __slots__ = ("connected", "given_up", "late")
+
+    connected: Deferred[None]
+
+    def __init__(self) -> None:
+        self.late = False
+        self.given_up = False
+
+    def time_out(self) -> None:
+        self.late = True
+        self.connected.cancel()
+
+    def give_up(self) -> None:
+        """Nobody needs it. What Twisted then fails it with differs by phase, so it is noted."""
+        self.given_up = True
+        self.connected.cancel()
+
+
+class _Host:
+    """What belongs to one key; the owner of its connections.
+
+    A connection is in one of three places while its transport is open: `unready` from TCP to
+    the end of TLS, then `idle` or `busy`; one that is being closed counts as busy.
+    """
+
+    def __init__(self, pool: Pool, key: Key) -> None:
+        self.key = key
+        self.unready: set[Connection] = set()
+        self.idle: list[Connection] = []
+        self.busy: set[Connection] = set()
+        self.connecting: list[_Attempt] = []
+        self.waiting: OrderedDict[Exchange, None] = OrderedDict()
+        self._pool = pool
+
+    def __repr__(self) -> str:
+        return (
+            f"<{self.key[0]}://{self.key[1]}:{self.key[2]} {len(self.idle)} idle, "
+            f"{len(self.busy)} busy, {len(self.connecting)} connecting, "
+            f"{len(self.waiting)} waiting>"
+        )
+
+    @property
+    def connections(self) -> int:
+        """How many count against the limit."""
+        return len(self.idle) + len(self.busy) + len(self.connecting)
+
+    @property
+    def unused(self) -> bool:
+        """Whether nothing of it is left."""
+        return not (self.connections or self.waiting or self.unready)
+
+    def made(self, connection: Connection) -> None:
+        """The transport is open."""
+        self.unready.add(connection)
+
+    def freed(self, connection: Connection) -> None:
+        """An exchange has ended and another may follow."""
+        self._pool.freed(self, connection)
+
+    def gone(self, connection: Connection, again: list[Exchange]) -> None:
+        """The transport is closed."""
+        self._pool.gone(self, connection, again)
+
+
+class Pool:
+    """Gives exchanges to connections. It holds an exchange until a connection takes it."""
+
+    def __init__(
+        self, connect: Connect, deadlines: Deadlines, per_host: int, connect_timeout: float
+    ) -> None:
+        self._connect = connect
+        self._deadlines = deadlines
+        self._per_host = per_host
+        self._connect_timeout = connect_timeout
+        self._hosts: dict[Key, _Host] = {}
+        self._idle: OrderedDict[Connection, _Host] = OrderedDict()
+        self._keys: dict[Exchange, Key] = {}
+        self._closed: Deferred[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Pool {list(self._hosts.values())!r}>"
+
+    def submit(self, exchange: Exchange, key: Key) -> None:
+        """Serve `exchange` as soon as a connection can."""
+        if self._closed is not None:
+            exchange.fail(Failure(Closed()))
+            return
+        host = self._hosts.get(key)
+        if host is None:
+            host = self._hosts[key] = _Host(self, key)
+        while host.idle:
+            connection = self._occupy(host, host.idle[-1])
+            if connection.usable:
+                connection.send(exchange)
+                return
+        self._keys[exchange] = key
+        exchange.holder = self
+        host.waiting[exchange] = None
+        self._connect_more(host)
+
+    def withdraw(self, exchange: Exchange) -> None:
+        """Its caller cancelled while it waited. A connection made for nobody is given up."""
+        host = self._hosts[self._keys.pop(exchange)]
+        del host.waiting[exchange]
+        for attempt in host.connecting[len(host.waiting) :]:
+            attempt.give_up()
+        self._forget_unused(host)
+
+    def close(self) -> Deferred[None]:
+        """Abort what is under way, close what is idle.
+
+        **Fires with** None once every transport is closed. **Fails** never. **Cancelling** it
+        stops the waiting, not the closing.
+        """
+        closed: Deferred[None] = Deferred()
+        if self._closed is not None:
+            self._closed.chainDeferred(closed)
+            return closed
+        self._closed = closed
+        for host in list(self._hosts.values()):
+            for exchange in list(host.waiting):
+                self._keys.pop(exchange)
+                exchange.fail(Failure(Closed()))
+            host.waiting.clear()
+            for attempt in list(host.connecting):
+                attempt.give_up()
+            for connection in list(host.idle):
+                self._occupy(host, connection).close()
+            for connection in list(host.busy):
+                connection.fail(Failure(Closed()))
+            self._forget_unused(host)
+        self._fire_closed()
+        return closed
+
+    # --- connections coming and going -------------------------------------------------------
+
+    def _connect_more(self, host: _Host) -> None:
+        """One more connection, if somebody waits for whom none is being made."""
+        if len(host.connecting) >= len(host.waiting) or host.connections >= self._per_host:
+            return
+        attempt = _Attempt()
+        host.connecting.append(attempt)
+        deadline = self._deadlines.set(self._connect_timeout, attempt.time_out)
+
+        def settle(result: Connection | Failure) -> None:
+            deadline.cancel()
+            host.connecting.remove(attempt)
+            if isinstance(result, Connection):
+                host.unready.remove(result)
+                host.busy.add(result)
+                self.freed(host, result)
+            else:
+                self._failed(host, attempt, result)
+
+        attempt.connected = maybeDeferred(self._connect, host.key, host).addBoth(settle)
+
+    def _failed(self, host: _Host, attempt: _Attempt, reason: Failure) -> None:
+        """Whoever waits longest hears why there is no connection; the next one tries again."""
+        if attempt.late:
+            reason = Failure(ConnectTimeout(f"{self._connect_timeout:g} s"))
+        if host.waiting and not attempt.given_up:
+            self._next(host).fail(reason)
+        if self._closed is None:
+            self._connect_more(host)
+        self._forget_unused(host)
+
+    def freed(self, host: _Host, connection: Connection) -> None:
+        """A connection can take an exchange: the one that waits longest, or it is kept idle."""
+        if self._closed is not None:
+            connection.close()
+        elif host.waiting:
+            connection.send(self._next(host))
+        else:
+            host.busy.remove(connection)
+            host.idle.append(connection)
+            self._idle[connection] = host
+            connection.idle_deadline = self._deadlines.set(
+                IDLE, lambda: self._occupy(host, connection).close()
+            )
+            if len(self._idle) > MAX_IDLE:
+                oldest, its_host = next(iter(self._idle.items()))
+                self._occupy(its_host, oldest).close()
+
+    def _next(self, host: _Host) -> Exchange:
+        exchange, _ = host.waiting.popitem(last=False)
+        del self._keys[exchange]
+        return exchange
+
+    def gone(self, host: _Host, connection: Connection, again: list[Exchange]) -> None:
+        """A transport is closed. Exchanges it owes go out once more, on a new connection."""
+        if connection in self._idle:
+            self._occupy(host, connection)
+        host.busy.discard(connection)
+        host.unready.discard(connection)
+        for exchange in again:
+            for idle in list(host.idle):
+                # as old as the one that was lost, so as likely to be dead
+                self._occupy(host, idle).close()
+            self.submit(exchange, host.key)
+        if self._closed is None:
+            self._connect_more(host)
+        self._forget_unused(host)
+
+    def _occupy(self, host: _Host, connection: Connection) -> Connection:
+        """Take an idle connection into use, or out of it."""
+        host.idle.remove(connection)
+        host.busy.add(connection)
+        del self._idle[connection]
+        if connection.idle_deadline is not None:
+            connection.idle_deadline.cancel()
+            connection.idle_deadline = None
+        return connection
+
+    def _forget_unused(self, host: _Host) -> None:
+        if host.unused and self._hosts.get(host.key) is host:
+            del self._hosts[host.key]
+        self._fire_closed()
+
+    def _fire_closed(self) -> None:
+        if self._closed is not None and not self._hosts and not self._closed.called:
+            self._closed.callback(None)

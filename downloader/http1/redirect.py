@@ -1,0 +1,113 @@
+"""Following redirects without losing a connection, a secret or the way back.
+
+Twisted's own follows at once and leaves the redirect's own answer paused for ever, goes from
+https to http, and drops only what it knows to be secret. Here the hop's body is read to its end
+when it is short, so that its connection can be used again, or else aborted; and across origins
+only headers that are known to be no secret are kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from zope.interface import implementer
+
+from downloader.deadlines import Deadlines
+from downloader.drain import drain
+from downloader.errors import InsecureRedirect, TooManyRedirects
+from downloader.sansio.url import HttpUrl, join, parse_url, redacted
+
+# As many as browsers follow (the Fetch standard's number).
+MAX_REDIRECTS = 20
+# Kept across origins; everything else the caller set may be a secret of the first one.
+PUBLIC_HEADERS = frozenset(
+    (b"accept", b"accept-encoding", b"accept-language", b"cache-control", b"if-modified-since",
+     b"if-none-match", b"if-range", b"pragma", b"range", b"user-agent")
+)  # fmt: skip
+_KEEP_METHOD = frozenset((307, 308))
+_REDIRECTS = frozenset((301, 302, 303)) | _KEEP_METHOD
+
+
+@implementer(IAgent)
+class RedirectAgent:
+    """Follows 301, 302, 303, 307 and 308 over `agent`, to http and https only.
+
+    Hops of one request come one after the other, each a request of its own: its own connection,
+    deadlines and checks. The last response's `previousResponse` leads back to the first, and its
+    `request` names the URL it came from.
+    """
+
+    def __init__(self, reactor: Any, agent: IAgent) -> None:
+        self._agent = agent
+        self._deadlines = Deadlines(reactor)
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        """Ask for `uri`, and for what it redirects to.
+
+        **Fires with** the IResponse of the last hop. **Fails with** TooManyRedirects,
+        InsecureRedirect, BadUrl for a Location that cannot be fetched, or as the agent below.
+        **Cancelling** it cancels the hop under way.
+        """
+        d: Deferred[IResponse] = self._agent.request(method, uri, headers, bodyProducer)
+
+        def answered(response: IResponse) -> IResponse | Deferred[IResponse]:
+            if response.code not in _REDIRECTS:
+                return response
+            return Deferred.fromCoroutine(
+                self._follow(response, method, uri, headers, bodyProducer)
+            )
+
+        return d.addCallback(answered)
+
+    async def _follow(
+        self,
+        response: IResponse,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None,
+        producer: IBodyProducer | None,
+    ) -> IResponse:
+        url = parse_url(uri.decode("ascii"))
+        for _ in range(MAX_REDIRECTS):
+            keeps_method = response.code in _KEEP_METHOD or method == b"HEAD"
+            location = response.headers.getRawHeaders(b"location")
+            if not location or (producer is not None and keeps_method):
+                return response  # no way on; or a body that cannot be sent twice
+            await drain(response, self._deadlines)
+            target = _target(url, location[0])
+            if target.origin != url.origin:
+                headers = _public(headers)
+            if not keeps_method:
+                method, producer = b"GET", None
+            url, previous = target, response
+            response = await self._agent.request(method, str(url).encode("ascii"), headers)
+            response.setPreviousResponse(previous)
+            if response.code not in _REDIRECTS:
+                return response
+        await drain(response, self._deadlines)
+        raise TooManyRedirects(f"over {MAX_REDIRECTS}", url=redacted(str(url)))
+
+
+def _target(url: HttpUrl, location: bytes) -> HttpUrl:
+    """Where a Location leads. Its user and password are not used: they are the server's words."""
+    target = join(url, location.decode("utf-8", "replace"))
+    if url.scheme == "https" and target.scheme == "http":
+        raise InsecureRedirect(redacted(str(target)), url=redacted(str(url)))
+    return target
+
+
+def _public(headers: Headers | None) -> Headers:
+    kept = Headers()
+    for name, values in headers.getAllRawHeaders() if headers else ():
+        if name.lower() in PUBLIC_HEADERS:
+            kept.setRawHeaders(name, list(values))
+    return kept

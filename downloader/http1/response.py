@@ -1,0 +1,181 @@
+"""The answer to a request, and the transport its body's protocol sees.
+
+Twisted's own hands the body protocol a transport without abortConnection, which is why cancelling
+a body there leaves the transfer running. This one has it, on TLS and while paused too.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol as Shape
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IProtocol, IPushProducer
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import UNKNOWN_LENGTH, IClientRequest, IResponse
+from zope.interface import implementer
+
+from downloader.sansio.wire import Head
+
+
+class Source(Shape):
+    """The connection, as far as a body needs it."""
+
+    def pause_body(self) -> None:
+        """Read no more until told to."""
+
+    def resume_body(self) -> None:
+        """Read on."""
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+
+
+@implementer(IResponse)
+class Response:
+    """An answer whose head is complete.
+
+    The body waits, with the connection paused, until `deliverBody` names a protocol for it. That
+    protocol gets `dataReceived` and then one `connectionLost` with ResponseDone,
+    PotentialDataLoss (the end of the connection was the end of the body) or ResponseFailed.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        request: IClientRequest,
+        head: Head,
+        phrase: bytes,
+        raw_headers: Sequence[tuple[bytes, bytes]],
+    ) -> None:
+        self.request = request
+        self.code = head.status
+        self.phrase = phrase
+        self.version = (b"HTTP", *head.version)
+        self.length: int | object = UNKNOWN_LENGTH if head.length is None else head.length
+        self.previousResponse: IResponse | None = None
+        self._raw_headers = raw_headers
+        self._headers: Headers | None = None
+        self._source: Source | None = source
+        self._protocol: IProtocol | None = None
+        self._held: deque[bytes] = deque()
+        self._paused = False
+        self._reason: Failure | None = None
+        self._finished = False
+
+    def __repr__(self) -> str:
+        state = "finished" if self._finished else "delivering" if self.claimed else "unclaimed"
+        return f"<Response {self.code} {state}, {len(self._held)} held>"
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields; made when first asked for, since a plain download needs none."""
+        if self._headers is None:
+            self._headers = Headers()
+            for name, value in self._raw_headers:
+                self._headers.addRawHeader(name, value)
+        return self._headers
+
+    @property
+    def claimed(self) -> bool:
+        """Whether somebody has asked for the body."""
+        return self._protocol is not None
+
+    def setPreviousResponse(self, response: IResponse) -> None:
+        """Set the redirect that led here."""
+        self.previousResponse = response
+
+    def deliverBody(self, protocol: IProtocol) -> None:
+        """Hand the body to `protocol`, once."""
+        if self._protocol is not None:
+            raise RuntimeError("the body of this response was delivered already")
+        self._protocol = protocol
+        protocol.makeConnection(BodyTransport(self))  # type: ignore[arg-type]
+        self._flush()
+
+    # --- called by the connection -----------------------------------------------------------
+
+    def body_received(self, data: bytes) -> None:
+        """A piece of the body came."""
+        if self._protocol is None or self._paused or self._held:
+            if not self._finished:
+                self._held.append(data)
+        elif not self._finished:
+            self._protocol.dataReceived(data)
+
+    def body_ended(self, reason: Failure) -> None:
+        """No more will come; the connection may serve another from now on."""
+        self._source = None
+        self._reason = reason
+        self._flush()
+
+    # --- called by the body's protocol through its transport --------------------------------
+
+    def pause(self) -> None:
+        """Deliver nothing until `resume`; what still arrives is held."""
+        self._paused = True
+        if self._source is not None:
+            self._source.pause_body()
+
+    def resume(self) -> None:
+        """Deliver again."""
+        self._paused = False
+        self._flush()
+
+    def abort(self) -> None:
+        """Close the connection under the body. The protocol hears CancelledError, at once."""
+        if self._finished:
+            return
+        source, self._source = self._source, None
+        self._held.clear()
+        if source is not None:
+            source.abort()
+        self._finish(Failure(CancelledError()))
+
+    def _flush(self) -> None:
+        if self._protocol is None:
+            return
+        while self._held and not self._paused and not self._finished:
+            self._protocol.dataReceived(self._held.popleft())
+        if self._paused or self._finished:
+            return
+        if self._reason is not None:
+            self._finish(self._reason)
+        elif self._source is not None:
+            self._source.resume_body()
+
+    def _finish(self, reason: Failure) -> None:
+        self._finished = True
+        if self._protocol is not None:
+            self._protocol.connectionLost(reason)
+
+
+@implementer(IPushProducer)
+class BodyTransport:
+    """What a body's protocol knows as its transport: it can be paused and aborted."""
+
+    __slots__ = ("_response", "disconnecting")
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+        self.disconnecting = False
+
+    def pauseProducing(self) -> None:
+        """Stop the flow; the server feels it through TCP."""
+        self._response.pause()
+
+    def resumeProducing(self) -> None:
+        """Let it flow again."""
+        self._response.resume()
+
+    def abortConnection(self) -> None:
+        """Close the connection at once, with RST; the rest of the body is not wanted."""
+        self.disconnecting = True
+        self._response.abort()
+
+    # A half-read body leaves nothing to close politely: over TLS a mere close would go on
+    # receiving until the server is done.
+    stopProducing = abortConnection
+    loseConnection = abortConnection

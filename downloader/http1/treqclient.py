@@ -1,0 +1,67 @@
+"""treq on our agent, with the promise kept to the end: cancelling a body's Deferred aborts it.
+
+treq's own `content`, `text`, `json` and `collect` return Deferreds that cannot be cancelled: the
+transfer would go on, and into memory (treq issue 83).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from treq.client import HTTPClient as TreqClient
+from treq.response import _Response
+from twisted.internet.defer import CancelledError, Deferred
+
+from downloader.http1.response import Response
+
+T = TypeVar("T")
+
+
+class HTTPClient(TreqClient):
+    """A treq client whose responses can be cancelled while they are read."""
+
+    def request(self, method: str, url: Any, **kwargs: Any) -> Deferred[_Response]:
+        """As `treq.request`; **cancelling** it aborts its transport."""
+        d: Deferred[_Response] = super().request(method, url, **kwargs)
+        return d.addCallback(lambda response: CancellableResponse(response, self._cookiejar))
+
+
+class CancellableResponse(_Response):
+    """A treq response; **cancelling** what its methods return aborts the transport."""
+
+    def __init__(self, response: _Response, cookiejar: Any) -> None:
+        super().__init__(response.original, cookiejar)
+
+    def collect(self, collector: Callable[[bytes], None]) -> Deferred[None]:
+        """As `treq.collect`."""
+        return self._cancellable(super().collect(collector))
+
+    def content(self) -> Deferred[bytes]:
+        """As `treq.content`."""
+        return self._cancellable(super().content())
+
+    def json(self, **kwargs: Any) -> Deferred[Any]:
+        """As `treq.json_content`."""
+        return self._cancellable(super().json(**kwargs))
+
+    def text(self, encoding: str = "ISO-8859-1") -> Deferred[str]:
+        """As `treq.text_content`."""
+        return self._cancellable(super().text(encoding))
+
+    def _cancellable(self, reading: Deferred[T]) -> Deferred[T]:
+        outer: Deferred[T] = Deferred(self._abort)
+
+        def pass_on(result: Any) -> None:
+            if not outer.called:
+                outer.callback(result)
+
+        reading.addBoth(pass_on)
+        return outer
+
+    def _abort(self, outer: Deferred[T]) -> None:
+        outer.errback(CancelledError())
+        response: Any = self.original
+        while not isinstance(response, Response):  # treq wraps it in a buffer and a decoder
+            response = response.original
+        response.abort()

@@ -1,0 +1,83 @@
+"""Whether to try again, where, and how long to wait first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from downloader.errors import DownloadError, ServerBusy, TryAgainLater
+from downloader.jobs import Retries
+
+# RFC 9110 §15.5.9 and §15.6, RFC 8470 §5.2, RFC 6585 §4: these say "later", the others "no".
+_LATER = frozenset((408, 425, 429))
+
+
+def may_pass(status: int) -> bool:
+    """Whether a status code is worth another try."""
+    return status in _LATER or 500 <= status <= 599
+
+
+def retry_after(value: str, now: float) -> float | None:
+    """Seconds that a Retry-After header asks for (RFC 9110 §10.2.3), or None when it says nothing.
+
+    `now` is the time of day in seconds since 1970. A moment that has passed is 0.
+    """
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])  # longer than any cap; float("9" * 400) would be infinite
+    try:
+        moment = parsedate_to_datetime(value)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, moment.timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+class Tries:
+    """One job's tries: over its URLs in turn, in rounds, until none is worth asking.
+
+    A URL that answered with something final leaves; what may pass is asked again in the next
+    round. `backoff(n)` gives the seconds to wait before round n + 1, jitter included.
+    """
+
+    def __init__(
+        self, urls: tuple[str, ...], retries: Retries, backoff: Callable[[int], float]
+    ) -> None:
+        self.made = 0
+        self._round = 1
+        self._here = list(urls)
+        self._later: list[str] = []
+        self._asked_to_wait = 0.0
+        self._retries = retries
+        self._backoff = backoff
+
+    def __repr__(self) -> str:
+        return f"<Tries {self.made} made, round {self._round}>"
+
+    @property
+    def url(self) -> str:
+        """The URL to ask now."""
+        return self._here[0]
+
+    def failed(self, error: DownloadError) -> float | None:
+        """The try failed. Returns the seconds to wait before the next, or None: give up."""
+        url = self._here.pop(0)
+        if isinstance(error, TryAgainLater):
+            self._later.append(url)
+            asked = error.retry_after if isinstance(error, ServerBusy) else None
+            capped = min(asked or 0.0, self._retries.retry_after_cap)
+            self._asked_to_wait = max(self._asked_to_wait, capped)
+        if self._here:
+            return 0.0
+        return self._next_round()
+
+    def _next_round(self) -> float | None:
+        if not self._later or self._round >= self._retries.tries:
+            return None
+        wait = max(self._backoff(self._round), self._asked_to_wait)
+        self._here, self._later = self._later, []
+        self._round += 1
+        self._asked_to_wait = 0.0
+        return wait

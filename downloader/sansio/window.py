@@ -1,0 +1,58 @@
+"""The jobs of a list that were read but not started: a queue for each host, hosts in turn.
+
+A list is read only as far as it takes to find a job that can start, so the window is nearly empty
+as a rule. It fills up when the next lines are all of a host that is slow or dead, which is when
+reading on is what keeps the other hosts busy; and it is bounded, so memory is.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+ItemT = TypeVar("ItemT")
+
+# Jobs read and not finished. Some 600 bytes each while they wait, so about 5 MB.
+WINDOW = 8192
+
+
+class Window(Generic[ItemT]):
+    """Jobs waiting, first in first out for each host."""
+
+    def __init__(self) -> None:
+        self._hosts: OrderedDict[str, deque[ItemT]] = OrderedDict()
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[ItemT]:
+        for queue in self._hosts.values():
+            yield from queue
+
+    def __repr__(self) -> str:
+        return f"<Window {self._length} jobs of {len(self._hosts)} hosts>"
+
+    def add(self, host: str, item: ItemT) -> None:
+        """Queue `item` behind the others of its host."""
+        self._hosts.setdefault(host, deque()).append(item)
+        self._length += 1
+
+    def take(self, ready: Callable[[str], bool]) -> ItemT | None:
+        """The next item of the first host that is `ready`; that host is last in turn then."""
+        for host, queue in self._hosts.items():
+            if ready(host):
+                item = queue.popleft()
+                self._length -= 1
+                if queue:
+                    self._hosts.move_to_end(host)
+                else:
+                    del self._hosts[host]
+                return item
+        return None
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._hosts.clear()
+        self._length = 0

@@ -1,0 +1,21 @@
+"""The door through which the operating system's errors about files become ours."""
+
+from __future__ import annotations
+
+import errno
+
+from downloader.errors import BadName, DiskError, DiskFull, DownloadError
+from downloader.sansio.printable import printable
+
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+_NAME = frozenset((errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.EILSEQ))
+
+
+def disk_error(error: OSError, path: str) -> DownloadError:
+    """What `error` means for the job that wanted `path`; to be raised from `error`."""
+    detail = f"{printable(path)}: {error.strerror or error}"
+    if error.errno in _FULL:
+        return DiskFull(detail)
+    if error.errno in _NAME:
+        return BadName(detail)
+    return DiskError(detail)

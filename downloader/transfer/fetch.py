@@ -1,0 +1,374 @@
+"""One job, from its first request to its file: one coroutine.
+
+Cancelling it cancels whatever it awaits at that moment: a slot, a pause between tries, the
+agent's request, the body. Each of those takes its transport, timer or place in a queue with it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import new as new_hash
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IResponse
+
+from downloader.deadlines import Deadlines
+from downloader.drain import drain
+from downloader.errors import (
+    BadResponse,
+    ChecksumMismatch,
+    DownloadError,
+    FirstByteTimeout,
+    HttpError,
+    InternalError,
+    NotFound,
+    ServerBusy,
+    TargetExists,
+    TotalTimeout,
+    TryAgainLater,
+)
+from downloader.jobs import Job, Naming, OnConflict, Progress, Result, Retries, Status, Timeouts
+from downloader.sansio.names import path_for
+from downloader.sansio.retry import Tries, may_pass, retry_after
+from downloader.sansio.url import HttpUrl, parse_url, redacted
+from downloader.transfer.body import FileBody
+from downloader.transfer.door import translate
+from downloader.transfer.folder import Folder, Folders
+from downloader.transfer.limiter import Limiter, Slot
+from downloader.transfer.partfile import PartFile
+from downloader.transfer.taken import TakenNames
+
+_log = Logger()
+_NOT_FOUND = frozenset((404, 410))
+_WITH_FILE = frozenset((200, 203))
+
+
+@dataclass(slots=True)
+class Setup:
+    """What transfers are made with. `answer_timeout` bounds a request of an agent that has no
+    deadlines of its own, in seconds; None leaves them to the agent."""
+
+    clock: IReactorTime
+    agent: IAgent
+    limiter: Limiter
+    deadlines: Deadlines
+    folders: Folders
+    timeouts: Timeouts
+    retries: Retries
+    backoff: Callable[[int], float]
+    naming: Naming
+    on_conflict: OnConflict
+    content_disposition: bool
+    headers: Headers
+    answer_timeout: float | None = None
+
+
+class Transfer:
+    """A job on its way. `run` gives its Result; `cancel` stops it in whatever phase it is.
+
+    The name is decided when the transfer is made, so that names follow the order of the list
+    and not the order of arrival. A DownloadError there means the job cannot even begin.
+    """
+
+    def __init__(self, job: Job, setup: Setup, names: TakenNames) -> None:
+        self.job = job
+        self.url = parse_url(job.url)
+        self._setup = setup
+        self._names = names
+        self._path = self._assign(
+            path_for(self.url, name=job.name, naming=setup.naming, subdirectory=job.subdirectory)
+        )
+        self._tries = Tries(job.urls, setup.retries, setup.backoff)
+        self._slot: Slot | None = None
+        self._body: FileBody | None = None
+        self._length: int | None = None
+        self._http_status: int | None = None
+        self._final_url = redacted(job.url)
+        self._sha256: str | None = None
+        self._verified = True
+        self._began = 0.0
+        self._running: Deferred[Result] | None = None
+        self._out_of_time = False
+        self.cancelled = False
+
+    def __repr__(self) -> str:
+        return f"<Transfer {self._path!r} {self.status.value} after {self._tries.made} requests>"
+
+    @property
+    def host(self) -> str:
+        """What the limiter counts jobs by: host and port of the first URL."""
+        return _host(self.url)
+
+    @property
+    def path(self) -> str:
+        """Where the file goes."""
+        return os.path.join(self.job.directory, self._path)
+
+    @property
+    def name(self) -> str:
+        """Where the file goes, below the job's directory."""
+        return self._path
+
+    @property
+    def status(self) -> Status:
+        """ACTIVE with a slot, WAITING without."""
+        return Status.WAITING if self._slot is None else Status.ACTIVE
+
+    def progress(self) -> Progress:
+        """How it stands."""
+        received = self._body.received if self._body else 0
+        return Progress(self.job, self.status, self.path, received, self._length, self._tries.made)
+
+    def skippable(self) -> bool:
+        """Whether there is nothing to do: the file is there, and that is enough."""
+        return self._setup.on_conflict is OnConflict.SKIP and os.path.lexists(self.path)
+
+    def skipped(self) -> Result:
+        """The Result of a job whose file was there before."""
+        return self._result(Status.REMOVED, TargetExists(self._path))
+
+    def removed(self) -> Result:
+        """The Result of a job that was cancelled on its own, the others going on."""
+        return self._result(Status.REMOVED, None)
+
+    def start(self) -> Deferred[Result]:
+        """Run it.
+
+        **Fires with** its Result, a failed one too: its `error` is set then. **Fails with**
+        CancelledError only. **Cancelling** it, or calling `cancel`, aborts what is under way and
+        keeps the part file.
+        """
+        self._running = Deferred.fromCoroutine(self._run())
+        return self._running
+
+    def cancel(self) -> None:
+        """Stop it."""
+        self.cancelled = True
+        if self._running is not None:
+            self._running.cancel()
+
+    async def _run(self) -> Result:
+        self._began = self._setup.deadlines.now()
+        total = self._setup.timeouts.total
+        deadline = self._setup.deadlines.set(total, self._time_out) if total else None
+        try:
+            if self.skippable():
+                return self.skipped()
+            await self._try_until_done()
+        except CancelledError:
+            if not self._out_of_time:
+                raise
+            return self._result(Status.ERROR, TotalTimeout(f"{total:g} s"))
+        except DownloadError as error:
+            return self._result(Status.ERROR, error)
+        finally:
+            if deadline is not None:
+                deadline.cancel()
+        return self._result(Status.COMPLETE, None)
+
+    def _time_out(self) -> None:
+        self._out_of_time = True
+        if self._running is not None:
+            self._running.cancel()
+
+    async def _try_until_done(self) -> None:
+        while True:
+            url = self._tries.url
+            try:
+                await self._try(url)
+                return
+            except DownloadError as error:
+                error.url = redacted(url)
+                wait = self._tries.failed(error)
+                if wait is None:
+                    raise
+                _log.debug("{url}: {error}; next try in {wait:.1f} s", url=error.url,
+                           error=error, wait=wait)  # fmt: skip
+            if wait:
+                await deferLater(self._setup.clock, wait)
+
+    async def _try(self, text: str) -> None:
+        """One request, with a slot. Raises our errors and CancelledError, nothing else."""
+        url = self.url if text is self.job.url else parse_url(text)
+        slot = self._slot = await self._setup.limiter.acquire(_host(url))
+        good: bool | None = None
+        try:
+            await self._exchange(url)
+            good = True
+        except (CancelledError, GeneratorExit):
+            raise
+        except Exception as error:
+            if self.cancelled or self._out_of_time:
+                raise CancelledError() from error  # agents fail a cancelled request variously
+            ours = translate(error)
+            if isinstance(ours, InternalError):
+                _log.failure("a bug met by {url}", url=redacted(text))
+            good = False if isinstance(ours, TryAgainLater) else None
+            raise ours from ours.__cause__
+        finally:
+            self._slot = None
+            slot.release(good)
+
+    async def _exchange(self, url: HttpUrl) -> None:
+        self._tries.made += 1
+        self._http_status = self._length = None
+        request: Deferred[IResponse] = self._setup.agent.request(
+            b"GET", str(url).encode("ascii"), self._request_headers(url)
+        )
+        if self._setup.answer_timeout is not None:
+            request.addTimeout(self._setup.answer_timeout, self._setup.clock, _late)
+        response = await request
+        self._http_status = response.code
+        self._final_url = redacted(response.request.absoluteURI.decode("ascii", "replace"))
+        if response.code in _WITH_FILE:
+            await self._receive(response)
+        else:
+            await self._refused(response)
+
+    async def _receive(self, response: IResponse) -> None:
+        if self._setup.content_disposition:
+            self._rename(response)
+        self._length = None if response.length is UNKNOWN_LENGTH else response.length
+        folder = self._setup.folders.use(self.job.directory)
+        part: PartFile | None = None
+        try:
+            try:
+                part = PartFile(folder, self._path)
+                digest = _digest(self.job.checksum)
+            except BaseException:
+                await drain(response, self._setup.deadlines)
+                raise
+            self._body = FileBody(
+                part,
+                self._length,
+                self._setup.deadlines,
+                self._setup.timeouts,
+                digest.update if digest else None,
+            )
+            response.deliverBody(self._body)
+            self._verified = await self._body.done
+            if digest:
+                self._check(digest.hexdigest(), part)
+            self._commit(part, folder)
+        finally:
+            if part is not None:
+                part.keep()
+            self._setup.folders.unuse(folder)
+
+    def _check(self, found: str, part: PartFile) -> None:
+        algorithm, _, wanted = (self.job.checksum or "").partition("=")
+        if found != wanted:
+            part.discard()
+            raise ChecksumMismatch(f"{algorithm} is {found}")
+        self._verified = True
+        if algorithm == "sha-256":
+            self._sha256 = found
+
+    def _commit(self, part: PartFile, folder: Folder) -> None:
+        overwrite = self._setup.on_conflict is OnConflict.OVERWRITE
+        while True:
+            try:
+                part.commit(self._path, overwrite)
+                return
+            except TargetExists:
+                # Somebody else took the name since it was chosen.
+                if self._setup.on_conflict is not OnConflict.RENAME:
+                    raise
+                self._path = self._names.assign(self.job.directory, self._path, folder.exists)
+
+    async def _refused(self, response: IResponse) -> None:
+        code = response.code
+        await drain(response, self._setup.deadlines)
+        if may_pass(code):
+            busy = ServerBusy(f"HTTP status {code}", http_status=code)
+            for value in response.headers.getRawHeaders(b"retry-after", ()):
+                busy.retry_after = retry_after(value.decode("latin-1"), time.time())
+            raise busy
+        if code in _NOT_FOUND:
+            raise NotFound(f"HTTP status {code}", http_status=code)
+        if 400 <= code < 500:
+            raise HttpError(f"HTTP status {code}", http_status=code)
+        raise BadResponse(f"HTTP status {code} brings no file", http_status=code)
+
+    def _request_headers(self, url: HttpUrl) -> Headers:
+        """The run's headers and the job's own, which only the origin of its first URL gets."""
+        if not self.job.headers and url.userinfo is None:
+            return self._setup.headers
+        headers = self._setup.headers.copy()
+        if url.userinfo is not None:
+            secret = b64encode(unquote_to_bytes(url.userinfo))
+            headers.setRawHeaders(b"Authorization", [b"Basic " + secret])
+        if url.origin == self.url.origin:
+            for name in {name for name, _ in self.job.headers}:
+                values = [v.encode() for n, v in self.job.headers if n == name]
+                headers.setRawHeaders(name.encode("ascii"), values)
+        return headers
+
+    def _rename(self, response: IResponse) -> None:
+        """Take the name the server offers; in order of arrival, since nobody knows it before."""
+        offered = response.headers.getRawHeaders(b"content-disposition")
+        if not offered or self.job.name is not None:
+            return
+        path = path_for(
+            self.url,
+            name=None,
+            naming=self._setup.naming,
+            disposition=offered[0].decode("latin-1"),
+            subdirectory=self.job.subdirectory,
+        )
+        if path != self._path:
+            self._names.release(self.job.directory, self._path)
+            self._path = self._assign(path)
+
+    def _assign(self, path: str) -> str:
+        return self._names.assign(self.job.directory, path, self._exists)
+
+    def _exists(self, path: str) -> bool:
+        """Whether a file that was there before stands in the way of the name."""
+        if self._setup.on_conflict is not OnConflict.RENAME:
+            return False
+        return os.path.lexists(os.path.join(self.job.directory, path))
+
+    def _result(self, status: Status, error: DownloadError | None) -> Result:
+        if error is not None:
+            error.attempts = self._tries.made
+            error.url = error.url or redacted(self.job.url)
+        return Result(
+            self.job,
+            status,
+            self.path,
+            self._final_url,
+            self._http_status,
+            self._body.received if self._body else 0,
+            self._setup.deadlines.now() - self._began if self._began else 0.0,
+            self._tries.made,
+            self._verified,
+            self._sha256,
+            error,
+        )
+
+
+def _host(url: HttpUrl) -> str:
+    return f"{url.host}:{url.port}"
+
+
+def _late(result: object, timeout: float) -> None:
+    raise FirstByteTimeout(f"{timeout:g} s")
+
+
+def _digest(checksum: str | None) -> Any:
+    """A hash object for the checksum's algorithm; hashlib writes sha-256 as sha256."""
+    if checksum is None:
+        return None
+    algorithm = checksum.partition("=")[0]
+    return new_hash(algorithm.replace("sha-", "sha"), usedforsecurity=False)

@@ -1,0 +1,117 @@
+"""Directories that downloads go to, held open: every path is walked from there, link by link.
+
+The root is the user's word and may be a link. What is below it came from a URL, a list or a
+server, so each step is taken with O_NOFOLLOW from the descriptor of the one before; whoever
+swaps a directory for a link meanwhile gains nothing (CVE-2004-2014, CVE-2014-4877).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+
+from downloader.errors import BadName, DiskError, DownloadError
+from downloader.transfer.disk import disk_error
+
+# Roots that are kept open between jobs; a list may name a directory for each line.
+KEPT = 64
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Folder:
+    """One root directory, open while `users` need it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.users = 0
+        try:
+            os.makedirs(path, exist_ok=True)
+            self.fd = os.open(path, _DIRECTORY)
+        except OSError as error:
+            raise disk_error(error, path) from error
+
+    def __repr__(self) -> str:
+        return f"<Folder {self.path!r} {self.users} users>"
+
+    def exists(self, path: str) -> bool:
+        """Whether anything has this path, a dangling link too."""
+        try:
+            os.stat(path, dir_fd=self.fd, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise disk_error(error, path) from error
+        return True
+
+    def parent(self, path: str) -> tuple[int, str]:
+        """A descriptor of the directory that `path` is in, made if need be, and the last name.
+
+        The descriptor is the caller's to close unless it is the folder's own `fd`.
+        """
+        *parents, name = path.split("/")
+        fd = self.fd
+        try:
+            for parent in parents:
+                fd = self._enter(fd, parent)
+        except OSError as error:
+            raise _below_error(error, path) from error
+        return fd, name
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self.fd)
+
+    def _enter(self, fd: int, name: str) -> int:
+        try:
+            try:
+                return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+            except FileNotFoundError:
+                try:
+                    os.mkdir(name, dir_fd=fd)
+                except FileExistsError:
+                    pass  # another job was faster
+                return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+        finally:
+            if fd != self.fd:
+                os.close(fd)
+
+
+class Folders:
+    """The roots in use, and some that may be used again."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, Folder] = OrderedDict()
+
+    def use(self, path: str) -> Folder:
+        """The root `path`, made if it is not there; to be given back with `unuse`."""
+        folder = self._open.get(path)
+        if folder is None:
+            folder = self._open[path] = Folder(path)
+            self._trim()
+        folder.users += 1
+        return folder
+
+    def unuse(self, folder: Folder) -> None:
+        """One user less."""
+        folder.users -= 1
+        if not folder.users:
+            self._open.move_to_end(folder.path)
+            self._trim()
+
+    def close(self) -> None:
+        """Close every root that nobody uses."""
+        for path in [path for path, folder in self._open.items() if not folder.users]:
+            self._open.pop(path).close()
+
+    def _trim(self) -> None:
+        if len(self._open) > KEPT:
+            path = next((p for p, folder in self._open.items() if not folder.users), None)
+            if path is not None:
+                self._open.pop(path).close()
+
+
+def _below_error(error: OSError, path: str) -> DownloadError:
+    if isinstance(error, NotADirectoryError):
+        return BadName(f"a file or link is in the way of {path}")
+    found = disk_error(error, path)
+    return found if isinstance(found, DiskError) else BadName(str(error.strerror))

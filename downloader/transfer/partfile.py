@@ -1,0 +1,170 @@
+"""The file being written: `NAME.part` until it is whole, then `NAME`.
+
+Whatever happens, a file under its final name is whole: it gets the name by one system call after
+its last byte, and never takes it from a file that was there, unless that was asked for.
+
+One writer: the part file is locked (flock) while it is open, so that a second download of the
+same name, in this process or another, is refused and not mixed in. A lock goes with its process,
+so what a killed one left is taken over.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+
+from downloader.errors import BadName, TargetBusy, TargetExists
+from downloader.sansio.printable import printable
+from downloader.transfer.disk import disk_error
+from downloader.transfer.folder import Folder
+
+SUFFIX = ".part"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OLD = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+# File systems without hard links answer so.
+_NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
+
+
+class PartFile:
+    """The bytes of `path` below `folder` as far as they have come. Empty when opened.
+
+    Ends with exactly one of `commit`, `keep` and `discard`; each closes it, and a second end
+    does nothing.
+    """
+
+    def __init__(self, folder: Folder, path: str) -> None:
+        self.path = path
+        self.size = 0
+        self._folder = folder
+        self._dir_fd, self._name = folder.parent(path)
+        self._fd = -1
+        try:
+            self._fd = self._open()
+        except BaseException:
+            self._close()
+            raise
+
+    def __repr__(self) -> str:
+        state = "open" if self._fd >= 0 else "closed"
+        return f"<PartFile {self.path!r} {self.size} bytes {state}>"
+
+    def write(self, data: bytes) -> None:
+        """Append `data`, all of it, so that it outlives the process."""
+        try:
+            written = os.write(self._fd, data)
+            while written < len(data):
+                written += os.write(self._fd, memoryview(data)[written:])
+        except OSError as error:
+            raise disk_error(error, self.path + SUFFIX) from error
+        self.size += len(data)
+
+    def commit(self, path: str, overwrite: bool = False) -> None:
+        """Give it its final name: the file is whole.
+
+        `path` is the path it was opened for, or another in the same directory. `TargetExists`,
+        with the part file still open, when that is taken; `overwrite` replaces a file of that
+        name, in one step.
+        """
+        part, name = self._name + SUFFIX, path.rpartition("/")[2]
+        try:
+            if overwrite:
+                os.replace(part, name, src_dir_fd=self._dir_fd, dst_dir_fd=self._dir_fd)
+            else:
+                self._publish(part, path, name)
+        except FileExistsError as error:
+            raise TargetExists(printable(path)) from error
+        except OSError as error:
+            raise disk_error(error, path) from error
+        self._close()
+
+    def keep(self) -> None:
+        """Close it as it is; an empty one is removed, since it tells nothing."""
+        if self._fd >= 0 and not self.size:
+            self._unlink()
+        self._close()
+
+    def discard(self) -> None:
+        """Close and remove it: its bytes are wrong."""
+        if self._fd >= 0:
+            self._unlink()
+        self._close()
+
+    def _publish(self, part: str, path: str, name: str) -> None:
+        """Name it without replacing: link refuses where rename would overwrite."""
+        fd = self._dir_fd
+        try:
+            os.link(part, name, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            # No such call here. Between this look and the rename another may take the name.
+            if self._folder.exists(path):
+                raise FileExistsError(errno.EEXIST, "exists", name) from error
+            os.rename(part, name, src_dir_fd=fd, dst_dir_fd=fd)
+        else:
+            os.unlink(part, dir_fd=fd)
+
+    def _open(self) -> int:
+        """Open and lock the part file, new or left behind; loops when it changes underneath."""
+        part = self._name + SUFFIX
+        while True:
+            try:
+                fd = self._open_once(part)
+            except FileNotFoundError:
+                continue  # whoever had it has just finished
+            except OSError as error:
+                raise disk_error(error, self.path + SUFFIX) from error
+            try:
+                if self._is_mine(fd, part):
+                    os.ftruncate(fd, 0)
+                    return fd
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)
+
+    def _open_once(self, part: str) -> int:
+        try:
+            return os.open(part, _NEW, 0o666, dir_fd=self._dir_fd)
+        except FileExistsError:
+            return os.open(part, _OLD, dir_fd=self._dir_fd)
+
+    def _is_mine(self, fd: int, part: str) -> bool:
+        """Whether `fd` is the part file, ours alone. False: look again."""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TargetBusy(printable(self.path)) from error
+        except OSError:
+            pass  # no locks on this file system
+        here = os.fstat(fd)
+        if not stat.S_ISREG(here.st_mode) or here.st_uid != os.geteuid():
+            raise BadName(f"{printable(self.path + SUFFIX)} is not a file of ours")
+        try:
+            named = os.stat(part, dir_fd=self._dir_fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        if (named.st_dev, named.st_ino) != (here.st_dev, here.st_ino):
+            return False
+        if here.st_nlink > 1:
+            # Killed between link and unlink: the same bytes are under the final name by now.
+            os.unlink(part, dir_fd=self._dir_fd)
+            return False
+        return True
+
+    def _unlink(self) -> None:
+        try:
+            os.unlink(self._name + SUFFIX, dir_fd=self._dir_fd)
+        except OSError:
+            pass  # it is gone already, or the directory does not let us; nothing is lost
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        if self._dir_fd >= 0:
+            if self._dir_fd != self._folder.fd:
+                os.close(self._dir_fd)
+            self._dir_fd = -1

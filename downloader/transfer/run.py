@@ -1,0 +1,175 @@
+"""Many jobs from one source, as many at a time as the limiter lets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from downloader.errors import DownloadError
+from downloader.jobs import Job, Report, Result, Status
+from downloader.sansio.url import redacted
+from downloader.sansio.window import WINDOW, Window
+from downloader.transfer.fetch import Transfer
+from downloader.transfer.limiter import Limiter
+
+Jobs = Iterable[Job] | AsyncIterable[Job]
+
+# Lines read or jobs ended in one turn of the reactor, before others get theirs: a list of files
+# that are all there already needs no network and would otherwise be done in one long turn.
+A_TURN = 200
+
+
+class Run:
+    """Pulls jobs from their source one by one, only as there is room for them.
+
+    `transfer(job)` makes the Transfer, in the order of the source; `transfers` holds those that
+    run, here and elsewhere. `done` fires with the Report when the source is at its end and every
+    job ended. It fails with what the source or `on_result` raised. Cancelling it cancels every
+    job; it fails once the last has stopped.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        limiter: Limiter,
+        transfer: Callable[[Job], Transfer],
+        transfers: dict[Transfer, None],
+        jobs: Jobs,
+        on_result: Callable[[Result], None] | None,
+    ) -> None:
+        self.done: Deferred[Report] = Deferred(lambda _: self._stop(Failure(CancelledError())))
+        self.report = Report()
+        self._clock = clock
+        self._limiter = limiter
+        self._transfer = transfer
+        self._transfers = transfers
+        self._on_result = on_result
+        self._source: Iterator[Job] | AsyncIterator[Job]
+        self._source = jobs.__aiter__() if isinstance(jobs, AsyncIterable) else iter(jobs)
+        self._pulling: Deferred[Any] | None = None
+        self._window: Window[Transfer] = Window()
+        self._running: set[Transfer] = set()
+        self._exhausted = False
+        self._stopped = False
+        self._in_pump = False
+        self._call: IDelayedCall | None = None
+        self._began = clock.seconds()
+
+    def __repr__(self) -> str:
+        return f"<Run {self.report.lines} done, {len(self._running)} running, {self._window!r}>"
+
+    def pump(self) -> None:
+        """Start what can start; read on while nothing can and there is room."""
+        if self._in_pump:
+            return
+        self._in_pump = True
+        try:
+            for _ in range(A_TURN):
+                if not self._step():
+                    break
+            else:
+                self._pump_later()
+        except BaseException:
+            self._stop(Failure())
+        finally:
+            self._in_pump = False
+        self._finish_if_over()
+
+    def _step(self) -> bool:
+        """One thing; False when there is nothing to do until something happens."""
+        if self._stopped or not self._limiter.free:
+            return False
+        transfer = self._window.take(self._limiter.ready)
+        if transfer is not None:
+            self._start(transfer)
+            return True
+        room = len(self._window) + len(self._running) < WINDOW
+        return room and not self._exhausted and self._pulling is None and self._pull()
+
+    def _pull(self) -> bool:
+        """Read one job; False when it is not there yet, or there is no further one."""
+        if isinstance(self._source, AsyncIterator):
+            pulling = Deferred.fromCoroutine(self._pull_async(self._source))
+            self._pulling = None if pulling.called else pulling
+            return pulling.called
+        for job in self._source:
+            self._add(job)
+            return True
+        self._exhausted = True
+        return False
+
+    async def _pull_async(self, source: AsyncIterator[Job]) -> None:
+        try:
+            self._add(await anext(source))
+        except StopAsyncIteration:
+            self._exhausted = True
+        except BaseException:
+            self._stop(Failure())
+        self._pulling = None
+        self.pump()
+
+    def _add(self, job: Job) -> None:
+        try:
+            transfer = self._transfer(job)
+        except DownloadError as error:
+            error.url = redacted(job.url)
+            self._count(Result(job, Status.ERROR, final_url=error.url, error=error))
+            return
+        if transfer.skippable():
+            self._count(transfer.skipped())
+        else:
+            self._window.add(transfer.host, transfer)
+
+    def _start(self, transfer: Transfer) -> None:
+        self._running.add(transfer)
+        self._transfers[transfer] = None
+        transfer.start().addBoth(self._ended, transfer)
+
+    def _ended(self, result: Result | Failure, transfer: Transfer) -> None:
+        self._running.discard(transfer)
+        del self._transfers[transfer]
+        if not self._stopped:
+            try:
+                self._count(transfer.removed() if isinstance(result, Failure) else result)
+            except BaseException:
+                self._stop(Failure())
+        self.pump()
+
+    def _count(self, result: Result) -> None:
+        self.report.count(result)
+        if self._on_result is not None:
+            self._on_result(result)
+
+    def _pump_later(self) -> None:
+        self._call = self._clock.callLater(0, self._pump_now)
+
+    def _pump_now(self) -> None:
+        self._call = None
+        self.pump()
+
+    def _stop(self, reason: Failure) -> None:
+        """Cancel everything; the Deferred fails at once, since nothing is left to wait for."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self._window.clear()
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+        if self._pulling is not None:
+            self._pulling.cancel()
+        for transfer in list(self._running):
+            transfer.cancel()
+        if not self.done.called:
+            self.done.errback(reason)
+
+    def _finish_if_over(self) -> None:
+        if self._stopped or self.done.called or self._running or len(self._window):
+            return
+        if self._exhausted and self._call is None:
+            self.report.seconds = self._clock.seconds() - self._began
+            self.done.callback(self.report)
