@@ -1,0 +1,254 @@
+"""Lists of URLs in aria2's input-file format, read one line at a time.
+
+    # a comment, wherever it stands
+    https://example.org/a.iso<TAB>https://mirror.example.net/a.iso
+      out=sub/a.iso
+      checksum=sha-256=9f86d0...
+
+A line that begins with a URL begins an entry; the URLs on it are mirrors of one file, parted by
+TAB. Indented lines are its options. An entry gives one `Job`, or one `BadLine` that tells the first
+thing wrong with it; it never stops the list. What can be left aside is told as a `Note`.
+
+One difference from aria2: an indented URL begins an entry too. aria2 takes it for an unknown
+option, and the file is never fetched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from posixpath import normpath
+
+from downloader.errors import BadLine, BadName, BadUrl
+from downloader.jobs import Job
+from downloader.sansio.names import checked_directory, checked_name
+from downloader.sansio.printable import printable
+from downloader.sansio.url import parse_url, redacted
+
+# Many mirrors fit in it, and a list that is one endless line does not fill the memory.
+MAX_LINE = 1024 * 1024
+# As many as servers take (Apache: 100 header fields by default).
+MAX_HEADERS = 100
+# Checksum types by aria2's names, and how many hexadecimal digits each has.
+DIGITS = {"md5": 32, "sha-1": 40, "sha-224": 56, "sha-256": 64, "sha-384": 96, "sha-512": 128}
+
+# What the agent writes itself: a second one would change where the message ends (RFC 9112 §6),
+# or which bytes come (RFC 9110 §14), and so break the promise of right bytes.
+_AGENTS_OWN = frozenset(
+    (
+        *("connection", "content-length", "expect", "host", "keep-alive", "proxy-connection"),
+        *("te", "trailer", "transfer-encoding", "upgrade", "accept-encoding", "if-range", "range"),
+    )
+)
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
+_HEX = re.compile(r"[0-9A-Fa-f]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f]|^#")
+_BOM = b"\xef\xbb\xbf"
+_SPACE = " \t\r\v\f"
+_LONGEST_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something in a list that was left aside, and does no harm to the job."""
+
+    line: int
+    message: str
+
+
+Item = Job | BadLine | Note
+
+
+class LineSplitter:
+    """Cuts chunks of bytes into lines, without their LF.
+
+    An overlong line comes as its first `MAX_LINE` + 1 bytes, by which it is known; the rest of
+    it is dropped as it arrives.
+    """
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The lines that end in `chunk`."""
+        first, *others = chunk.split(b"\n")
+        self._rest += first[: MAX_LINE + 1 - len(self._rest)]
+        if not others:
+            return []
+        lines = [bytes(self._rest), *(line[: MAX_LINE + 1] for line in others)]
+        self._rest = bytearray(lines.pop())
+        return lines
+
+    def close(self) -> list[bytes]:
+        """The last line, when no LF ended it."""
+        lines = [bytes(self._rest)] if self._rest else []
+        self._rest.clear()
+        return lines
+
+
+class ListParser:
+    """Takes lines and gives jobs, each when the next entry begins: its options may still come.
+
+    `directory` is the run's own and every job's; `dir` options stay below it.
+    """
+
+    def __init__(self, directory: str = ".") -> None:
+        self.line = 0
+        self._directory = directory
+        self._job: Job | None = None
+        self._in_bad_entry = False
+
+    def feed(self, line: bytes | str) -> list[Item]:
+        """What is known now that `line`, with or without its line end, has come."""
+        self.line += 1
+        raw = line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line
+        if self.line == 1:
+            raw = raw.removeprefix(_BOM)
+        text = raw.strip()
+        if (not text and len(raw) <= MAX_LINE) or text.startswith(b"#"):
+            return []
+        if raw[0] in b" \t" and b"://" not in text.partition(b"=")[0]:
+            return self._option(raw)
+        return self._entry(raw)
+
+    def close(self) -> list[Item]:
+        """The last job."""
+        items: list[Item] = [] if self._job is None else [self._job]
+        self._job = None
+        return items
+
+    def _entry(self, raw: bytes) -> list[Item]:
+        items = self.close()
+        try:
+            url, *mirrors = map(_checked_url, _fields(_decoded(raw)))
+        except ValueError as error:
+            self._in_bad_entry = True
+            return [*items, BadLine(self.line, str(error))]
+        self._in_bad_entry = False
+        self._job = Job(url, self._directory, mirrors=tuple(mirrors), line=self.line)
+        return items
+
+    def _option(self, raw: bytes) -> list[Item]:
+        if self._in_bad_entry:
+            return []
+        if self._job is None:
+            return [BadLine(self.line, "an option with no URL above it")]
+        try:
+            name, equals, value = _decoded(raw).partition("=")
+            name = name.rstrip(_SPACE)
+            changed = _with_option(self._job, name, value.lstrip(_SPACE)) if equals else None
+        except (ValueError, BadName) as error:
+            self._job, self._in_bad_entry = None, True
+            return [BadLine(self.line, str(error))]
+        if changed is None:
+            return [Note(self.line, f"the option {_shown(name)} is not known here")]
+        self._job = changed
+        return []
+
+
+def parse_lines(lines: Iterable[bytes | str], *, directory: str = ".") -> Iterator[Item]:
+    """The items of a whole list, as its lines come."""
+    parser = ListParser(directory)
+    for line in lines:
+        yield from parser.feed(line)
+    yield from parser.close()
+
+
+def checked_header(text: str) -> tuple[str, str]:
+    """`Name: value` as its two parts; a `ValueError` says in one sentence what is wrong."""
+    name, colon, value = text.partition(":")
+    if not colon or not _TOKEN.fullmatch(name):
+        raise ValueError("a header is written 'Name: value'")
+    if name.lower() in _AGENTS_OWN:
+        raise ValueError(f"the header {name} is set by this program")
+    value = value.strip(" \t")
+    if not value.isprintable():
+        raise ValueError(f"the header {name} holds a character that cannot be printed")
+    return name, value
+
+
+def checked_checksum(text: str) -> str:
+    """`TYPE=HEX` in lower case; a `ValueError` says in one sentence what is wrong."""
+    kind, equals, digest = text.lower().partition("=")
+    kind, digest = kind.strip(), digest.strip()
+    if not equals or kind not in DIGITS:
+        raise ValueError(f"a checksum is written TYPE=HEX, with a TYPE of {', '.join(DIGITS)}")
+    if len(digest) != DIGITS[kind] or not _HEX.fullmatch(digest):
+        raise ValueError(f"a {kind} checksum has {DIGITS[kind]} hexadecimal digits")
+    return f"{kind}={digest}"
+
+
+def format_entry(job: Job, name: str | None) -> str:
+    """`job` as an entry of a list, which gives the same job when it is parsed.
+
+    `name`, when it is not None, is written in place of the job's own. Nothing in the job can
+    begin another line: control characters are encoded in URLs and replaced elsewhere. The headers
+    are written as they are, secrets and all.
+    """
+    urls = "\t".join(_NOT_IN_URLS.sub(_percent, url) for url in job.urls if url)
+    if not urls:
+        return ""
+    options = [("out", job.name if name is None else name), ("dir", job.subdirectory)]
+    options += [("header", f"{header}: {value}") for header, value in job.headers]
+    options.append(("checksum", job.checksum))
+    lines = [f" {key}={_CONTROL.sub('_', value)}\n" for key, value in options if value]
+    return "".join([urls, "\n", *lines]).encode("utf-8", "replace").decode()
+
+
+def _percent(match: re.Match[str]) -> str:
+    return f"%{ord(match.group()):02X}"
+
+
+def _decoded(raw: bytes) -> str:
+    if len(raw) - raw.endswith(b"\n") > MAX_LINE:
+        raise ValueError(f"the line is longer than {MAX_LINE} bytes")
+    try:
+        return raw.strip().decode()
+    except UnicodeDecodeError:
+        raise ValueError("the line is not UTF-8") from None
+
+
+def _fields(text: str) -> list[str]:
+    return [stripped for field in text.split("\t") if (stripped := field.strip(_SPACE))]
+
+
+def _checked_url(text: str) -> str:
+    try:
+        parse_url(text)
+    except BadUrl as error:
+        raise ValueError(f"{_shown(redacted(text))}: {printable(error.detail)}") from error
+    return text
+
+
+def _with_option(job: Job, name: str, value: str) -> Job | None:
+    """`job` with the option, or None when there is no such option."""
+    if name == "out":
+        checked_name(value)
+        return replace(job, name=value)
+    if name == "dir":
+        return replace(job, subdirectory=_below(job.directory, value))
+    if name == "header":
+        if len(job.headers) == MAX_HEADERS:
+            raise ValueError(f"more than {MAX_HEADERS} headers")
+        return replace(job, headers=(*job.headers, checked_header(value)))
+    if name == "checksum":
+        return replace(job, checksum=checked_checksum(value))
+    return None
+
+
+def _below(directory: str, text: str) -> str:
+    """The option `dir` as a path below `directory`; raises `BadName` when it leads elsewhere."""
+    if not text:
+        raise BadName("an empty dir")
+    root = normpath(directory).rstrip("/") + "/"
+    # Only names are compared: links on the way are met when the directories are opened.
+    inside = text.startswith("/") and f"{text}/".startswith(root)
+    below = text[len(root) :].lstrip("/") if inside else text
+    checked_directory(below)
+    return below
+
+
+def _shown(text: str) -> str:
+    return f"'{printable(text[:_LONGEST_SHOWN])}'"

@@ -1,0 +1,390 @@
+"""aria2's input-file format: what makes a job, what makes a bad line, and that neither is lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from downloader.errors import BadLine, BadName
+from downloader.jobs import Job
+from downloader.sansio.names import checked_name
+from downloader.sansio.printable import printable
+from downloader.sansio.urllist import (
+    DIGITS,
+    MAX_HEADERS,
+    MAX_LINE,
+    Item,
+    LineSplitter,
+    ListParser,
+    Note,
+    checked_checksum,
+    checked_header,
+    format_entry,
+    parse_lines,
+)
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+
+
+def parse(text: bytes | str, directory: str = ".") -> list[Item]:
+    data = text.encode() if isinstance(text, str) else text
+    return list(parse_lines(data.split(b"\n"), directory=directory))
+
+
+def job(text: bytes | str, directory: str = ".") -> Job:
+    (item,) = parse(text, directory)
+    assert isinstance(item, Job)
+    return item
+
+
+def bad_line(text: bytes | str, directory: str = ".") -> BadLine:
+    (item,) = parse(text, directory)
+    assert isinstance(item, BadLine)
+    return item
+
+
+LIST = (
+    b"\xef\xbb\xbf# a list\r\n"
+    b"\r\n"
+    b"http://h/a\thttps://m/a\t\r\n"
+    b"  out=sub/\xc3\xbc a.iso \r\n"
+    b"# between options\r\n"
+    b"\r\n"
+    b"\tdir = d \r\n"
+    b"  # indented\r\n"
+    b"  header=X-A: 1\r\n"
+    b"  header=X-B:a=b\r\n"
+    b"  split=5\r\n"
+    b"  checksum=MD5=" + b"AB" * 16 + b"\r\n"
+    b"http://h/b  \r\n"
+    b"nonsense\r\n"
+    b"  out=of-nonsense\r\n"
+    b"http://h/\xff\r\n"
+    b"  http://h/indented?a=b\r\n"
+    b"http://h/last"
+)
+ITEMS: list[object] = [
+    Note(11, "the option 'split' is not known here"),
+    Job(
+        "http://h/a",
+        "run",
+        "sub/ü a.iso",
+        ("https://m/a",),
+        (("X-A", "1"), ("X-B", "a=b")),
+        "md5=" + "ab" * 16,
+        3,
+        "d",
+    ),
+    Job("http://h/b", "run", line=13),
+    (14, "'nonsense': it has no http:// in front"),
+    (16, "the line is not UTF-8"),
+    Job("http://h/indented?a=b", "run", line=17),
+    Job("http://h/last", "run", line=18),
+]
+
+
+def seen(items: list[Item]) -> list[object]:
+    """Exceptions are equal to themselves only; their parts can be compared."""
+    return [(i.line, i.message) if isinstance(i, BadLine) else i for i in items]
+
+
+def from_chunks(chunks: list[bytes]) -> list[Item]:
+    splitter, parser = LineSplitter(), ListParser("run")
+    lines = [line for chunk in chunks for line in splitter.feed(chunk)] + splitter.close()
+    return [item for line in lines for item in parser.feed(line)] + parser.close()
+
+
+def test_a_list_whole_and_byte_by_byte() -> None:
+    """BOM, CRLF, comments, blanks, options and bad lines; the same however it arrives."""
+    assert seen(from_chunks([LIST])) == ITEMS
+    assert seen(from_chunks([bytes([byte]) for byte in LIST])) == ITEMS
+
+
+@given(st.lists(st.integers(0, len(LIST))))
+def test_a_list_cut_anywhere(cuts: list[int]) -> None:
+    """Reads end where they like, within a line end or a character too."""
+    edges = [0, *sorted(cuts), len(LIST)]
+    assert seen(from_chunks([LIST[a:b] for a, b in pairwise(edges)])) == ITEMS
+
+
+def test_lines_may_be_text_and_keep_their_ends() -> None:
+    """As a file gives them that was opened as text or as bytes."""
+    items = seen(list(parse_lines(LIST.splitlines(keepends=True), directory="run")))
+    assert items == ITEMS
+    text = LIST.decode("utf-8", "surrogateescape")
+    assert seen(list(parse_lines(text.splitlines(keepends=True), directory="run"))) == ITEMS
+
+
+def test_a_job_comes_when_the_next_entry_begins() -> None:
+    """Its options may still come, so not before; but no later either."""
+    parser = ListParser()
+    assert parser.feed(b"http://h/a") == []
+    assert parser.feed(b"") == []
+    assert parser.feed(b"http://h/b") == [Job("http://h/a", line=1)]
+    assert parser.close() == [Job("http://h/b", line=3)]
+    assert parser.close() == []
+
+
+@given(
+    st.lists(st.binary() | st.sampled_from([b"http://h/a", b" out=x", b" dir=..", b"# c", b"x"]))
+)
+def test_any_bytes_are_accounted_for(lines: list[bytes]) -> None:
+    """No exception; in order; each line that is no comment, blank or option makes one item."""
+    items = list(parse_lines(lines))
+    numbers = [item.line or 0 for item in items]
+    entries = [i for i in items if not isinstance(i, Note)]
+    assert all(1 <= number <= len(lines) for number in numbers)
+    assert len({item.line for item in entries}) == len(entries)
+    jobs = {item.line for item in items if isinstance(item, Job)}
+    starts = [n for n, line in enumerate(lines, 1) if line == b"http://h/a"]
+    for start, end in pairwise([*starts, len(lines) + 1]):
+        assert start in jobs or any(start < number < end for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("ftp://h/a", 1, "not http or https"),
+        ("\n\nhttp://h/a b", 3, "' ' is not allowed"),
+        ("http://h/a\0", 1, "is not allowed"),
+        ("\0", 1, "is not allowed"),
+        ("\ufeff\ufeffhttp://h/", 1, "'\\ufeffhttp://h/'"),
+        ("\u00a0", 1, "is not allowed"),
+        ("http://h/a\tnonsense\thttp://m/a", 1, "'nonsense'"),
+        ("http://h/a\tftp://u:Sesame@m/", 1, "'ftp://m/'"),
+        ("u:Sesame@h/a", 1, "'h/a'"),
+        ("http://h/\x1b[31m?token=Sesame", 1, "'http://h/\\x1b[31m?token=***'"),
+        (b"http://h/a\n out=\xff", 2, "not UTF-8"),
+        ("http://h/a\n out=", 2, "names no file"),
+        ("http://h/a\n out=../b", 2, "leads upwards"),
+        ("http://h/a\n out=/etc/passwd", 2, "absolute"),
+        ("http://h/a\n out=a\0b", 2, "NUL"),
+        ("http://h/a\n out=b\n dir=..\n out=/", 3, "leads upwards"),
+        ("http://h/a\n dir=/etc", 2, "absolute"),
+        ("http://h/a\n dir=", 2, "an empty dir"),
+        ("http://h/a\n header=Host: x", 2, "set by this program"),
+        ("http://h/a\n header=X", 2, "'Name: value'"),
+        ("http://h/a\n checksum=sha-256=00", 2, "64 hexadecimal digits"),
+        ("http://h/a\n" + " header=X: 1\n" * (MAX_HEADERS + 1), MAX_HEADERS + 2, "more than 100"),
+        (" out=a", 1, "no URL above it"),
+    ],
+)
+def test_bad_lines(text: bytes | str, line: int, words: str) -> None:
+    """One for each entry, with the number of the line that is wrong; safe to show."""
+    bad = bad_line(text)
+    assert bad.line == line
+    assert words in bad.message
+    assert printable(bad.message) == bad.message and "Sesame" not in bad.message
+
+
+def test_what_is_left_aside() -> None:
+    """Unknown options and lines with no '=' do not stop the job (nor does aria2 stop)."""
+    items = parse("http://h/a\n pause=true\n --out=b\n nonsense\n \x1b=1")
+    assert [i.message for i in items if isinstance(i, Note)] == [
+        "the option 'pause' is not known here",
+        "the option '--out' is not known here",
+        "the option 'nonsense' is not known here",
+        "the option '\\x1b' is not known here",
+    ]
+    assert items[-1] == Job("http://h/a", line=1)
+
+
+def test_the_last_of_an_option_counts() -> None:
+    """As in aria2; only headers add up."""
+    assert job("http://h/a\n out=b\n out=c").name == "c"
+
+
+@pytest.mark.parametrize(
+    ("directory", "text", "below"),
+    [
+        (".", "a/b", "a/b"),
+        ("/run", "a", "a"),
+        ("/run", "/run/a", "a"),
+        ("/run/", "/run//a", "a"),
+        ("/x/../run/.", "/run/a", "a"),
+        ("/run", "/run", ""),
+        ("/", "/a", "a"),
+    ],
+)
+def test_dir_is_below_the_runs_directory(directory: str, text: str, below: str) -> None:
+    """The trusted part and the list's part stay apart."""
+    found = job(f"http://h/a\n dir={text}", directory)
+    assert (found.directory, found.subdirectory, found.name) == (directory, below, None)
+
+
+@pytest.mark.parametrize(
+    ("directory", "text"),
+    [
+        *(
+            ("/run", d)
+            for d in ("/", "/runner", "/run/../etc", "/run/a/../..", "..", "a\\b", "//run/a")
+        ),
+        *((".", d) for d in ("/run", "../a", "a/..")),
+    ],
+)
+def test_dir_elsewhere_is_refused(directory: str, text: str) -> None:
+    """CVE-2010-1512, CVE-2025-69194: a list chooses no directory outside."""
+    assert "No file may be written" in bad_line(f"http://h/a\n dir={text}", directory).message
+
+
+@pytest.mark.parametrize("line", [b"http://h/", b" out=", b"  ", b"\r"])
+def test_an_overlong_line_is_one_bad_line(line: bytes) -> None:
+    """Whatever it is, and white space too; it is cut as it comes and the list goes on."""
+    splitter = LineSplitter()
+    filler = b" " if not line.strip() else b"a"
+    chunks = [b"http://h/a\n" + line, *[filler * 65536] * 40, b"\nhttp://h/b\n"]
+    held = 0
+    lines = []
+    for chunk in chunks:
+        lines += splitter.feed(chunk)
+        held = max(held, len(splitter._rest))
+    assert held <= MAX_LINE + 1
+    items = list(parse_lines(lines))
+    assert [i.message for i in items if isinstance(i, BadLine)] == [
+        f"the line is longer than {MAX_LINE} bytes"
+    ]
+    assert items[-1] == Job("http://h/b", line=3)
+
+
+def test_the_longest_line() -> None:
+    """MAX_LINE bytes are taken, one more is not; a comment may be of any length."""
+    url = b"http://h/a"
+    longest = url + b"\t" * (MAX_LINE - len(url))
+    for end in (b"", b"\n"):
+        assert list(parse_lines([longest + end])) == [Job("http://h/a", line=1)]
+        assert isinstance(next(parse_lines([longest + b"\t" + end])), BadLine)
+    assert parse(b"#" + b"a" * MAX_LINE) == []
+
+
+@given(st.lists(st.binary(max_size=20), max_size=8))
+def test_the_splitter_loses_nothing(chunks: list[bytes]) -> None:
+    """Its lines, put together, are what came in."""
+    splitter = LineSplitter()
+    lines = [line for chunk in chunks for line in splitter.feed(chunk)]
+    rest = splitter.close()
+    assert b"\n".join([*lines, *(rest or [b""])]) == b"".join(chunks)
+    assert splitter.close() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("X-A: 1", ("X-A", "1")),
+        ("X-A:a: b ", ("X-A", "a: b")),
+        ("Cookie:", ("Cookie", "")),
+        ("X: ü", ("X", "ü")),
+    ],
+)
+def test_headers(text: str, header: tuple[str, str]) -> None:
+    """A name, a colon and a value."""
+    assert checked_header(text) == header
+
+
+@pytest.mark.parametrize("code", [*range(32), 0x7F, 0x85, 0x9F, 0x2028, 0xD800])
+def test_headers_with_control_characters_are_refused(code: int) -> None:
+    """No header makes another header (CVE-2019-12387)."""
+    for form in ("X: a{}b", "X{}: a", "X:{}X-Y: 1"):
+        if (form, code) == ("X:{}X-Y: 1", 9):
+            continue  # white space in front of a value
+        with pytest.raises(ValueError):
+            checked_header(form.format(chr(code)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "X", ": a", "X : a", "X Y: a", "ü: a", "hOST: x", "Content-Length: 1"),
+        *("transfer-encoding: a", "Connection: close", "TE: trailers", "Upgrade: h2c"),
+        *("Range: bytes=0-", "Accept-Encoding: br"),
+    ],
+)
+def test_headers_that_are_refused(text: str) -> None:
+    """What is no header, and what the agent says itself."""
+    with pytest.raises(ValueError):
+        checked_header(text)
+
+
+@pytest.mark.parametrize("kind", DIGITS)
+def test_checksums(kind: str) -> None:
+    """Each type with its number of digits, in lower case; nothing else."""
+    digest = "aB" * (DIGITS[kind] // 2)
+    assert checked_checksum(f"{kind.upper()} = {digest}") == f"{kind}={digest.lower()}"
+    for wrong in (
+        f"{kind}",
+        f"{kind}={digest}0",
+        f"{kind}={digest[:-1]}g",
+        f"{kind}=",
+        f"x{kind}={digest}",
+    ):
+        with pytest.raises(ValueError):
+            checked_checksum(wrong)
+
+
+def _is_name(text: str) -> bool:
+    try:
+        return bool(checked_name(text)) and text == text.strip(" \t\r\v\f")
+    except BadName:
+        return False
+
+
+VISIBLE = st.characters(exclude_categories=("Cc", "Cs"))
+NAMES = st.text(VISIBLE, min_size=1).filter(_is_name)
+URLS = st.builds("http://h/{}".format, st.text("abc/%2?=&#é日:@!'~"))
+HEADERS = st.tuples(
+    st.sampled_from(["X-A", "Cookie"]), st.text("a b:=é;#", max_size=9).map(str.strip)
+)
+CHECKSUMS = st.builds(
+    "{}={}".format, st.just("md5"), st.from_regex(r"[0-9a-f]{32}", fullmatch=True)
+)
+JOBS = st.builds(
+    Job,
+    URLS,
+    st.sampled_from([".", "/run", "out"]),
+    st.none() | NAMES,
+    st.lists(URLS).map(tuple),
+    st.lists(HEADERS).map(tuple),
+    st.none() | CHECKSUMS,
+    subdirectory=st.just("") | NAMES,
+)
+
+
+@given(JOBS, st.lists(JOBS, max_size=2))
+def test_what_is_written_reads_the_same(wanted: Job, others: list[Job]) -> None:
+    """A list of entries gives the jobs again, in order, but for the line numbers."""
+    jobs = [wanted, *(replace(other, directory=wanted.directory) for other in others)]
+    text = "".join(format_entry(each, None) for each in jobs)
+    items = parse(text, wanted.directory)
+    assert [replace(i, line=None) for i in items if isinstance(i, Job)] == jobs
+    assert len(items) == len(jobs)
+
+
+@given(JOBS, NAMES)
+def test_the_name_given_is_written(wanted: Job, name: str) -> None:
+    """In place of the job's own."""
+    found = job(format_entry(wanted, name), wanted.directory)
+    assert replace(found, line=None) == replace(wanted, name=name)
+
+
+@given(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT)
+@example("#http://h/", "x\n out=/etc/passwd", "X: 1\nhttp://evil/", "\thttp://evil/")
+@example("", "a", "b", "c")
+def test_no_job_writes_more_than_its_entry(url: str, name: str, value: str, mirror: str) -> None:
+    """Whatever a program put into it: one entry, or nothing, that can be encoded."""
+    wanted = Job(url, ".", name, (mirror,), (("X", value),), value, subdirectory=name)
+    text = format_entry(wanted, None)
+    assert text.encode() or not (url or mirror)
+    if not text:
+        return
+    first, *options = text.removesuffix("\n").split("\n")
+    assert first[:1] not in ("", " ", "#")
+    assert all(line.startswith((" out=", " dir=", " header=X: ", " checksum=")) for line in options)
+    assert first.count("\t") <= 1
+
+
+def test_a_job_without_a_url_writes_nothing() -> None:
+    """Its options would go to the entry above."""
+    assert format_entry(Job("", name="a"), "b") == ""
