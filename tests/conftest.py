@@ -1,0 +1,68 @@
+"""Fixtures for the whole suite: real servers that stop with their test, and no test unwatched.
+
+`support.time_limit` ends tests that hang; `support.clean` fails tests that leave something.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+import pytest_twisted
+from support.ca import Authority
+from support.nginx import Nginx, find_nginx
+
+from downloader.testing import FullListener, Origin, ScriptedServer
+
+pytest_plugins = ("support.clean", "support.time_limit")
+
+
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority: `server()` for TLS servers, `pem` and `trust_root` for clients."""
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def scripted(reactor: Any) -> Generator[Callable[..., ScriptedServer], None, None]:
+    """Start a `ScriptedServer`: `scripted(script, tls=None)`, as often as the test wants."""
+    servers: list[ScriptedServer] = []
+
+    def start(script: Any, **options: Any) -> ScriptedServer:
+        servers.append(ScriptedServer(reactor, script, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        pytest_twisted.blockon(server.stop())
+
+
+@pytest.fixture
+def origin(reactor: Any) -> Generator[Origin, None, None]:
+    """A well-behaved HTTP origin."""
+    server = Origin(reactor)
+    yield server
+    pytest_twisted.blockon(server.stop())
+
+
+@pytest.fixture
+def full_listener() -> Generator[FullListener, None, None]:
+    """A listener to which a connect never gets through."""
+    with FullListener() as listener:
+        yield listener
+
+
+@pytest.fixture(scope="session")
+def nginx(ca: Authority, tmp_path_factory: pytest.TempPathFactory) -> Generator[Nginx, None, None]:
+    """A real nginx for the whole run; tests write below its `root`, each in its own folder."""
+    program = find_nginx()
+    if program is None:
+        missing = "nginx is not installed; on Debian: apt-get install nginx"
+        if os.environ.get("CI"):
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
+    server = Nginx(program, tmp_path_factory.mktemp("nginx"), ca)
+    yield server
+    server.stop()

@@ -1,0 +1,1 @@
+"""What this suite's fixtures are made of; not public."""

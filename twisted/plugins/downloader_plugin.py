@@ -1,0 +1,8 @@
+from twisted.application.service import ServiceMaker
+
+serviceMaker = ServiceMaker(
+    "downloader",
+    "downloader.service.tap",
+    "Fetch a list of URLs, every request cancellable.",
+    "downloader",
+)
