@@ -100,6 +100,7 @@ class Downloader:
         self._names = TakenNames()
         self._transfers: dict[Transfer, None] = {}
         self._runs: dict[Run, None] = {}
+        self._http: HTTPClient | None = None
         self._closed = False
         self._trigger: Any = reactor.addSystemEventTrigger("before", "shutdown", self.close)
 
@@ -111,9 +112,11 @@ class Downloader:
     def http(self) -> HTTPClient:
         """A treq.client.HTTPClient on `agent`: the same pool, and the same promise: cancelling
         what it returns, or what its responses return, aborts the transport."""
-        from downloader.http1.treqclient import HTTPClient
+        if self._http is None:
+            from downloader.http1.treqclient import HTTPClient  # late: treq is not always needed
 
-        return HTTPClient(self.agent)
+            self._http = HTTPClient(self.agent, self._own_agent or self.agent)
+        return self._http
 
     def fetch(self, job: Job) -> Deferred[Result]:
         """Fetch one file.

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from treq.client import HTTPClient as TreqClient
 from treq.response import _Response
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.web.iweb import IAgent
 
 from downloader.http1.response import Response
 
@@ -19,11 +20,21 @@ T = TypeVar("T")
 
 
 class HTTPClient(TreqClient):
-    """A treq client whose responses can be cancelled while they are read."""
+    """A treq client whose responses can be cancelled while they are read.
 
-    def request(self, method: str, url: Any, **kwargs: Any) -> Deferred[_Response]:
+    `agent` follows redirects; `direct` does not, and serves `allow_redirects=False`.
+    """
+
+    def __init__(self, agent: IAgent, direct: IAgent) -> None:
+        super().__init__(agent)
+        self._direct = TreqClient(direct, self._cookiejar)
+
+    def request(
+        self, method: str, url: Any, *, allow_redirects: bool = True, **kwargs: Any
+    ) -> Deferred[_Response]:
         """As `treq.request`; **cancelling** it aborts its transport."""
-        d: Deferred[_Response] = super().request(method, url, **kwargs)
+        ask = super().request if allow_redirects else self._direct.request
+        d: Deferred[_Response] = ask(method, url, allow_redirects=False, **kwargs)
         return d.addCallback(lambda response: CancellableResponse(response, self._cookiejar))
 
 

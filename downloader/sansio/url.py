@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -60,6 +61,8 @@ class HttpUrl:
         return f"{self.scheme}://{self.netloc}{self.target}"
 
 
+# A job's URL is parsed for its name, and again by the agent that is handed it as bytes.
+@lru_cache(maxsize=512)
 def parse_url(text: str) -> HttpUrl:
     """Parse `text` or raise `BadUrl` with one plain reason.
 
