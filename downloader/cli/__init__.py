@@ -1,0 +1,13 @@
+"""The command `downloader`: a door on the list run for people and scripts."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command with the process's arguments, and exit."""
+    from downloader.cli.app import run
+
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,168 @@
+"""The progress display of a terminal: a bar for the list, a line for each file that takes a while.
+
+rich draws, and nothing else: its own thread is off, and a LoopingCall drives it, so what it
+shows is read between two events and costs the transfers nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
+from rich.text import Text
+from twisted.internet.task import LoopingCall
+
+from downloader.cli.display import Pace, files_text, received
+from downloader.errors import BadLine
+from downloader.jobs import Progress as FileProgress
+from downloader.jobs import Result, Status
+from downloader.listrun.run import ListRun
+from downloader.listrun.words import duration_text, failure_text, size_text
+from downloader.sansio.printable import printable
+from downloader.sansio.url import redacted
+
+FRAMES_PER_SECOND = 8
+MAX_FILES = 8
+# Files that are done sooner get no line: hundreds a second would only flicker.
+SHOW_AFTER = 1.0
+# More failures at once are a number: printing all of a dead host's would hold up the others.
+_MOST_AT_ONCE = 5
+
+
+class Transfer(Protocol):
+    """A running job, as the downloader shows it."""
+
+    def progress(self) -> FileProgress:
+        """How it stands."""
+
+
+class Bars:
+    """Bars on standard error, with failures and messages above them."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._progress = _progress(self._console)
+        self._ticking = LoopingCall(self._tick)
+        self._ticking.clock = reactor
+        self._pace = Pace()
+        self._said: list[str] = []
+        self._failed: list[str] = []
+        self._unprinted = 0
+        self._since: dict[Transfer, float] = {}
+        self._lines: dict[Transfer, TaskID] = {}
+
+    def start(self, run: ListRun) -> None:
+        self._run = run
+        self._pace.add(self._ticking.clock.seconds(), 0, 0)
+        self._whole = self._progress.add_task("", total=None, count="", size="", rate="", left="")
+        self._progress.start()
+        self._ticking.start(1 / FRAMES_PER_SECOND, now=False)
+
+    def stop(self) -> None:
+        if not self._ticking.running:
+            return
+        self._ticking.stop()
+        self._print_messages()
+        for line in self._lines.values():
+            self._progress.remove_task(line)
+        self._show_whole()
+        self._progress.stop()
+
+    def say(self, text: str) -> None:
+        if self._ticking.running:
+            self._said.append(text)
+        else:
+            self._print(text)
+
+    def job_failed(self, result: Result) -> None:
+        if len(self._failed) < _MOST_AT_ONCE:
+            self._failed.append(f"failed: {failure_text(result)}")
+        else:
+            self._unprinted += 1
+
+    def line_refused(self, bad: BadLine) -> None:
+        self.say(f"line {bad.line} is left out: {bad.message}")
+
+    def warned(self, sentence: str) -> None:
+        self.say(sentence)
+
+    def _tick(self) -> None:
+        self._print_messages()
+        self._show_whole()
+        self._show_files()
+        self._progress.refresh()
+
+    def _print_messages(self) -> None:
+        lines = self._said + self._failed
+        if self._unprinted:
+            lines.append(f"and {self._unprinted:,} more failed")
+        self._said, self._failed, self._unprinted = [], [], 0
+        if lines:
+            self._print("\n".join(lines))
+
+    def _print(self, text: str) -> None:
+        shown = "\n".join(map(printable, text.split("\n")))
+        self._console.print(Text(shown), soft_wrap=True)
+
+    def _show_whole(self) -> None:
+        run, size = self._run, received(self._run)
+        total = run.source.count(seconds=0.03)
+        self._pace.add(self._ticking.clock.seconds(), run.finished, size)
+        left = self._pace.seconds_left(None if total is None else total - run.finished)
+        self._progress.update(
+            self._whole,
+            total=total,
+            completed=run.finished,
+            description=f"{run.counts.failed:,} failed" if run.counts.failed else "fetching",
+            count=files_text(run.finished, total),
+            size=size_text(size),
+            rate=f"{size_text(self._pace.bytes_rate)}/s",
+            left="" if left is None else f"{duration_text(left)} left",
+        )
+
+    def _show_files(self) -> None:
+        now = self._ticking.clock.seconds()
+        active = list(self._run.downloader.active())
+        self._since = {transfer: self._since.get(transfer, now) for transfer in active}
+        for gone in self._lines.keys() - self._since.keys():
+            self._progress.remove_task(self._lines.pop(gone))
+        slow = (one for one, since in self._since.items() if now - since >= SHOW_AFTER)
+        for transfer in slow:
+            if transfer not in self._lines and len(self._lines) < MAX_FILES:
+                self._lines[transfer] = self._progress.add_task("", left="")
+        for transfer, line in self._lines.items():
+            self._progress.update(line, **_file_line(transfer.progress()))
+
+
+def _progress(console: Console) -> Progress:
+    name = Column(ratio=2, no_wrap=True, overflow="ellipsis")
+    return Progress(
+        TextColumn("{task.description}", markup=False, table_column=name),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),
+        *(
+            TextColumn(f"{{task.fields[{field}]}}", markup=False, justify="right")
+            for field in ("count", "size", "rate", "left")
+        ),
+        console=console,
+        auto_refresh=False,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        expand=True,
+    )
+
+
+def _file_line(progress: FileProgress) -> dict[str, Any]:
+    name = progress.path or redacted(progress.job.url)
+    size = size_text(progress.received)
+    if progress.length is not None:
+        size += f" of {size_text(progress.length)}"
+    return {
+        "description": printable(f"  {name}"),
+        "total": progress.length,
+        "completed": progress.received,
+        "count": f"try {progress.attempts}" if progress.attempts > 1 else "",
+        "size": size,
+        "rate": "waiting" if progress.status is Status.WAITING else "",
+    }

@@ -1,0 +1,114 @@
+"""`downloader fetch`: options in, files and an exit code out."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from downloader.cli.exits import ExitCode
+from downloader.cli.options import (
+    HOW_LONG,
+    HOW_MUCH,
+    TELLING,
+    TLS,
+    WHAT,
+    WHERE,
+    SectionCommand,
+)
+from downloader.errors import BadName, BadUrl
+from downloader.jobs import Job, Report
+from downloader.sansio.names import checked_name
+from downloader.sansio.url import parse_url, redacted
+
+if TYPE_CHECKING:
+    from downloader.cli.work import Work
+
+
+@click.command(cls=SectionCommand, context_settings={"max_content_width": 100})
+@click.argument("urls", nargs=-1, metavar="[URL]...")
+@WHAT
+@WHERE
+@HOW_MUCH
+@HOW_LONG
+@TLS
+@TELLING
+@click.pass_context
+def fetch(ctx: click.Context, /, urls: tuple[str, ...], **options: Any) -> None:
+    """Fetch URLs to files.
+
+    A file has its final name once it is whole; until then it is NAME.part. Ctrl-C stops
+    everything and keeps what has come; a second one ends at once.
+
+    \b
+    Exit codes: 0 all fetched, 1 some failed, 2 bad usage or an unreadable list,
+    130 SIGINT, 143 SIGTERM, 129 SIGHUP.
+
+    \b
+    Examples:
+      downloader fetch https://example.org/a.iso
+      downloader fetch -i urls.txt -d out -j 64 --report report.jsonl
+    """
+    options = checked(urls, options)
+    ctx.exit(run_fetch(given_jobs(urls, options), options))
+
+
+def checked(urls: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """`options` when they make sense together; else a usage error says why not."""
+    if bool(urls) == bool(options["input_file"]):
+        what = "give URLs or a list, not both" if urls else "give URLs, or a list with -i LIST"
+        raise click.UsageError(what)
+    for name, value in (("-o", options["out"]), ("--checksum", options["checksum"])):
+        if value and len(urls) != 1:
+            raise click.UsageError(f"{name} is for a single URL")
+    if not options["check_certificate"]:
+        options = {**options, "insecure": True}
+    return options
+
+
+def given_jobs(urls: tuple[str, ...], options: dict[str, Any]) -> list[Job]:
+    """The jobs that the URLs on the command line ask for."""
+    for url in urls:
+        try:
+            parse_url(url)
+        except BadUrl as error:
+            hint = f" (is it a list? then: -i {url})" if os.path.exists(url) else ""
+            raise click.UsageError(f"{redacted(url)!r} is no URL: {error.detail}{hint}") from error
+    if options["out"]:
+        try:
+            checked_name(options["out"])
+        except BadName as error:
+            raise click.UsageError(f"-o takes a name below DIR: {error.detail}") from error
+    name, checksum = options["out"], options["checksum"]
+    directory = options["directory"]
+    return [Job(url, directory=directory, name=name, checksum=checksum) for url in urls]
+
+
+def run_fetch(jobs: list[Job], options: dict[str, Any]) -> int:
+    """Fetch `jobs`, or the list that `options` name, in a reactor of its own."""
+    # Only now: --help and bad usage should not wait for Twisted to load.
+    from twisted.internet import reactor
+
+    from downloader.cli.display import choose_display
+    from downloader.cli.logs import show_logs
+    from downloader.cli.running import run_reactor
+    from downloader.cli.work import open_work
+
+    display = choose_display(reactor, options["progress"], options["quiet"], options["verbose"])
+    show_logs(display.say, options["verbose"])
+    work = open_work(reactor, jobs, options, display)
+    counts, signal = run_reactor(reactor, work.start, work.stop)
+    if not options["quiet"]:
+        for line in work.last_words():
+            display.say(line)
+    return exit_code(work, counts, signal)
+
+
+def exit_code(work: Work, counts: Report, signal: int | None) -> ExitCode:
+    """How this run ended: by a signal, with an unreadable list, or as the counts say."""
+    if signal is not None:
+        return ExitCode.of_signal(signal)
+    if work.list_error is not None:
+        raise click.UsageError(work.list_error)
+    return ExitCode.FAILED if work.troubled else ExitCode.of(counts)

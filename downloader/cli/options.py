@@ -1,0 +1,275 @@
+"""The options of `downloader fetch`: letters, units, defaults, and the help that explains them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from downloader.cli import types
+from downloader.jobs import Limits, Naming, OnConflict, Retries, Timeouts
+
+F = TypeVar("F", bound=Callable[..., Any])
+# Above it only other limits of the machine are met: files, ports, memory.
+_MOST_JOBS = 10_000
+
+
+class SectionOption(click.Option):
+    """An option that stands in a section of its command's help."""
+
+    def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
+
+
+class SectionCommand(click.Command):
+    """A command whose help shows its options section by section."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(getattr(param, "section", "Other"), []).append(record)
+        for section, records in sections.items():
+            with formatter.section(section):
+                formatter.write_dl(records)
+
+
+def options_of(section: str, *options: Callable[..., Any]) -> Callable[[F], F]:
+    """A decorator that adds `options`, made by `option`, in their order to one section."""
+
+    def decorate(function: F) -> F:
+        for add in reversed(options):
+            function = add(section)(function)
+        return function
+
+    return decorate
+
+
+def option(*names: str, **kwargs: Any) -> Callable[[str], Callable[[F], F]]:
+    """An option that waits for its section."""
+    return lambda section: click.option(*names, cls=SectionOption, section=section, **kwargs)
+
+
+def _at_least_1(most: int = _MOST_JOBS) -> click.IntRange:
+    return click.IntRange(min=1, max=most)
+
+
+WHAT = options_of(
+    "What to fetch",
+    option(
+        "-i",
+        "--input-file",
+        metavar="LIST",
+        help="Fetch the URLs in the file LIST, or in standard input for -, as they come. "
+        "The format is aria2's: a URL a line, mirrors of the same file parted by TAB, "
+        "indented options below it (out, dir, header, checksum), comments after #. "
+        "gzip is recognised. Example: zcat urls.gz | downloader fetch -i -",
+    ),
+    option(
+        "--checksum",
+        type=types.checksum,
+        metavar="TYPE=HEX",
+        help="Keep the file only if its digest is this one; for a single URL. "
+        "Example: --checksum sha-256=9f86d081...",
+    ),
+    option(
+        "-H",
+        "--header",
+        "headers",
+        type=types.header,
+        metavar="'NAME: VALUE'",
+        multiple=True,
+        help="Send this header with each request, to the URL's own origin only, not to where "
+        "it redirects. May be repeated. Example: -H 'Authorization: Bearer abc'",
+    ),
+    option("-U", "--user-agent", metavar="TEXT", help="Call yourself TEXT in each request."),
+)
+
+WHERE = options_of(
+    "Where files go",
+    option(
+        "-d",
+        "--dir",
+        "directory",
+        default=".",
+        show_default="the current one",
+        metavar="DIR",
+        help="Write files below this directory, which is made if it is missing.",
+    ),
+    option(
+        "-o",
+        "--out",
+        metavar="NAME",
+        help="Call the file NAME, a path below DIR; for a single URL.",
+    ),
+    option(
+        "--names",
+        type=click.Choice([naming.value for naming in Naming]),
+        default=Naming.FLAT.value,
+        show_default=True,
+        help="Name a file after its URL's last segment (flat), or after its host and whole path "
+        "(tree).",
+    ),
+    option(
+        "--on-conflict",
+        type=click.Choice([choice.value for choice in OnConflict]),
+        default=OnConflict.RENAME.value,
+        show_default=True,
+        help="When a file of that name is there already: take another name (a.1.iso), do not "
+        "fetch, or replace it once the new file is whole.",
+    ),
+    option(
+        "--content-disposition",
+        is_flag=True,
+        help="Prefer the name that the server proposes in Content-Disposition.",
+    ),
+)
+
+HOW_MUCH = options_of(
+    "How much at once",
+    option(
+        "-j",
+        "--jobs",
+        "--max-concurrent-downloads",
+        "jobs",
+        type=_at_least_1(),
+        default=Limits().total,
+        show_default=True,
+        metavar="N",
+        help="Fetch up to N files at once.",
+    ),
+    option(
+        "--per-host",
+        type=_at_least_1(),
+        metavar="N",
+        show_default="as many as --jobs",
+        help="Fetch up to N files of one host at once.",
+    ),
+    option(
+        "--connections-per-host",
+        type=_at_least_1(),
+        default=Limits().connections_per_host,
+        show_default=True,
+        metavar="N",
+        help="Open up to N connections to one host; files beyond it wait for one.",
+    ),
+)
+
+HOW_LONG = options_of(
+    "How long, and how often",
+    option(
+        "-m",
+        "--max-tries",
+        type=_at_least_1(),
+        default=Retries().tries,
+        show_default=True,
+        metavar="N",
+        help="Ask N times for a file before giving up, the first time included. Only what may "
+        "work later is tried again: no connection, a stall, a truncated file, 408, 425, 429, 5xx.",
+    ),
+    option(
+        "--retry-wait",
+        type=types.seconds_or_zero,
+        metavar="SECONDS",
+        default=Retries().wait,
+        show_default=True,
+        help="Wait so long before the second try; later waits grow, up to a minute. "
+        "A server's Retry-After is obeyed.",
+    ),
+    option(
+        "--connect-timeout",
+        type=types.seconds,
+        metavar="SECONDS",
+        default=Timeouts().connect,
+        show_default=True,
+        help="Give up a connection that is not ready by then: name, TCP and TLS together.",
+    ),
+    option(
+        "-t",
+        "--timeout",
+        "first_byte_timeout",
+        type=types.seconds,
+        metavar="SECONDS",
+        default=Timeouts().first_byte,
+        show_default=True,
+        help="Give up when a request has no answer by then.",
+    ),
+    option(
+        "--stall-timeout",
+        type=types.seconds,
+        metavar="SECONDS",
+        default=Timeouts().stall,
+        show_default=True,
+        help="Give up a transfer in which nothing came for so long, or less than "
+        "--lowest-speed-limit.",
+    ),
+    option(
+        "--lowest-speed-limit",
+        type=types.size,
+        metavar="SIZE",
+        default="0",
+        show_default="no limit",
+        help="Give up a transfer slower than so many bytes a second, averaged over "
+        "--stall-timeout. Example: 10K",
+    ),
+    option(
+        "--max-time",
+        type=types.seconds,
+        metavar="SECONDS",
+        show_default="no limit",
+        help="Give up a file after so long, with all its tries and waits.",
+    ),
+)
+
+TLS = options_of(
+    "TLS",
+    option(
+        "-k",
+        "--insecure",
+        is_flag=True,
+        help="Accept any certificate. Whoever is on the way can then read and change all that "
+        "is fetched.",
+    ),
+    option(
+        "--check-certificate",
+        type=bool,
+        default=True,
+        show_default="true",
+        metavar="true|false",
+        help="false is --insecure, in aria2's words.",
+    ),
+)
+
+TELLING = options_of(
+    "What is told",
+    option(
+        "--progress",
+        type=click.Choice(["auto", "bar", "plain", "none"]),
+        default="auto",
+        show_default=True,
+        help="Show bars, a plain line every 5 seconds, or nothing, on standard error. auto: "
+        "bars on a terminal, else plain lines.",
+    ),
+    option(
+        "--report",
+        metavar="FILE",
+        help="Write a JSON line for each URL, and one with the summary, to FILE; - is standard "
+        "output. An existing file is replaced.",
+    ),
+    option(
+        "--failed",
+        metavar="FILE",
+        help="Write what failed as a list for -i, which gives the same names. It holds URLs and "
+        "headers as they are, so only its owner can read it. An existing file is replaced.",
+    ),
+    option("-q", "--quiet", is_flag=True, help="Tell only what keeps the command from running."),
+    option(
+        "-v",
+        "--verbose",
+        count=True,
+        help="Tell more: failures as they happen, tracebacks of bugs; -vv the network's events.",
+    ),
+)

@@ -1,0 +1,62 @@
+"""What option values look like: each function takes the text and gives the value, or refuses.
+
+Functions and not `click.ParamType`s, whose type became generic between click's releases.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+from downloader.sansio.urllist import checked_checksum, checked_header
+
+T = TypeVar("T")
+_SIZE = re.compile(r"([0-9]{1,15})([KMGkmg]?)")
+_FACTORS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+def seconds(text: str) -> float:
+    """A finite number of seconds above 0."""
+    if (value := seconds_or_zero(text)) == 0:
+        raise click.BadParameter("it has to be more than 0 seconds")
+    return value
+
+
+def seconds_or_zero(text: str) -> float:
+    """A finite number of seconds, from 0 on."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise click.BadParameter(f"{text!r} is not a number of seconds, such as 30 or 2.5")
+    return value
+
+
+def size(text: str) -> int:
+    """A number of bytes, with K, M or G for 1024, 1024² or 1024³ of them, as aria2 writes it."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a size, such as 4096, 10K or 1M")
+    return int(match[1]) * _FACTORS[match[2].upper()]
+
+
+def header(text: str) -> tuple[str, str]:
+    """`Name: value` as its two parts."""
+    return _checked(checked_header, text)
+
+
+def checksum(text: str) -> str:
+    """`ALGORITHM=HEX` in lower case."""
+    return _checked(checked_checksum, text)
+
+
+def _checked(check: Callable[[str], T], text: str) -> T:
+    try:
+        return check(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error

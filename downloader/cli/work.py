@@ -1,0 +1,161 @@
+"""From the options of `fetch` to a list run that is shown while it goes on.
+
+`fetch` and the demo both use this, so the demo shows the real thing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from twisted.internet.defer import Deferred
+
+from downloader._version import __version__
+from downloader.cli.display import Display
+from downloader.client import Downloader
+from downloader.jobs import Job, Limits, Naming, OnConflict, Report, Retries, Timeouts
+from downloader.listrun.report import OutputFile, ReportFile
+from downloader.listrun.run import ListRun
+from downloader.listrun.source import GivenJobs, Source, open_list
+from downloader.listrun.unzip import ListError
+from downloader.listrun.words import summary_text
+from downloader.sansio.printable import printable
+
+_INSECURE = "WARNING: certificates are not checked; whoever is on the way can change what comes"
+
+
+class Work:
+    """One run, its display and its output files: begun together, ended together.
+
+    `troubled` tells whether the report or the list of failures could not be written.
+    """
+
+    def __init__(self, display: Display) -> None:
+        self.troubled = False
+        self.run: ListRun
+        self._display = display
+
+    def start(self) -> Deferred[Report]:
+        """Fetch everything, then close the downloader.
+
+        **Fires with** the counts, also after `stop`. **Fails with** an error that is a bug.
+        **Cancelling** is `stop`.
+        """
+        return Deferred.fromCoroutine(self._start())
+
+    def stop(self) -> None:
+        """Cancel what is running; the Deferred of `start` fires when all is settled."""
+        self.run.stop()
+
+    def trouble(self, sentence: str) -> None:
+        """Tell, and remember, that something could not be written."""
+        self.troubled = True
+        self._display.say(sentence)
+
+    @property
+    def list_error(self) -> str | None:
+        """Why the list could not be read to its end."""
+        error = self.run.source.error
+        return None if error is None else f"the list could not be read to its end: {error}"
+
+    def last_words(self) -> Iterator[str]:
+        """What failed, by its reason, and the summary."""
+        yield from self.run.failures.lines()
+        if self.run.interrupted:
+            yield "stopped; what has come of unfinished files is kept in .part files"
+        yield summary_text(self.run.counts)
+
+    async def _start(self) -> Report:
+        self._display.start(self.run)
+        try:
+            return await self.run.start()
+        finally:
+            await self.run.downloader.close()
+            self._display.stop()
+
+
+def open_work(reactor: Any, jobs: list[Job], options: dict[str, Any], display: Display) -> Work:
+    """Open all that a run needs; what cannot be opened is a usage error, in one sentence."""
+    work = Work(display)
+    source = _open_source(reactor, jobs, options)
+    _prepare_directory(options["directory"])
+    _check_apart(options["input_file"], options["report"], options["failed"])
+    report = _open_output(options["report"], work, 0o666)
+    failed = _open_output(options["failed"], work, 0o600)
+    if options["insecure"]:
+        display.say(_INSECURE)
+    work.run = ListRun(
+        reactor,
+        make_downloader(reactor, options),
+        source,
+        display,
+        ReportFile(report, __version__) if report else None,
+        failed,
+    )
+    return work
+
+
+def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
+    """The downloader that the options describe."""
+    headers = list(options["headers"])
+    if options["user_agent"] is not None:
+        headers = [header for header in headers if header[0].lower() != "user-agent"]
+        headers.append(("User-Agent", options["user_agent"]))
+    return Downloader(
+        reactor,
+        limits=Limits(options["jobs"], options["per_host"], options["connections_per_host"]),
+        timeouts=Timeouts(
+            connect=options["connect_timeout"],
+            first_byte=options["first_byte_timeout"],
+            stall=options["stall_timeout"],
+            lowest_speed=options["lowest_speed_limit"],
+            total=options["max_time"],
+        ),
+        retries=Retries(tries=options["max_tries"], wait=options["retry_wait"]),
+        naming=Naming(options["names"]),
+        on_conflict=OnConflict(options["on_conflict"]),
+        content_disposition=options["content_disposition"],
+        headers=headers,
+        verify_tls=not options["insecure"],
+    )
+
+
+def _open_source(reactor: Any, jobs: list[Job], options: dict[str, Any]) -> Source:
+    name = options["input_file"]
+    if not name:
+        return GivenJobs(jobs)
+    try:
+        return open_list(reactor, name, options["directory"])
+    except ListError as error:
+        shown = "standard input" if name == "-" else printable(name)
+        raise click.UsageError(f"cannot read the list {shown}: {error}") from error
+
+
+def _prepare_directory(path: str) -> None:
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise click.UsageError(f"cannot make {printable(path)}: {error.strerror}") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise click.UsageError(f"cannot write to the directory {printable(path)}")
+
+
+def _check_apart(*paths: str | None) -> None:
+    """Opening an output empties it, so none may be the list, nor the other output."""
+    files = [os.path.realpath(path) for path in paths if path and path != "-"]
+    if len(set(files)) < len(files):
+        raise click.UsageError("-i, --report and --failed have to name different files")
+
+
+def _open_output(path: str | None, work: Work, mode: int) -> OutputFile | None:
+    if not path:
+        return None
+    if path == "-" and sys.stdout is None:
+        raise click.UsageError("cannot write to standard output: it is closed")
+    try:
+        return OutputFile(path, work.trouble, mode)
+    except OSError as error:
+        raise click.UsageError(f"cannot write to {printable(path)}: {error.strerror}") from error

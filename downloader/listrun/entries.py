@@ -1,0 +1,107 @@
+"""Pieces of a list's text in, jobs out, one at a time; and how many entries are left behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from downloader.errors import BadLine
+from downloader.jobs import Job
+from downloader.sansio.urllist import Item, LineSplitter, ListParser, Note
+
+# The first bytes of a line that begins an entry, by the parser's rule, without parsing it.
+_ENTRY = re.compile(rb"^(?:[^\s#]|[ \t]+[^\s#=][^=\n]*://)", re.MULTILINE)
+# What has to be kept of a line to know whether it begins an entry.
+_BEGINNING = 4096
+
+
+class Entries:
+    """Reads entries from pieces of text, no faster than they are asked for.
+
+    `taken` counts the jobs that were handed out. Bad lines go to `refuse` and notes, as
+    sentences, to `warn`, before the job that was read with them. `at_line_end` says whether the
+    text so far ends with a whole line.
+    """
+
+    def __init__(
+        self, directory: str, refuse: Callable[[BadLine], None], warn: Callable[[str], None]
+    ) -> None:
+        self.taken = 0
+        self.at_line_end = True
+        self._refuse = refuse
+        self._warn = warn
+        self._parser = ListParser(directory)
+        self._splitter = LineSplitter()
+        self._pieces: Iterator[bytes] = iter(())
+        self._lines: Iterator[bytes] = iter(())
+
+    def __repr__(self) -> str:
+        return f"<Entries line={self._parser.line} taken={self.taken}>"
+
+    def read(self, pieces: Iterator[bytes]) -> Iterator[Job]:
+        """Yield the jobs that are complete in `pieces`; the last one waits for its options."""
+        self._pieces = pieces
+        for piece in pieces:
+            self.at_line_end = piece.endswith(b"\n")
+            yield from self._parsed(self._splitter.feed(piece))
+
+    def flush(self) -> Iterator[Job]:
+        """Yield the entry that waits for its options: none are to come."""
+        yield from self._jobs(self._parser.close())
+
+    def end(self) -> Iterator[Job]:
+        """Yield what is left at the end of the list."""
+        yield from self._parsed(self._splitter.close())
+        yield from self.flush()
+
+    def rest(self) -> int:
+        """How many entries were read, or can be read now, but not handed out."""
+        waiting = len(self._parser.close())
+        waiting += _count(self._lines)
+        for piece in self._pieces:
+            waiting += _count(self._splitter.feed(piece))
+        return waiting + _count(self._splitter.close())
+
+    def _parsed(self, lines: list[bytes]) -> Iterator[Job]:
+        self._lines = iter(lines)
+        for line in self._lines:
+            if items := self._parser.feed(line):
+                yield from self._jobs(items)
+
+    def _jobs(self, items: list[Item]) -> Iterator[Job]:
+        jobs = [item for item in items if isinstance(item, Job)]
+        for item in items:
+            if isinstance(item, BadLine):
+                self._refuse(item)
+            elif isinstance(item, Note):
+                self._warn(f"line {item.line}: {item.message}")
+        for job in jobs:
+            self.taken += 1
+            yield job
+
+
+def _count(lines: Iterable[bytes]) -> int:
+    return len(_ENTRY.findall(b"\n".join(lines)))
+
+
+class EntryCounter:
+    """Counts the entries in pieces of text at a small part of the parser's cost."""
+
+    def __init__(self) -> None:
+        self.entries = 0
+        self._tail = b""
+        self._first = True
+
+    def feed(self, piece: bytes) -> None:
+        """Count the entries on the lines that end in `piece`."""
+        text = self._tail + piece
+        if self._first and len(text) >= 3:
+            text, self._first = text.removeprefix(b"\xef\xbb\xbf"), False
+        end = text.rfind(b"\n") + 1
+        self.entries += len(_ENTRY.findall(text, 0, end))
+        self._tail = text[end : end + _BEGINNING]
+
+    def close(self) -> None:
+        """Count the last line."""
+        self.entries += len(_ENTRY.findall(self._tail))
+        self._tail = b""

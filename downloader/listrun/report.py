@@ -1,0 +1,173 @@
+"""What a run writes down: the report, one JSON object a line, and the list of what failed.
+
+Report lines never hold a secret: URLs are redacted, headers left out. The list of failures has
+to hold them, so only its owner may read it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from collections.abc import Callable
+from dataclasses import asdict
+from json import JSONEncoder
+
+from downloader.errors import BadLine
+from downloader.jobs import Job, Report, Result, Status
+from downloader.sansio.url import redacted
+from downloader.sansio.urllist import format_entry
+
+STDOUT = 1
+# One write for about two hundred report lines.
+_BUFFER = 64 * 1024
+# ASCII only: what a server sent can act on no terminal that the report is shown on.
+_encoded = JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
+
+class OutputFile:
+    """Lines to a file or to standard output (`-`).
+
+    Writing is the side show: the first failure is told to `on_trouble` in one sentence, then
+    lines are dropped and the downloads go on. Opening raises OSError, before anything is fetched.
+    """
+
+    def __init__(self, path: str, on_trouble: Callable[[str], None], mode: int = 0o666) -> None:
+        self.path = path
+        self.broken = False
+        self._on_trouble = on_trouble
+        self._lines: list[str] = []
+        self._size = 0
+        self._fd = os.dup(STDOUT) if path == "-" else _created(path, mode)
+
+    def __repr__(self) -> str:
+        return f"<OutputFile {self.path!r} {'broken' if self.broken else 'open'}>"
+
+    def fileno(self) -> int:
+        """The open file's number, to compare files with."""
+        return self._fd
+
+    def write(self, text: str) -> None:
+        """Add `text`, which ends with a line end; it reaches the file at `flush` at the latest."""
+        self._lines.append(text)
+        self._size += len(text)
+        if self._size >= _BUFFER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand everything over to the operating system."""
+        if not self._lines:
+            return
+        data = "".join(self._lines).encode("utf-8", "surrogateescape")
+        self._lines.clear()
+        self._size = 0
+        if not self.broken:
+            try:
+                _write_all(self._fd, data)
+            except OSError as error:
+                self._break(error)
+
+    def close(self) -> None:
+        """Flush and close."""
+        self.flush()
+        try:
+            os.close(self._fd)
+        except OSError as error:  # NFS tells a full disk as late as this
+            self._break(error)
+
+    def _break(self, error: OSError) -> None:
+        self.broken = True
+        name = "standard output" if self.path == "-" else self.path
+        self._on_trouble(f"cannot write to {name}: {error.strerror}")
+
+
+def _created(path: str, mode: int) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    fd = os.open(path, flags, mode)
+    if mode == 0o600 and stat.S_ISREG(os.fstat(fd).st_mode):
+        os.fchmod(fd, mode)  # an older file of this name may be readable by all
+    return fd
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(fd, rest) :]
+        except BlockingIOError:  # someone else made the shared standard output non-blocking
+            waiting = select.poll()
+            waiting.register(fd, select.POLLOUT)
+            waiting.poll()
+
+
+class ReportFile:
+    """The report: a line for each job and each bad line, and one with the summary at the end."""
+
+    def __init__(self, file: OutputFile, version: str) -> None:
+        self.file = file
+        self._version = version
+
+    def add(self, result: Result) -> None:
+        """Write what came of one job."""
+        job, error = result.job, result.error
+        line = {
+            "line": job.line,
+            "url": _without_secrets(job.url),
+            "final_url": _without_secrets(result.final_url),
+            "path": result.path,
+            "status": result.status,
+            "http_status": result.http_status,
+            "bytes": result.bytes,
+            "seconds": round(result.seconds, 6),
+            "attempts": result.attempts,
+            "verified": result.verified,
+            "error": type(error).__name__ if error else None,
+            "message": str(error) if error else None,
+            "version": self._version,
+        }
+        if result.sha256 is not None:
+            line["sha256"] = result.sha256
+        self.file.write(_encoded(line) + "\n")
+
+    def add_bad(self, bad: BadLine) -> None:
+        """Write a line of the list that makes no job, with the fields of the others."""
+        line = {
+            "line": bad.line,
+            "url": None,
+            "final_url": None,
+            "path": None,
+            "status": Status.ERROR,
+            "http_status": None,
+            "bytes": 0,
+            "seconds": 0.0,
+            "attempts": 0,
+            "verified": False,
+            "error": type(bad).__name__,
+            "message": bad.message,
+            "version": self._version,
+        }
+        self.file.write(_encoded(line) + "\n")
+
+    def end(self, counts: Report, interrupted: bool) -> None:
+        """Write the summary."""
+        numbers = asdict(counts)
+        seconds = round(numbers.pop("seconds"), 6)
+        summary = {"lines": counts.lines, **numbers, "seconds": seconds, "interrupted": interrupted}
+        self.file.write(_encoded({"summary": summary}) + "\n")
+
+
+def _without_secrets(url: str | None) -> str | None:
+    """`redacted`, without its cost for the many URLs that have no place for a secret."""
+    return redacted(url) if url is not None and ("@" in url or "?" in url) else url
+
+
+def failed_entry(result: Result) -> str:
+    """A list entry that asks for a failed job again, under the name it was given."""
+    return format_entry(result.job, given_name(result.job, result.path))
+
+
+def given_name(job: Job, path: str | None) -> str | None:
+    """The name below the job's directory that `path` has, or what the list said."""
+    if path is None:
+        return job.name
+    return os.path.relpath(path, os.path.join(job.directory, job.subdirectory))

@@ -1,0 +1,137 @@
+"""One list, from its first line to its summary: what the command and the service share."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import LoopingCall
+
+from downloader.client import Downloader
+from downloader.errors import BadLine
+from downloader.jobs import Report, Result, Status
+from downloader.listrun.report import OutputFile, ReportFile, failed_entry
+from downloader.listrun.source import Source
+from downloader.listrun.words import Failures
+
+# A reader of the report is never further behind than this many seconds.
+FLUSH_EVERY = 1.0
+
+
+class Watcher(Protocol):
+    """Who is told what happens, at once: the terminal, or a log."""
+
+    def job_failed(self, result: Result) -> None:
+        """`result` is final; what failed is in its `error`."""
+
+    def line_refused(self, bad: BadLine) -> None:
+        """A line of the list makes no job."""
+
+    def warned(self, sentence: str) -> None:
+        """Something else that a reader should know."""
+
+
+class ListRun:
+    """Fetches what `source` lists and accounts for each line.
+
+    `counts` is true at every moment except for `pending`, which is settled at the end.
+    `interrupted` tells whether `stop` ended the run. `failures` is for the last words.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        downloader: Downloader,
+        source: Source,
+        watcher: Watcher,
+        report: ReportFile | None = None,
+        failed: OutputFile | None = None,
+    ) -> None:
+        self.downloader = downloader
+        self.source = source
+        self.counts = Report()
+        self.failures = Failures()
+        self.interrupted = False
+        self._reactor = reactor
+        self._watcher = watcher
+        self._report = report
+        self._failed = failed
+        self._fetching: Deferred[Report] | None = None
+
+    def __repr__(self) -> str:
+        state = "stopped" if self.interrupted else "running" if self._fetching else "idle"
+        return f"<ListRun {state} {self.counts}>"
+
+    def start(self) -> Deferred[Report]:
+        """Fetch the list.
+
+        **Fires with** the counts, also after `stop`. **Fails with** an error that is a bug.
+        **Cancelling** is `stop`.
+        """
+        return Deferred.fromCoroutine(self._run())
+
+    def stop(self) -> None:
+        """Cancel every job and read no further; `start`'s Deferred fires when all is settled."""
+        self.interrupted = True
+        if self._fetching is not None:
+            self._fetching.cancel()
+
+    @property
+    def finished(self) -> int:
+        """How many jobs have ended."""
+        return self.counts.complete + self.counts.failed + self.counts.skipped
+
+    async def _run(self) -> Report:
+        started = self._reactor.seconds()
+        flushing = LoopingCall(self._flush)
+        flushing.clock = self._reactor
+        flushing.start(FLUSH_EVERY, now=False)
+        try:
+            await self._fetch()
+        finally:
+            flushing.stop()
+            self.counts.seconds = self._reactor.seconds() - started
+            self._settle()
+        return self.counts
+
+    async def _fetch(self) -> None:
+        if self.interrupted:
+            return
+        jobs = self.source.jobs(self._refuse, self._watcher.warned)
+        self._fetching = self.downloader.fetch_all(jobs, self._count)
+        try:
+            await self._fetching
+        except CancelledError:
+            self.interrupted = True
+
+    def _count(self, result: Result) -> None:
+        self.counts.count(result)
+        if self._report is not None:
+            self._report.add(result)
+        if result.status is Status.ERROR:
+            self.failures.add(result)
+            self._watcher.job_failed(result)
+            if self._failed is not None:
+                self._failed.write(failed_entry(result))
+
+    def _refuse(self, bad: BadLine) -> None:
+        self.counts.invalid += 1
+        self._watcher.line_refused(bad)
+        if self._report is not None:
+            self._report.add_bad(bad)
+
+    def _flush(self) -> None:
+        if self._report is not None:
+            self._report.file.flush()
+        if self._failed is not None:
+            self._failed.flush()
+
+    def _settle(self) -> None:
+        """Close the books: what was read but not finished is pending, and so is the rest."""
+        self.counts.pending = self.source.taken - self.finished + self.source.rest()
+        self.source.close()
+        if self._report is not None:
+            self._report.end(self.counts, self.interrupted)
+            self._report.file.close()
+        if self._failed is not None:
+            self._failed.close()
