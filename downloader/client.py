@@ -115,7 +115,7 @@ class Downloader:
         if self._http is None:
             from downloader.http1.treqclient import HTTPClient  # late: treq is not always needed
 
-            self._http = HTTPClient(self.agent, self._own_agent or self.agent)
+            self._http = HTTPClient(self.agent, self._own_agent)
         return self._http
 
     def fetch(self, job: Job) -> Deferred[Result]:

@@ -22,19 +22,22 @@ T = TypeVar("T")
 class HTTPClient(TreqClient):
     """A treq client whose responses can be cancelled while they are read.
 
-    `agent` follows redirects; `direct` does not, and serves `allow_redirects=False`.
+    `agent` follows redirects, and `direct`, which serves `allow_redirects=False`, does not. None
+    is for an agent that does not follow them either: then treq does.
     """
 
-    def __init__(self, agent: IAgent, direct: IAgent) -> None:
+    def __init__(self, agent: IAgent, direct: IAgent | None) -> None:
         super().__init__(agent)
-        self._direct = TreqClient(direct, self._cookiejar)
+        self._direct = TreqClient(direct or agent, self._cookiejar)
+        self._treq_follows = direct is None
 
     def request(
         self, method: str, url: Any, *, allow_redirects: bool = True, **kwargs: Any
     ) -> Deferred[_Response]:
         """As `treq.request`; **cancelling** it aborts its transport."""
         ask = super().request if allow_redirects else self._direct.request
-        d: Deferred[_Response] = ask(method, url, allow_redirects=False, **kwargs)
+        follow = allow_redirects and self._treq_follows
+        d: Deferred[_Response] = ask(method, url, allow_redirects=follow, **kwargs)
         return d.addCallback(lambda response: CancellableResponse(response, self._cookiejar))
 
 
