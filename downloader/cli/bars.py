@@ -14,7 +14,7 @@ from rich.table import Column
 from rich.text import Text
 from twisted.internet.task import LoopingCall
 
-from downloader.cli.display import Pace, files_text, received
+from downloader.cli.pace import Pace, files_text, received
 from downloader.errors import BadLine
 from downloader.jobs import Progress as FileProgress
 from downloader.jobs import Result, Status

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from downloader.cli import types
+from downloader.cli.types import checksum, header, seconds, seconds_or_zero, size
 from downloader.jobs import Limits, Naming, OnConflict, Retries, Timeouts
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,8 +30,9 @@ class SectionCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
-                sections.setdefault(getattr(param, "section", "Other"), []).append(record)
+            if isinstance(param, click.Option) and record is not None:
+                section = getattr(param, "section", "Other")
+                sections.setdefault(section, []).append(record)
         for section, records in sections.items():
             with formatter.section(section):
                 formatter.write_dl(records)
@@ -70,7 +71,7 @@ WHAT = options_of(
     ),
     option(
         "--checksum",
-        type=types.checksum,
+        type=checksum,
         metavar="TYPE=HEX",
         help="Keep the file only if its digest is this one; for a single URL. "
         "Example: --checksum sha-256=9f86d081...",
@@ -79,7 +80,7 @@ WHAT = options_of(
         "-H",
         "--header",
         "headers",
-        type=types.header,
+        type=header,
         metavar="'NAME: VALUE'",
         multiple=True,
         help="Send this header with each request, to the URL's own origin only, not to where "
@@ -172,7 +173,7 @@ HOW_LONG = options_of(
     ),
     option(
         "--retry-wait",
-        type=types.seconds_or_zero,
+        type=seconds_or_zero,
         metavar="SECONDS",
         default=Retries().wait,
         show_default=True,
@@ -181,7 +182,7 @@ HOW_LONG = options_of(
     ),
     option(
         "--connect-timeout",
-        type=types.seconds,
+        type=seconds,
         metavar="SECONDS",
         default=Timeouts().connect,
         show_default=True,
@@ -191,7 +192,7 @@ HOW_LONG = options_of(
         "-t",
         "--timeout",
         "first_byte_timeout",
-        type=types.seconds,
+        type=seconds,
         metavar="SECONDS",
         default=Timeouts().first_byte,
         show_default=True,
@@ -199,7 +200,7 @@ HOW_LONG = options_of(
     ),
     option(
         "--stall-timeout",
-        type=types.seconds,
+        type=seconds,
         metavar="SECONDS",
         default=Timeouts().stall,
         show_default=True,
@@ -208,7 +209,7 @@ HOW_LONG = options_of(
     ),
     option(
         "--lowest-speed-limit",
-        type=types.size,
+        type=size,
         metavar="SIZE",
         default="0",
         show_default="no limit",
@@ -217,7 +218,7 @@ HOW_LONG = options_of(
     ),
     option(
         "--max-time",
-        type=types.seconds,
+        type=seconds,
         metavar="SECONDS",
         show_default="no limit",
         help="Give up a file after so long, with all its tries and waits.",

@@ -127,10 +127,12 @@ def _open_source(reactor: Any, jobs: list[Job], options: dict[str, Any]) -> Sour
     name = options["input_file"]
     if not name:
         return GivenJobs(jobs)
+    if name == "-" and sys.stdin is None:
+        raise click.UsageError("cannot read the list from standard input: it is closed")
     try:
         return open_list(reactor, name, options["directory"])
     except ListError as error:
-        shown = "standard input" if name == "-" else printable(name)
+        shown = "from standard input" if name == "-" else printable(name)
         raise click.UsageError(f"cannot read the list {shown}: {error}") from error
 
 

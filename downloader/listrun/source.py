@@ -106,6 +106,7 @@ class ListFile:
             yield from entries.read(self._pieces())
         except (ListError, OSError) as error:
             self.error = _reason(error)
+            return  # half a line may be a URL too, only not the right one
         yield from entries.end()
 
     def count(self, seconds: float) -> int | None:

@@ -51,6 +51,7 @@ class ListStream:
                 yield job
         except (ListError, OSError) as error:
             self.error = str(error)
+            return  # half a line may be a URL too, only not the right one
         self._ended = True
         for job in entries.end():
             yield job

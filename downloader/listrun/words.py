@@ -28,7 +28,9 @@ def size_text(size: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """`seconds` for a reader, such as `2.1 s`, `1:05` or `3:00:00`."""
+    """`seconds` for a reader, such as `12 ms`, `2.1 s`, `1:05` or `3:00:00`."""
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -42,7 +44,8 @@ def summary_text(report: Report) -> str:
     for word in ("failed", "skipped", "invalid", "pending", "unverified"):
         if number := getattr(report, word):
             counts.append(f"{number:,} {word}")
-    rate = f" ({size_text(report.bytes / report.seconds)}/s)" if report.seconds > 0 else ""
+    known = report.bytes and report.seconds > 0
+    rate = f" ({size_text(report.bytes / report.seconds)}/s)" if known else ""
     took = duration_text(report.seconds)
     return f"{', '.join(counts)}, {size_text(report.bytes)} in {took}{rate}"
 

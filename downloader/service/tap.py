@@ -1,0 +1,67 @@
+"""`twistd downloader`: its options, and the service made of them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from downloader.client import Downloader
+from downloader.jobs import Limits, Naming, OnConflict, Retries
+from downloader.service.lists import DownloadService
+
+_CONNECTIONS = "Open up to so many connections to one host."
+_NAMES = "Name files after the last part of their URLs (flat), or after host and path (tree)."
+
+
+def _at_least_1(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("at least 1")
+    return number
+
+
+class Options(usage.Options):
+    """What `twistd downloader` takes."""
+
+    synopsis = "[options] -i LIST"
+    longdesc = (
+        "Fetches the URLs in LIST, in aria2's input-file format. Files that are there already "
+        "are not fetched again, so a start after a stop goes on."
+    )
+    optParameters: ClassVar[list[list[object]]] = [
+        ["input-file", "i", None, "The list: a file of URLs, gzip too."],
+        ["dir", "d", ".", "Write files below this directory, which is made if it is missing."],
+        ["jobs", "j", Limits().total, "Fetch up to so many files at once.", _at_least_1],
+        ["connections-per-host", None, Limits().connections_per_host, _CONNECTIONS, _at_least_1],
+        ["max-tries", "m", Retries().tries, "Ask so many times for a file.", _at_least_1],
+        ["names", None, Naming.FLAT.value, _NAMES, Naming],
+    ]
+
+    def postOptions(self) -> None:
+        """Check what can be known before the service starts."""
+        path = self["input-file"]
+        if path is None:
+            raise usage.UsageError("say which list to fetch, with -i LIST")
+        if not os.path.exists(path):
+            raise usage.UsageError(f"there is no list {path}")
+
+
+def makeService(options: Any) -> IService:
+    """The service that `options` describe; it reads its list when it is started."""
+    from twisted.internet import reactor
+
+    def make_downloader() -> Downloader:
+        return Downloader(
+            reactor,
+            limits=Limits(options["jobs"], connections_per_host=options["connections-per-host"]),
+            retries=Retries(tries=options["max-tries"]),
+            naming=Naming(options["names"]),
+            on_conflict=OnConflict.SKIP,
+        )
+
+    # twistd may change its working directory before it starts the service.
+    list_path, directory = os.path.abspath(options["input-file"]), os.path.abspath(options["dir"])
+    return DownloadService(reactor, list_path, directory, make_downloader)
