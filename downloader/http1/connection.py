@@ -176,8 +176,7 @@ class Connection(Protocol):
             if in_body:
                 self._weigh_chunks(len(data) - (self._body_bytes - body_bytes))
             elif self._pipeline.state is not State.BODY:
-                self._head_fed += len(data)
-                self._weigh_head(self._head_fed)
+                self._weigh_head(len(data))
         except BadResponse as error:
             self._refuse(error)
         except httptools.HttpParserUpgrade:
@@ -231,8 +230,6 @@ class Connection(Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._response is None:
             self._headers.append((name, value))
-            self._head_bytes += len(name) + len(value)
-            self._weigh_head(self._head_bytes)
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -277,14 +274,15 @@ class Connection(Protocol):
     def _fresh_head(self) -> None:
         self._headers: list[tuple[bytes, bytes]] = []
         self._phrase = b""
-        self._head_bytes = 0
         self._head_fed = 0
         self._body_bytes = 0
         self._overhead = 0
         self._close_delimited = False
 
-    def _weigh_head(self, size: int) -> None:
-        if size > wire.MAX_HEAD_BYTES or len(self._headers) > wire.MAX_HEADERS:
+    def _weigh_head(self, fed: int) -> None:
+        """Once for each read, so a head may be over by one read before it is refused."""
+        self._head_fed += fed
+        if self._head_fed > wire.MAX_HEAD_BYTES or len(self._headers) > wire.MAX_HEADERS:
             raise BadResponse("its header is too large")
 
     def _weigh_chunks(self, overhead: int) -> None:

@@ -172,7 +172,7 @@ class Pool:
 
     def _connect_more(self, host: _Host) -> None:
         """One more connection, if somebody waits for whom none is being made."""
-        if len(host.connecting) >= len(host.waiting) or host.connections >= self._per_host:
+        if host.connections >= self._per_host or len(host.connecting) >= len(host.waiting):
             return
         attempt = _Attempt()
         host.connecting.append(attempt)

@@ -7,10 +7,10 @@ so nothing else in the package splits a URL. What is refused here is refused eve
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from typing import NamedTuple
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 import idna
 
@@ -32,8 +32,7 @@ _USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:/+|//)?[^/?#]*@")
 _SECRET_WORDS = ("token", "sig", "secret", "password", "passwd", "credential", "auth", "key")
 
 
-@dataclass(frozen=True, slots=True)
-class HttpUrl:
+class HttpUrl(NamedTuple):
     """An http or https URL, ready for the wire.
 
     `host` is lower-case ASCII, an IPv6 address without brackets; `target` is the path and query
@@ -73,24 +72,31 @@ def parse_url(text: str) -> HttpUrl:
     if not text.isascii():
         text = _as_ascii(text)
     try:
-        parts = urlsplit(text)
-        port = parts.port
+        scheme, netloc, path, query, _ = urlsplit(text)
+        host, port, userinfo = _authority(scheme, netloc)
     except ValueError as error:
         # Its own words quote what stands before the @ of a password with a slash in it.
         raise BadUrl("the host or the port is not valid", url=redacted(text)) from error
+    except BadUrl as error:
+        error.url = redacted(text)
+        raise
+    target = path or "/"
+    return HttpUrl(scheme, host, port, f"{target}?{query}" if query else target, userinfo)
+
+
+# A list names the same few hosts over and over.
+@lru_cache(maxsize=1024)
+def _authority(scheme: str, netloc: str) -> tuple[str, int, str | None]:
+    """Host, port and userinfo, checked."""
+    if scheme not in PORTS:
+        raise BadUrl(_scheme_reason(scheme))
+    parts = SplitResult(scheme, netloc, "", "", "")
+    port = parts.port
     if port == 0:
-        raise BadUrl("the port is 0", url=redacted(text))
-    if parts.scheme not in PORTS:
-        raise BadUrl(_scheme_reason(parts.scheme), url=redacted(text))
-    userinfo, at, _ = parts.netloc.rpartition("@")
-    target = parts.path or "/"
-    return HttpUrl(
-        parts.scheme,
-        _checked_host(parts.hostname or "", parts.netloc, text),
-        PORTS[parts.scheme] if port is None else port,
-        f"{target}?{parts.query}" if parts.query else target,
-        userinfo if at else None,
-    )
+        raise BadUrl("the port is 0")
+    host = _checked_host(parts.hostname or "", netloc)
+    userinfo, at, _ = netloc.rpartition("@")
+    return host, PORTS[scheme] if port is None else port, userinfo if at else None
 
 
 def join(base: HttpUrl, location: str) -> HttpUrl:
@@ -106,6 +112,8 @@ def redacted(url: str) -> str:
 
     The fragment is dropped too: it may carry a token and never reaches a server.
     """
+    if "@" not in url and "?" not in url and "#" not in url:
+        return url
     path, mark, query = _USERINFO.sub(r"\1", url.partition("#")[0]).partition("?")
     if not mark:
         return path
@@ -156,23 +164,23 @@ def _idna_host(host: str, text: str) -> str:
         raise BadUrl(f"the host name is not valid: {error}", url=redacted(text)) from error
 
 
-def _checked_host(host: str, netloc: str, text: str) -> str:
+def _checked_host(host: str, netloc: str) -> str:
     if "[" in netloc or ":" in host:
-        return _checked_address(host, netloc, text)
+        return _checked_address(host, netloc)
     if not host:
-        raise BadUrl("it names no host", url=redacted(text))
+        raise BadUrl("it names no host")
     if not _HOST_CHARS.issuperset(host) or len(host) > 253:
-        raise BadUrl(f"the host {host!r} is not valid", url=redacted(text))
+        raise BadUrl(f"the host {host!r} is not valid")
     if host.startswith(".") or ".." in host:
-        raise BadUrl(f"the host {host!r} has an empty label", url=redacted(text))
+        raise BadUrl(f"the host {host!r} has an empty label")
     return host
 
 
-def _checked_address(host: str, netloc: str, text: str) -> str:
+def _checked_address(host: str, netloc: str) -> str:
     """An IPv6 address in brackets, with nothing before, behind or in it (no zone either)."""
     try:
         if _BRACKETED.fullmatch(netloc.rpartition("@")[2]):
             return str(IPv6Address(host))
     except ValueError:
         pass
-    raise BadUrl(f"the address {host!r} is not valid", url=redacted(text))
+    raise BadUrl(f"the address {host!r} is not valid")

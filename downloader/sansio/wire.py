@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from downloader.errors import BadResponse
 
@@ -50,9 +51,13 @@ class Head:
 
 
 def request_head(
-    method: bytes, target: bytes, host: bytes, headers: Iterable[tuple[bytes, Sequence[bytes]]]
+    method: bytes,
+    target: bytes,
+    host: bytes,
+    headers: Iterable[tuple[bytes, Sequence[bytes]]],
+    framing: bytes = b"",
 ) -> bytes:
-    """The head of a request, blank line included.
+    """The head of a request, blank line included; `framing` is a whole line that ends it.
 
     ValueError for a method, name or value that could end its line early or start another
     (CVE-2019-12387). Framing headers among `headers` are left out: the agent sets its own.
@@ -63,10 +68,12 @@ def request_head(
     for name, values in headers:
         if name.lower() not in FRAMING_HEADERS:
             lines.extend(header_line(name, value) for value in values)
-    lines.append(b"\r\n")
+    lines.append(framing + b"\r\n")
     return b"".join(lines)
 
 
+# Most requests of a program carry the same few headers.
+@lru_cache(maxsize=256)
 def header_line(name: bytes, value: bytes) -> bytes:
     """One header line; ValueError when it would not stay one (RFC 9110 §5.1, §5.5)."""
     if not name or not _TOKEN.issuperset(name):

@@ -93,7 +93,7 @@ class Transfer:
         self._body: FileBody | None = None
         self._length: int | None = None
         self._http_status: int | None = None
-        self._final_url = redacted(job.url)
+        self._final_url = job.url
         self._sha256: str | None = None
         self._verified = True
         self._began = 0.0
@@ -229,7 +229,7 @@ class Transfer:
             request.addTimeout(self._setup.answer_timeout, self._setup.clock, _late)
         response = await request
         self._http_status = response.code
-        self._final_url = redacted(response.request.absoluteURI.decode("ascii", "replace"))
+        self._final_url = response.request.absoluteURI.decode("ascii", "replace")
         if response.code in _WITH_FILE:
             await self._receive(response)
         else:
@@ -347,7 +347,7 @@ class Transfer:
             self.job,
             status,
             self.path,
-            self._final_url,
+            redacted(self._final_url),
             self._http_status,
             self._body.received if self._body else 0,
             self._setup.deadlines.now() - self._began if self._began else 0.0,

@@ -118,7 +118,6 @@ class PartFile:
                 raise disk_error(error, self.path + SUFFIX) from error
             try:
                 if self._is_mine(fd, part):
-                    os.ftruncate(fd, 0)
                     return fd
             except BaseException:
                 os.close(fd)
@@ -132,7 +131,7 @@ class PartFile:
             return os.open(part, _OLD, dir_fd=self._dir_fd)
 
     def _is_mine(self, fd: int, part: str) -> bool:
-        """Whether `fd` is the part file, ours alone. False: look again."""
+        """Whether `fd` is the part file, ours alone, and empty now. False: look again."""
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -152,6 +151,8 @@ class PartFile:
             # Killed between link and unlink: the same bytes are under the final name by now.
             os.unlink(part, dir_fd=self._dir_fd)
             return False
+        if here.st_size:
+            os.ftruncate(fd, 0)
         return True
 
     def _unlink(self) -> None:
