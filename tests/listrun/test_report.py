@@ -1,0 +1,176 @@
+"""The report says the same of each job, without secrets, and a full disk does not end a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from downloader.errors import BadLine, NotFound
+from downloader.jobs import Job, Report, Result, Status
+from downloader.listrun.report import OutputFile, ReportFile, failed_entry, given_name
+from downloader.sansio.urllist import parse_lines
+
+FIELDS = [
+    *("line", "url", "final_url", "path", "status", "http_status", "bytes", "seconds", "attempts"),
+    *("verified", "error", "message", "version"),
+]
+
+
+@pytest.fixture
+def troubles() -> list[str]:
+    return []
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("ascii").splitlines()]
+
+
+def test_each_line_has_every_field(tmp_path: Path, troubles: list[str]) -> None:
+    """A job, a failed job and a bad line can be read by the same program."""
+    path = tmp_path / "r"
+    report = ReportFile(OutputFile(str(path), troubles.append), "1.2")
+    job = Job("http://h/x", line=3)
+    report.add(Result(job, Status.COMPLETE, "out/x", "http://h/y", 200, 5, 0.25, 2, sha256="ab"))
+    report.add(Result(job, Status.ERROR, error=NotFound("404"), http_status=404))
+    report.add_bad(BadLine(7, "no URL"))
+    report.end(Report(complete=1, failed=1, invalid=1, bytes=5, seconds=1.5), interrupted=False)
+    report.file.close()
+    good, bad, refused, end = lines_of(path)
+    assert list(good) == [*FIELDS, "sha256"]
+    assert list(good.values()) == [
+        *(3, "http://h/x", "http://h/y", "out/x", "complete", 200, 5, 0.25, 2, True, None, None),
+        *("1.2", "ab"),
+    ]
+    assert list(bad) == list(refused) == FIELDS
+    assert (bad["error"], bad["http_status"]) == ("NotFound", 404)
+    assert bad["message"] == "The server has no such file: 404"
+    assert (refused["line"], refused["error"], refused["message"]) == (7, "BadLine", "no URL")
+    assert end == {
+        "summary": {
+            "lines": 3,
+            "complete": 1,
+            "failed": 1,
+            "skipped": 0,
+            "invalid": 1,
+            "pending": 0,
+            "unverified": 0,
+            "bytes": 5,
+            "seconds": 1.5,
+            "interrupted": False,
+        }
+    }
+    assert troubles == []
+
+
+def test_secrets_and_escapes_stay_out(tmp_path: Path, troubles: list[str]) -> None:
+    """URLs are redacted, headers are left out, and what a terminal acts on is escaped."""
+    path = tmp_path / "r"
+    report = ReportFile(OutputFile(str(path), troubles.append), "1")
+    job = Job("http://me:pw1@h/x?token=pw2", headers=(("Authorization", "pw3"),))
+    report.add(Result(job, Status.COMPLETE, "\x1b]0;\udcff", "http://me:pw1@h/y?sig=pw4"))
+    report.file.close()
+    text = path.read_text("ascii")
+    assert "pw" not in text and "\x1b" not in text
+    assert json.loads(text)["url"] == "http://h/x?token=***"
+
+
+def test_a_full_disk_is_told_once(troubles: list[str]) -> None:
+    """And the lines after it are dropped, not kept in memory."""
+    file = OutputFile("/dev/full", troubles.append)
+    for _ in range(3):
+        file.write("line\n")
+        file.flush()
+    file.close()
+    assert troubles == ["cannot write to /dev/full: No space left on device"]
+    assert file.broken
+
+
+def test_a_file_that_cannot_be_made_raises(tmp_path: Path, troubles: list[str]) -> None:
+    """Before anything is fetched."""
+    with pytest.raises(OSError):
+        OutputFile(str(tmp_path / "none" / "r"), troubles.append)
+
+
+def test_lines_are_written_when_there_are_many(tmp_path: Path, troubles: list[str]) -> None:
+    """Memory does not grow with the list."""
+    path = tmp_path / "r"
+    file = OutputFile(str(path), troubles.append)
+    for _ in range(2000):
+        file.write("x" * 99 + "\n")
+    assert path.stat().st_size > 2000 * 100 - 65536
+    file.close()
+    assert path.stat().st_size == 2000 * 100
+
+
+def test_a_full_pipe_is_waited_for(troubles: list[str]) -> None:
+    """Standard output may be non-blocking through no doing of ours; no line is lost then."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    saved = os.dup(1)
+    os.dup2(writer, 1)
+    try:
+        file = OutputFile("-", troubles.append)
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+        os.close(writer)
+    text = "x" * 200_000 + "\n"
+    pid = os.fork()
+    if not pid:  # the child writes, since one process cannot wait for itself
+        os.close(reader)
+        file.write(text)
+        file.close()
+        os._exit(len(troubles))
+    file.close()
+    with os.fdopen(reader, "rb") as stream:
+        assert stream.read() == text.encode()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("mode", [0o644, None])
+def test_the_list_of_failures_is_private(
+    tmp_path: Path, troubles: list[str], mode: int | None
+) -> None:
+    """It holds headers and whole URLs; an older file of that name may be open to all."""
+    path = tmp_path / "failed"
+    if mode is not None:
+        path.touch(mode)
+    OutputFile(str(path), troubles.append, 0o600).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("job", "path", "name"),
+    [
+        (Job("http://h/x", directory="out"), "out/x.1", "x.1"),
+        (Job("http://h/x", directory="out", subdirectory="a/b"), "out/a/b/c/x", "c/x"),
+        (Job("http://h/x", directory="/out", name="n"), None, "n"),
+        (Job("http://h/x"), None, None),
+        (Job("http://h/x"), "./x", "x"),
+    ],
+)
+def test_a_failed_job_keeps_its_name(job: Job, path: str | None, name: str | None) -> None:
+    """The name it was given, below its directory, so that a second run gives the same one."""
+    assert given_name(job, path) == name
+
+
+def test_a_failed_job_can_be_read_again() -> None:
+    """With all that makes it up."""
+    job = Job(
+        "http://me:pw@h/x?token=1",
+        directory="out",
+        mirrors=("http://m/x",),
+        headers=(("Authorization", "Bearer 1"),),
+        checksum="md5=" + "0" * 32,
+        subdirectory="sub",
+    )
+    entry = failed_entry(Result(job, Status.ERROR, path="out/sub/x.1"))
+    (again,) = parse_lines(entry.splitlines(), directory="out")
+    assert isinstance(again, Job)
+    assert (again.urls, again.headers, again.checksum) == (job.urls, job.headers, job.checksum)
+    assert (again.subdirectory, again.name) == ("sub", "x.1")
