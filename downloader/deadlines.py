@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+_log = Logger()
 
 
 class Deadline:
@@ -67,11 +70,18 @@ class Deadlines:
         self._call_at = max(when, self._clock.seconds() + self._resolution)
         self._call = self._clock.callLater(self._call_at - self._clock.seconds(), self._wake)
 
+    def _expire(self, deadline: Deadline) -> None:
+        """One that raises must not keep the others from being met."""
+        try:
+            deadline._expired()
+        except Exception:
+            _log.failure("what a deadline called raised")
+
     def _wake(self) -> None:
         self._call = None
         now = self._clock.seconds()
         for deadline in [d for d in self._live if d.when <= now]:
             if self._live.pop(deadline, deadline) is None:
-                deadline._expired()
+                self._expire(deadline)
         if self._live and self._call is None:
             self._sleep_until(min(d.when for d in self._live))
