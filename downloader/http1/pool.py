@@ -111,14 +111,15 @@ class Pool:
         self._hosts: dict[Key, _Host] = {}
         self._idle: OrderedDict[Connection, _Host] = OrderedDict()
         self._keys: dict[Exchange, Key] = {}
-        self._closed: Deferred[None] | None = None
+        self._closed = False
+        self._closing: list[Deferred[None]] = []
 
     def __repr__(self) -> str:
         return f"<Pool {list(self._hosts.values())!r}>"
 
     def submit(self, exchange: Exchange, key: Key) -> None:
         """Serve `exchange` as soon as a connection can."""
-        if self._closed is not None:
+        if self._closed:
             exchange.fail(Failure(Closed()))
             return
         host = self._hosts.get(key)
@@ -148,16 +149,12 @@ class Pool:
         **Fires with** None once every transport is closed. **Fails** never. **Cancelling** it
         stops the waiting, not the closing.
         """
-        closed: Deferred[None] = Deferred()
-        if self._closed is not None:
-            self._closed.chainDeferred(closed)
-            return closed
-        self._closed = closed
+        closed: Deferred[None] = Deferred(self._closing.remove)
+        self._closing.append(closed)
+        self._closed = True
         for host in list(self._hosts.values()):
-            for exchange in list(host.waiting):
-                self._keys.pop(exchange)
-                exchange.fail(Failure(Closed()))
-            host.waiting.clear()
+            while host.waiting:
+                self._next(host).fail(Failure(Closed()))
             for attempt in list(host.connecting):
                 attempt.give_up()
             for connection in list(host.idle):
@@ -196,13 +193,13 @@ class Pool:
             reason = Failure(ConnectTimeout(f"{self._connect_timeout:g} s"))
         if host.waiting and not attempt.given_up:
             self._next(host).fail(reason)
-        if self._closed is None:
+        if not self._closed:
             self._connect_more(host)
         self._forget_unused(host)
 
     def freed(self, host: _Host, connection: Connection) -> None:
         """A connection can take an exchange: the one that waits longest, or it is kept idle."""
-        if self._closed is not None:
+        if self._closed:
             connection.close()
         elif host.waiting:
             connection.send(self._next(host))
@@ -228,12 +225,14 @@ class Pool:
             self._occupy(host, connection)
         host.busy.discard(connection)
         host.unready.discard(connection)
-        for exchange in again:
+        for exchange in reversed(again):
             for idle in list(host.idle):
                 # as old as the one that was lost, so as likely to be dead
                 self._occupy(host, idle).close()
             self.submit(exchange, host.key)
-        if self._closed is None:
+            if exchange in host.waiting:
+                host.waiting.move_to_end(exchange, last=False)  # it waited before they did
+        if not self._closed:
             self._connect_more(host)
         self._forget_unused(host)
 
@@ -253,5 +252,7 @@ class Pool:
         self._fire_closed()
 
     def _fire_closed(self) -> None:
-        if self._closed is not None and not self._hosts and not self._closed.called:
-            self._closed.callback(None)
+        if self._closed and not self._hosts:
+            closing, self._closing = self._closing, []
+            for closed in closing:
+                closed.callback(None)
