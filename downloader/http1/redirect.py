@@ -27,6 +27,7 @@ PUBLIC_HEADERS = frozenset(
     (b"accept", b"accept-encoding", b"accept-language", b"cache-control", b"if-modified-since",
      b"if-none-match", b"if-range", b"pragma", b"range", b"user-agent")
 )  # fmt: skip
+BODY_HEADERS = (b"content-encoding", b"content-language", b"content-location", b"content-type")
 _KEEP_METHOD = frozenset((307, 308))
 _REDIRECTS = frozenset((301, 302, 303)) | _KEEP_METHOD
 
@@ -78,7 +79,7 @@ class RedirectAgent:
     ) -> IResponse:
         url = parse_url(uri.decode("ascii"))
         for _ in range(MAX_REDIRECTS):
-            keeps_method = response.code in _KEEP_METHOD or method == b"HEAD"
+            keeps_method = _keeps_method(response.code, method)
             location = response.headers.getRawHeaders(b"location")
             if not location or (producer is not None and keeps_method):
                 return response  # no way on; or a body that cannot be sent twice
@@ -87,7 +88,7 @@ class RedirectAgent:
             if target.origin != url.origin:
                 headers = _public(headers)
             if not keeps_method:
-                method, producer = b"GET", None
+                method, producer, headers = b"GET", None, _without_body(headers)
             url, previous = target, response
             response = await self._agent.request(method, str(url).encode("ascii"), headers)
             response.setPreviousResponse(previous)
@@ -103,6 +104,23 @@ def _target(url: HttpUrl, location: bytes) -> HttpUrl:
     if url.scheme == "https" and target.scheme == "http":
         raise InsecureRedirect(redacted(str(target)), url=redacted(str(url)))
     return target
+
+
+def _keeps_method(code: int, method: bytes) -> bool:
+    """As the Fetch standard has it: a POST may become a GET, a DELETE does not."""
+    if code in _KEEP_METHOD:
+        return True
+    return method in (b"GET", b"HEAD") if code == 303 else method != b"POST"
+
+
+def _without_body(headers: Headers | None) -> Headers | None:
+    """`headers` without those that spoke of the request's body."""
+    if headers is None:
+        return None
+    kept = headers.copy()
+    for name in BODY_HEADERS:
+        kept.removeHeader(name)
+    return kept
 
 
 def _public(headers: Headers | None) -> Headers:
