@@ -31,6 +31,7 @@ class TlsOptions:
 
     def creator(self, host: str) -> IOpenSSLClientConnectionCreator:
         """The object that sets up TLS with `host`: its name in SNI, and checked."""
+        host = host.removesuffix(".")  # RFC 6066 §3: SNI has no trailing dot, nor has a certificate
         creator = self._creators.pop(host, None) or self._make(host)
         self._creators[host] = creator
         if len(self._creators) > KEPT:
