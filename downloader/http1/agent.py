@@ -23,15 +23,17 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from downloader.deadlines import Deadlines
-from downloader.errors import BadUrl
+from downloader.errors import BadUrl, WrongRequest
 from downloader.http1.connection import Connection, Owner
 from downloader.http1.exchange import Exchange
 from downloader.http1.pool import Key, Pool
-from downloader.http1.resolve import ResolvingReactor, ThreadedResolver
+from downloader.http1.resolve import STAND_IN, Resolving, ThreadedResolver
 from downloader.http1.tls import TlsOptions
-from downloader.sansio.url import parse_url
+from downloader.sansio.url import parse_url, redacted
 
 NO_HEADERS = Headers()
+# The pool's deadline bounds name, TCP and TLS together; two would race for the error's class.
+NO_TIMEOUT: Any = None
 
 
 @implementer(IAgent)
@@ -54,8 +56,8 @@ class Agent:
         tls: TlsOptions | None = None,
         resolver: IHostnameResolver | None = None,
     ) -> None:
-        self._reactor = ResolvingReactor(reactor, resolver or ThreadedResolver(reactor))
-        self._connect_timeout = connect_timeout
+        self._reactor = reactor
+        self._resolver = resolver or ThreadedResolver(reactor)
         self._first_byte_timeout = first_byte_timeout
         self._tls = tls or TlsOptions()
         self._deadlines = Deadlines(reactor)
@@ -74,19 +76,22 @@ class Agent:
         """Ask for `uri`. No redirect is followed and no coding undone.
 
         **Fires with** an IResponse when the final head is complete; the transport its body
-        protocol gets has `abortConnection`. **Fails with** BadUrl, ConnectTimeout,
-        FirstByteTimeout, BadResponse, Closed; ResponseNeverReceived or ResponseFailed when the
-        connection is lost; or what Twisted's endpoint failed with. **Cancelling** it fails it
-        with CancelledError, and whatever was under way for it is aborted: the connection
-        attempt, the handshake, or the connection itself.
+        protocol gets has `abortConnection`. **Fails with** BadUrl, WrongRequest for a method or
+        header that would break the request, ResolveError, ConnectTimeout, FirstByteTimeout,
+        BadResponse, Closed; ResponseNeverReceived or ResponseFailed when the connection is
+        lost; or what Twisted's endpoint failed with. **Cancelling** it fails it with
+        CancelledError, and whatever was under way for it is aborted: the connection attempt,
+        the handshake, or the connection itself.
         """
         try:
             url = parse_url(uri.decode("ascii"))
+            exchange = Exchange(method, url, headers or NO_HEADERS, bodyProducer)
         except BadUrl:
             return fail(Failure())
         except UnicodeDecodeError as error:
             return fail(Failure(BadUrl(str(error))))
-        exchange = Exchange(method, url, headers or NO_HEADERS, bodyProducer)
+        except ValueError as error:
+            return fail(Failure(WrongRequest(str(error), url=redacted(str(url)))))
         self._pool.submit(exchange, (*url.origin, self._tls))
         return exchange.answer
 
@@ -101,22 +106,23 @@ class Agent:
     def _connect(self, key: Key, owner: Owner) -> Deferred[Connection]:
         scheme, host, port, tls = key
         secure = scheme == "https"
-        endpoint = self._endpoint(host, port)
+        resolving = Resolving(self._reactor, self._resolver, host)
+        endpoint = self._endpoint(resolving, host, port)
         if secure:
             endpoint = wrapClientTLS(tls.creator(host), endpoint)
         factory = Factory.forProtocol(
             lambda: Connection(self._deadlines, self._first_byte_timeout, owner, secure)
         )
         connected: Deferred[Any] = endpoint.connect(factory)
+        connected.addErrback(resolving.failed)
         return connected.addCallback(lambda connection: connection.ready)
 
-    def _endpoint(self, host: str, port: int) -> IStreamClientEndpoint:
+    def _endpoint(self, resolving: Resolving, host: str, port: int) -> IStreamClientEndpoint:
         """Happy eyeballs for a name; for an address no resolver is asked."""
-        timeout = self._connect_timeout
         try:
             version = ip_address(host).version
         except ValueError:
-            return HostnameEndpoint(self._reactor, host.encode("ascii"), port, timeout)
+            return HostnameEndpoint(resolving, STAND_IN, port, NO_TIMEOUT)
         if version == 6:
-            return TCP6ClientEndpoint(self._reactor, host, port, timeout)
-        return TCP4ClientEndpoint(self._reactor, host, port, timeout)
+            return TCP6ClientEndpoint(self._reactor, host, port, NO_TIMEOUT)
+        return TCP4ClientEndpoint(self._reactor, host, port, NO_TIMEOUT)

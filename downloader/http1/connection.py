@@ -16,7 +16,7 @@ from twisted.web.http import PotentialDataLoss
 from zope.interface import implementer
 
 from downloader.deadlines import Deadline, Deadlines
-from downloader.errors import BadResponse, FirstByteTimeout, TruncatedBody
+from downloader.errors import BadResponse, FirstByteTimeout, StallTimeout, TruncatedBody
 from downloader.http1.exchange import Exchange
 from downloader.http1.response import Response
 from downloader.http1.upload import Upload
@@ -73,6 +73,7 @@ class Connection(Protocol):
         self._deadline: Deadline | None = None
         self._complete = False
         self._aborted = False
+        self._paused = False
         self._fresh_head()
 
     def __repr__(self) -> str:
@@ -87,25 +88,12 @@ class Connection(Protocol):
 
     def send(self, exchange: Exchange) -> None:
         """Write a request; its exchange is this connection's until it ends."""
-        try:
-            head = wire.request_head(
-                exchange.method,
-                exchange.url.target.encode("ascii"),
-                exchange.url.netloc.encode("ascii"),
-                exchange.headers.getAllRawHeaders(),
-            )
-            if exchange.producer is not None:
-                self._upload = Upload(exchange.producer, self.transport)
-                head = head[:-2] + self._upload.framing_header() + b"\r\n"
-        except ValueError:
-            exchange.fail(Failure())
-            self._owner.freed(self)
-            return
         exchange.holder = self
         self._pipeline.sent(exchange)
-        self._deadline = self._deadlines.set(self._first_byte_timeout, self._late)
-        self.transport.write(head)
-        if self._upload is not None:
+        self._await_answer()
+        self.transport.write(exchange.head)
+        if exchange.producer is not None:
+            self._upload = Upload(exchange.producer, self.transport, self._await_answer)
             self._upload.start(self.fail)
 
     def withdraw(self, exchange: Exchange) -> None:
@@ -137,16 +125,27 @@ class Connection(Protocol):
     def pause_body(self) -> None:
         """Stop reading."""
         if not self._aborted:
+            self._paused = True
             self.transport.pauseProducing()
 
     def resume_body(self) -> None:
         """Read on."""
         if not self._aborted:
+            self._paused = False
             self._cancel_deadline()
             self.transport.resumeProducing()
 
+    def _await_answer(self) -> None:
+        """Time the answer from now on: from the last bytes that were sent of the request."""
+        if self._pipeline.state is State.SENT:
+            self._cancel_deadline()
+            self._deadline = self._deadlines.set(self._first_byte_timeout, self._late)
+
     def _late(self) -> None:
         self.fail(Failure(FirstByteTimeout(f"{self._first_byte_timeout:g} s")))
+
+    def _unclaimed(self) -> None:
+        self.fail(Failure(StallTimeout(f"nobody read the body for {UNCLAIMED:g} s")))
 
     # --- from the reactor -------------------------------------------------------------------
 
@@ -174,7 +173,7 @@ class Connection(Protocol):
         try:
             self._parser.feed_data(data)
             if in_body:
-                self._weigh_chunks(len(data) - (self._body_bytes - body_bytes))
+                self._weigh_chunks(len(data), len(data) - (self._body_bytes - body_bytes))
             elif self._pipeline.state is not State.BODY:
                 self._weigh_head(len(data))
         except BadResponse as error:
@@ -229,13 +228,14 @@ class Connection(Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._response is None:
-            self._headers.append((name, value))
+            self._headers.append((name, value.rstrip(b" \t")))  # white space that llhttp leaves
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             self._pipeline.informed()
             return
+        self._weigh_head(0)
         exchange = self._pipeline.current
         assert exchange is not None
         head = wire.judge_head(
@@ -277,6 +277,7 @@ class Connection(Protocol):
         self._head_fed = 0
         self._body_bytes = 0
         self._overhead = 0
+        self._dry = 0
         self._close_delimited = False
 
     def _weigh_head(self, fed: int) -> None:
@@ -285,36 +286,45 @@ class Connection(Protocol):
         if self._head_fed > wire.MAX_HEAD_BYTES or len(self._headers) > wire.MAX_HEADERS:
             raise BadResponse("its header is too large")
 
-    def _weigh_chunks(self, overhead: int) -> None:
+    def _weigh_chunks(self, fed: int, overhead: int) -> None:
+        # Trailers are buffered whole by the parser, so they are bounded whatever the body weighs.
         self._overhead += overhead
+        self._dry = self._dry + overhead if overhead == fed else 0
         allowed = wire.CHUNK_OVERHEAD + wire.CHUNK_OVERHEAD_RATIO * self._body_bytes
-        if self._overhead > allowed:
+        if self._overhead > allowed or self._dry > wire.CHUNK_OVERHEAD:
             raise BadResponse("its chunks weigh more than their content")
 
     def _hold_unclaimed(self) -> None:
         response = self._response
         if response is not None and not response.claimed and not self._aborted:
-            self.transport.pauseProducing()
+            self.pause_body()
             if self._deadline is None:
-                self._deadline = self._deadlines.set(UNCLAIMED, self.abort)
+                self._deadline = self._deadlines.set(UNCLAIMED, self._unclaimed)
 
     def _finish(self) -> None:
         """The answer is complete: free the connection first, then tell the body's protocol."""
         response, self._response = self._response, None
         assert response is not None
+        response.released()
         self._complete = False
         self._fresh_head()
         self._pipeline.ended()
+        self._cancel_deadline()
         if self._upload is not None and not self._upload.finished:
-            self._pipeline.doubt()  # answered before the request's body was sent
-        if self._pipeline.reusable:
-            self._release_upload()
+            self.abort()  # answered before the request's body was sent
+        elif self._pipeline.reusable:
+            self._upload = None
+            self._read_on()
             self._owner.freed(self)
-        elif self._upload is None:
-            self.close()
         else:
-            self.abort()
+            self.close()
         response.body_ended(_DONE)
+
+    def _read_on(self) -> None:
+        """The end came while its reader had paused: the next answer must not wait for that."""
+        if self._paused:
+            self._paused = False
+            self.transport.resumeProducing()
 
     def _refuse(self, error: BaseException) -> None:
         if self._complete:
@@ -325,10 +335,10 @@ class Connection(Protocol):
     def fail(self, reason: Failure) -> None:
         """Close at once, and tell whoever is being served why."""
         exchange = self._pipeline.current
-        response = self._response
+        response, self._response = self._response, None
         self.abort()
         if response is not None:
-            response.body_ended(Failure(ResponseFailed([reason], response)))
+            response.body_failed(Failure(ResponseFailed([reason], response)))
         elif exchange is not None:
             exchange.fail(reason)
 

@@ -10,8 +10,9 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer, IClientRequest, IResponse
 from zope.interface import implementer
 
+from downloader.http1.upload import framing_header
 from downloader.sansio.url import HttpUrl
-from downloader.sansio.wire import IDEMPOTENT
+from downloader.sansio.wire import IDEMPOTENT, request_head
 
 
 class Holder(Shape):
@@ -27,9 +28,11 @@ class Exchange:
 
     `answer` fires with an IResponse once the final head is complete. Cancelling it takes the
     exchange from whoever holds it: out of the pool's queue, or by aborting its connection.
+    `head` is its head as sent, made at once: ValueError for what would break the wire costs no
+    connection, and headers that the caller changes later are not sent.
     """
 
-    __slots__ = ("answer", "headers", "holder", "method", "producer", "resent", "url")
+    __slots__ = ("answer", "head", "headers", "holder", "method", "producer", "resent", "url")
 
     def __init__(
         self, method: bytes, url: HttpUrl, headers: Headers, producer: IBodyProducer | None
@@ -38,6 +41,13 @@ class Exchange:
         self.url = url
         self.headers = headers
         self.producer = producer
+        self.head = request_head(
+            method,
+            url.target.encode("ascii"),
+            url.netloc.encode("ascii"),
+            headers.getAllRawHeaders(),
+            framing_header(method, producer),
+        )
         self.resent = False
         self.holder: Holder | None = None
         self.answer: Deferred[IResponse] = Deferred(self._cancelled)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import socket
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import (
     IAddress,
     IHostnameResolver,
@@ -21,9 +23,14 @@ from twisted.internet.interfaces import (
     IReactorPluggableNameResolver,
     IResolutionReceiver,
 )
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from downloader.errors import ResolveError
+
 LOOKUPS = 8
+# As socket.getaddrinfo.
+GetAddrInfo = Callable[..., list[Any]]
 
 
 @implementer(IHostResolution)
@@ -41,13 +48,13 @@ class Lookup:
         """Tell the receiver nothing more."""
         self.cancelled = True
 
-    def ask(self) -> list[IAddress]:
+    def ask(self, getaddrinfo: GetAddrInfo) -> list[IAddress]:
         """Ask the system, in a thread; no address is an empty list."""
         if self.cancelled:
             return []
         try:
-            found = socket.getaddrinfo(self.name, self.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
+            found = getaddrinfo(self.name, self.port, type=socket.SOCK_STREAM)
+        except (OSError, ValueError):
             return []
         return [_address(family, where) for family, _, _, _, where in found]
 
@@ -69,8 +76,9 @@ def _address(family: int, where: Any) -> IAddress:
 class ThreadedResolver:
     """The system's resolver (`getaddrinfo`: hosts file, search domains and all)."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, getaddrinfo: GetAddrInfo = socket.getaddrinfo) -> None:
         self._reactor = reactor
+        self._getaddrinfo = getaddrinfo
         self._lock = threading.Lock()
         self._waiting: deque[Lookup] = deque()
         self._running = 0
@@ -90,7 +98,13 @@ class ThreadedResolver:
             if self._running == LOOKUPS:
                 return lookup
             self._running += 1
-        threading.Thread(target=self._work, name="lookup", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name="lookup", daemon=True).start()
+        except RuntimeError:  # no more threads may be made
+            with self._lock:
+                self._running -= 1
+                self._waiting.remove(lookup)
+            raise
         return lookup
 
     def _work(self) -> None:
@@ -100,21 +114,53 @@ class ThreadedResolver:
                     self._running -= 1
                     return
                 lookup = self._waiting.popleft()
-            self._reactor.callFromThread(lookup.tell, lookup.ask())
+            self._reactor.callFromThread(lookup.tell, lookup.ask(self._getaddrinfo))
 
 
-@implementer(IReactorPluggableNameResolver)
-class ResolvingReactor:
-    """A reactor with another name resolver, for HostnameEndpoint."""
+# What HostnameEndpoint is told to connect to; `Resolving` knows better.
+STAND_IN = b"host.invalid"
 
-    def __init__(self, reactor: Any, resolver: IHostnameResolver) -> None:
+
+@implementer(IReactorPluggableNameResolver, IHostnameResolver)
+class Resolving:
+    """A reactor for one HostnameEndpoint, which resolves `host` whatever name it is asked for.
+
+    The endpoint refuses names that IDNA does not know, such as those with an underscore, which
+    exist; it lets a lookup go on when it is cancelled; and of an unknown name it says too little.
+    """
+
+    def __init__(self, reactor: Any, resolver: IHostnameResolver, host: str) -> None:
         self._reactor = reactor
-        self.nameResolver = resolver
+        self._resolver = resolver
+        self._host = host
+        self._lookup: IHostResolution | None = None
+
+    @property
+    def nameResolver(self) -> IHostnameResolver:
+        """This object (IReactorPluggableNameResolver)."""
+        return self
 
     def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
         """Use `resolver` from now on; returns the one before."""
-        before, self.nameResolver = self.nameResolver, resolver
+        before, self._resolver = self._resolver, resolver
         return before
+
+    def resolveHostName(
+        self, resolutionReceiver: IResolutionReceiver, hostName: str, *args: Any, **kwargs: Any
+    ) -> IHostResolution:
+        """Begin the lookup of `host` (IHostnameResolver)."""
+        lookup = self._resolver.resolveHostName(resolutionReceiver, self._host, *args, **kwargs)
+        self._lookup = lookup
+        return lookup
+
+    def failed(self, reason: Failure) -> Failure:
+        """No connection: the lookup, if it still runs, is not waited for."""
+        if self._lookup is not None:
+            with suppress(NotImplementedError):  # Twisted's own has no cancel
+                self._lookup.cancel()
+        if reason.check(DNSLookupError):
+            return Failure(ResolveError(self._host))
+        return reason
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reactor, name)

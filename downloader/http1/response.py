@@ -12,12 +12,17 @@ from typing import Protocol as Shape
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IProtocol, IPushProducer
+from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.client import ResponseFailed
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IClientRequest, IResponse
 from zope.interface import implementer
 
+from downloader.errors import InternalError
 from downloader.sansio.wire import Head
+
+_log = Logger()
 
 
 class Source(Shape):
@@ -63,6 +68,7 @@ class Response:
         self._held: deque[bytes] = deque()
         self._paused = False
         self._reason: Failure | None = None
+        self._flushing = False
         self._finished = False
 
     def __repr__(self) -> str:
@@ -99,17 +105,29 @@ class Response:
 
     def body_received(self, data: bytes) -> None:
         """A piece of the body came."""
+        if self._finished:
+            return
         if self._protocol is None or self._paused or self._held:
-            if not self._finished:
-                self._held.append(data)
-        elif not self._finished:
-            self._protocol.dataReceived(data)
+            self._held.append(data)
+        else:
+            self._deliver(data)
+
+    def released(self) -> None:
+        """The connection serves others from now on: nothing done here reaches it any more."""
+        self._source = None
 
     def body_ended(self, reason: Failure) -> None:
-        """No more will come; the connection may serve another from now on."""
+        """No more will come. The protocol is told after what is held for it."""
         self._source = None
         self._reason = reason
         self._flush()
+
+    def body_failed(self, reason: Failure) -> None:
+        """The connection was closed on purpose. The protocol is told at once, paused or not."""
+        self._source = None
+        self._reason = reason
+        if self._protocol is not None:
+            self._finish(reason)
 
     # --- called by the body's protocol through its transport --------------------------------
 
@@ -126,19 +144,25 @@ class Response:
 
     def abort(self) -> None:
         """Close the connection under the body. The protocol hears CancelledError, at once."""
+        self._abort(Failure(CancelledError()))
+
+    def _abort(self, reason: Failure) -> None:
         if self._finished:
             return
         source, self._source = self._source, None
         self._held.clear()
         if source is not None:
             source.abort()
-        self._finish(Failure(CancelledError()))
+        self.body_failed(reason)
 
     def _flush(self) -> None:
-        if self._protocol is None:
+        # A protocol may pause and resume inside dataReceived: it is not called inside itself.
+        if self._protocol is None or self._flushing:
             return
+        self._flushing = True
         while self._held and not self._paused and not self._finished:
-            self._protocol.dataReceived(self._held.popleft())
+            self._deliver(self._held.popleft())
+        self._flushing = False
         if self._paused or self._finished:
             return
         if self._reason is not None:
@@ -146,10 +170,25 @@ class Response:
         elif self._source is not None:
             self._source.resume_body()
 
+    def _deliver(self, data: bytes) -> None:
+        """Whatever the protocol raises ends its body and is told to it, and goes no further."""
+        assert self._protocol is not None
+        try:
+            self._protocol.dataReceived(data)
+        except BaseException as error:
+            ours = InternalError(f"a body's protocol raised {type(error).__name__}")
+            self._abort(Failure(ResponseFailed([Failure(), Failure(ours)], self)))
+
     def _finish(self, reason: Failure) -> None:
+        if self._finished:
+            return
         self._finished = True
-        if self._protocol is not None:
+        self._held.clear()
+        assert self._protocol is not None
+        try:
             self._protocol.connectionLost(reason)
+        except BaseException:
+            _log.failure("a body's protocol raised in connectionLost")
 
 
 @implementer(IPushProducer)
