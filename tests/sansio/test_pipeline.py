@@ -1,0 +1,217 @@
+"""The order of answers on one connection: each cell of the table, and a model against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from downloader.errors import BadResponse
+from downloader.sansio.pipeline import Fate, Pipeline, State
+from downloader.sansio.wire import MAX_INFORMATIONAL
+
+
+def at(state: State, answered: int = 0) -> Pipeline[str]:
+    """A pipeline in `state`, after so many answers."""
+    pipeline: Pipeline[str] = Pipeline()
+    for _ in range(answered):
+        pipeline.sent("before")
+        pipeline.began()
+        pipeline.headed(True)
+        pipeline.ended()
+    if state is State.CLOSED:
+        pipeline.lost()
+    steps = [State.SENT, State.HEAD, State.BODY]
+    for step in steps[: steps.index(state) + 1] if state in steps else []:
+        if step is State.SENT:
+            pipeline.sent("now")
+        elif step is State.HEAD:
+            pipeline.began()
+        else:
+            pipeline.headed(True)
+    assert pipeline.state is state
+    return pipeline
+
+
+def test_only_idle_takes_a_request() -> None:
+    """At depth one a second request would be sent before the first is answered."""
+    pipeline = at(State.IDLE)
+    assert pipeline.reusable and pipeline.current is None
+    pipeline.sent("now")
+    assert pipeline.state is State.SENT and pipeline.current == "now"
+
+
+@pytest.mark.parametrize("state", [State.SENT, State.HEAD, State.BODY, State.CLOSED])
+def test_sent_is_refused_elsewhere(state: State) -> None:
+    """A caller that did not ask `reusable` has a bug, and is told so."""
+    pipeline = at(state)
+    assert not pipeline.reusable
+    with pytest.raises(RuntimeError, match=state.name):
+        pipeline.sent("another")
+
+
+@pytest.mark.parametrize("state", [State.SENT, State.HEAD])
+def test_a_message_may_begin_where_an_answer_is_due(state: State) -> None:
+    """Twice too: an informational answer, then the final one."""
+    pipeline = at(state)
+    pipeline.began()
+    assert pipeline.state is State.HEAD
+
+
+@pytest.mark.parametrize("state", [State.IDLE, State.BODY, State.CLOSED])
+def test_a_message_nobody_asked_for_is_refused(state: State) -> None:
+    """And its connection is never used again, whatever comes after."""
+    pipeline = at(state)
+    with pytest.raises(BadResponse, match="nobody asked"):
+        pipeline.began()
+    assert not pipeline.reusable
+    if state is State.BODY:
+        pipeline.ended()
+        assert not pipeline.reusable
+
+
+def test_an_answer_leaves_the_queue() -> None:
+    """Headed, then ended: the exchange is returned and another may follow."""
+    pipeline = at(State.HEAD)
+    pipeline.headed(True)
+    assert pipeline.state is State.BODY
+    assert pipeline.ended() == "now"
+    assert pipeline.state is State.IDLE and pipeline.reusable
+    assert pipeline.answered == 1 and pipeline.current is None
+
+
+def test_an_answer_that_says_close_is_the_last() -> None:
+    """`persistent` false is remembered past the answer's end."""
+    pipeline = at(State.HEAD)
+    pipeline.headed(False)
+    pipeline.ended()
+    assert pipeline.state is State.IDLE and not pipeline.reusable
+
+
+def test_a_doubt_is_never_taken_back() -> None:
+    """A later head that says keep-alive does not make the connection good again."""
+    pipeline = at(State.SENT)
+    pipeline.doubt()
+    pipeline.began()
+    pipeline.headed(True)
+    pipeline.ended()
+    assert not pipeline.reusable
+
+
+@pytest.mark.parametrize(
+    "state, answered, fate",
+    [
+        (State.SENT, 0, Fate.NO_ANSWER),
+        (State.SENT, 1, Fate.RESEND),
+        (State.HEAD, 0, Fate.PARTIAL_HEAD),
+        (State.HEAD, 1, Fate.PARTIAL_HEAD),
+        (State.BODY, 0, Fate.PARTIAL_BODY),
+        (State.BODY, 1, Fate.PARTIAL_BODY),
+    ],
+)
+def test_a_loss_decides_by_what_had_come(state: State, answered: int, fate: Fate) -> None:
+    """Only silence on a connection that had served before may mean: it was closed meanwhile."""
+    pipeline = at(state, answered)
+    assert pipeline.lost() == [("now", fate)]
+    assert pipeline.state is State.CLOSED and not pipeline.reusable
+    assert pipeline.lost() == []
+
+
+@pytest.mark.parametrize("state", [State.IDLE, State.CLOSED])
+def test_a_loss_with_nothing_under_way_concerns_nobody(state: State) -> None:
+    """An idle connection's end is no failure."""
+    pipeline = at(state, 1) if state is State.IDLE else at(state)
+    assert pipeline.lost() == []
+    assert pipeline.state is State.CLOSED
+
+
+def test_informational_answers_are_counted_for_each_exchange() -> None:
+    """The cap is on one exchange, not on all that a connection ever sees."""
+    pipeline = at(State.HEAD)
+    for _ in range(MAX_INFORMATIONAL):
+        pipeline.informed()
+    pipeline.headed(True)
+    pipeline.ended()
+    pipeline.sent("another")
+    pipeline.began()
+    for _ in range(MAX_INFORMATIONAL):
+        pipeline.informed()
+    with pytest.raises(BadResponse, match=str(MAX_INFORMATIONAL)):
+        pipeline.informed()
+
+
+def test_repr_shows_the_state() -> None:
+    """What a log line needs."""
+    assert repr(at(State.BODY, 2)) == "<Pipeline BODY 1 queued, 2 answered>"
+
+
+class Model(RuleBasedStateMachine):
+    """A list of events and a flag tell the same as the machine, in any order of events."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pipeline: Pipeline[int] = Pipeline()
+        self.under_way: list[int] = []
+        self.begun = self.headed_ = self.gone = False
+        self.good = True
+        self.number = self.answers = 0
+
+    @precondition(lambda self: not self.gone and self.good and not self.under_way)
+    @rule()
+    def send(self) -> None:
+        self.number += 1
+        self.pipeline.sent(self.number)
+        self.under_way, self.begun, self.headed_ = [self.number], False, False
+
+    @precondition(lambda self: self.under_way and not self.headed_)
+    @rule()
+    def begin(self) -> None:
+        self.pipeline.began()
+        self.begun = True
+
+    @precondition(lambda self: not self.under_way or self.headed_)
+    @rule()
+    def begin_unasked(self) -> None:
+        with pytest.raises(BadResponse):
+            self.pipeline.began()
+        self.good = False
+
+    @precondition(lambda self: self.begun and self.under_way and not self.headed_)
+    @rule(persistent=st.booleans())
+    def head(self, persistent: bool) -> None:
+        self.pipeline.headed(persistent)
+        self.headed_, self.good = True, self.good and persistent
+
+    @precondition(lambda self: self.under_way and self.headed_)
+    @rule()
+    def end(self) -> None:
+        assert [self.pipeline.ended()] == self.under_way
+        self.under_way, self.headed_, self.begun = [], False, False
+        self.answers += 1
+
+    @rule()
+    def doubt(self) -> None:
+        self.pipeline.doubt()
+        self.good = False
+
+    @rule()
+    def lose(self) -> None:
+        silent = Fate.RESEND if self.answers else Fate.NO_ANSWER
+        late = Fate.PARTIAL_BODY if self.headed_ else Fate.PARTIAL_HEAD
+        fate = late if self.begun else silent
+        assert self.pipeline.lost() == [(number, fate) for number in self.under_way]
+        self.under_way, self.headed_, self.begun, self.gone = [], False, False, True
+
+    @invariant()
+    def agree(self) -> None:
+        wanted: Any = self.under_way[0] if self.under_way else None
+        assert self.pipeline.current == wanted
+        assert self.pipeline.answered == self.answers
+        assert self.pipeline.reusable == (self.good and not self.gone and not self.under_way)
+
+
+TestModel = Model.TestCase
+TestModel.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
