@@ -16,7 +16,7 @@ from support.nginx import Nginx, find_nginx
 
 from downloader.testing import FullListener, Origin, ScriptedServer
 
-pytest_plugins = ("support.clean", "support.time_limit")
+pytest_plugins = ("support.clean", "support.bench", "support.latencies", "support.time_limit")
 
 
 @pytest.fixture(scope="session")
