@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from tempfile import TemporaryFile
 from typing import Any
 
 import click
@@ -141,8 +142,12 @@ def _prepare_directory(path: str) -> None:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
         raise click.UsageError(f"cannot make {printable(path)}: {error.strerror}") from error
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise click.UsageError(f"cannot write to the directory {printable(path)}")
+    try:  # permissions do not tell of read-only or full file systems
+        with TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        what = f"cannot write to the directory {printable(path)}: {error.strerror}"
+        raise click.UsageError(what) from error
 
 
 def _check_apart(*paths: str | None) -> None:
