@@ -8,7 +8,10 @@ from downloader.errors import BadName, DiskError, DiskFull, DownloadError
 from downloader.sansio.printable import printable
 
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
-_NAME = frozenset((errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.EILSEQ))
+# ENXIO: a FIFO that nobody reads has the name.
+_NAME = frozenset(
+    (errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.EILSEQ, errno.ENXIO)
+)
 
 
 def disk_error(error: OSError, path: str) -> DownloadError:

@@ -21,6 +21,8 @@ from downloader.transfer.disk import disk_error
 from downloader.transfer.folder import Folder
 
 SUFFIX = ".part"
+# Others that finish or fail with a part file while we open it may be in the way so often.
+LOOKS = 100
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 # File systems without hard links answer so.
@@ -95,7 +97,7 @@ class PartFile:
         """Name it without replacing: link refuses where rename would overwrite."""
         fd = self._dir_fd
         try:
-            os.link(part, name, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
+            self._link(part, name)
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
@@ -104,31 +106,44 @@ class PartFile:
                 raise FileExistsError(errno.EEXIST, "exists", name) from error
             os.rename(part, name, src_dir_fd=fd, dst_dir_fd=fd)
         else:
-            os.unlink(part, dir_fd=fd)
+            self._unlink()
+
+    def _link(self, part: str, name: str) -> None:
+        fd = self._dir_fd
+        os.link(part, name, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
 
     def _open(self) -> int:
-        """Open and lock the part file, new or left behind; loops when it changes underneath."""
+        """Open and lock the part file, new or left behind; again when it changes underneath."""
         part = self._name + SUFFIX
-        while True:
+        for _ in range(LOOKS):
             try:
                 fd = self._open_once(part)
-            except FileNotFoundError:
-                continue  # whoever had it has just finished
             except OSError as error:
                 raise disk_error(error, self.path + SUFFIX) from error
+            if fd is None:
+                continue
             try:
                 if self._is_mine(fd, part):
                     return fd
+            except OSError as error:
+                os.close(fd)
+                raise disk_error(error, self.path + SUFFIX) from error
             except BaseException:
                 os.close(fd)
                 raise
             os.close(fd)
+        raise TargetBusy(printable(self.path))
 
-    def _open_once(self, part: str) -> int:
+    def _open_once(self, part: str) -> int | None:
+        """A descriptor of it, or None: it was there, and whoever had it has just finished."""
         try:
             return os.open(part, _NEW, 0o666, dir_fd=self._dir_fd)
         except FileExistsError:
+            pass
+        try:
             return os.open(part, _OLD, dir_fd=self._dir_fd)
+        except FileNotFoundError:
+            return None
 
     def _is_mine(self, fd: int, part: str) -> bool:
         """Whether `fd` is the part file, ours alone, and empty now. False: look again."""

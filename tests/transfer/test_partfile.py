@@ -1,0 +1,480 @@
+"""The file being written: nothing but what is whole gets the name, and nobody else is harmed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from stat import S_IMODE
+
+import pytest
+
+from downloader.errors import BadName, DiskError, DiskFull, DownloadError, TargetBusy, TargetExists
+from downloader.transfer.folder import Folder
+from downloader.transfer.partfile import LOOKS, PartFile
+
+Plant = Callable[[Path, Path], None]
+
+
+def in_child(code: str, *arguments: str) -> str:
+    """What a Python process of its own prints."""
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def out(folder: Folder) -> Path:
+    return Path(folder.path)
+
+
+@pytest.fixture
+def bystander(tmp_path: Path) -> Path:
+    """A file outside; `unharmed` tells whether it still is as it was."""
+    path = tmp_path / "bystander"
+    path.write_bytes(b"not yours")
+    path.chmod(0o640)
+    os.utime(path, (1, 1))
+    return path
+
+
+def unharmed(path: Path) -> bool:
+    seen = path.stat()
+    return (path.read_bytes(), S_IMODE(seen.st_mode), seen.st_mtime) == (b"not yours", 0o640, 1)
+
+
+# --- the ordinary way -----------------------------------------------------------------------
+
+
+def test_bytes_are_beside_until_they_are_whole(folder: Folder, out: Path) -> None:
+    part = PartFile(folder, "a.bin")
+    part.write(b"one")
+    part.write(b"two")
+    assert os.listdir(out) == ["a.bin.part"]
+    assert (out / "a.bin.part").read_bytes() == b"onetwo"
+    assert repr(part) == "<PartFile 'a.bin' 6 bytes open>"
+    part.commit("a.bin")
+    assert os.listdir(out) == ["a.bin"]
+    assert (out / "a.bin").read_bytes() == b"onetwo"
+    assert repr(part) == "<PartFile 'a.bin' 6 bytes closed>"
+
+
+def test_an_empty_file_is_a_file(folder: Folder, out: Path) -> None:
+    PartFile(folder, "empty").commit("empty")
+    assert (out / "empty").read_bytes() == b""
+
+
+def test_directories_on_the_way_are_made(folder: Folder, out: Path) -> None:
+    PartFile(folder, "host/deep/a").commit("host/deep/a")
+    assert (out / "host/deep/a").is_file()
+
+
+def test_a_write_larger_than_one_system_call(folder: Folder, out: Path) -> None:
+    data = os.urandom(1 << 20)
+    part = PartFile(folder, "a")
+    for start in range(0, len(data), 100_001):
+        part.write(data[start : start + 100_001])
+    part.commit("a")
+    assert (out / "a").read_bytes() == data
+
+
+def test_kept_bytes_stay_beside(folder: Folder, out: Path) -> None:
+    part = PartFile(folder, "a")
+    part.write(b"x")
+    part.keep()
+    part.keep()
+    part.discard()
+    assert os.listdir(out) == ["a.part"]
+
+
+def test_kept_emptiness_does_not(folder: Folder, out: Path) -> None:
+    PartFile(folder, "a").keep()
+    assert os.listdir(out) == []
+
+
+def test_wrong_bytes_are_removed(folder: Folder, out: Path) -> None:
+    part = PartFile(folder, "a")
+    part.write(b"wrong")
+    part.discard()
+    assert os.listdir(out) == []
+
+
+def test_what_was_left_behind_is_begun_anew(folder: Folder, out: Path) -> None:
+    (out / "a.part").write_bytes(b"the longer rest of another version")
+    part = PartFile(folder, "a")
+    part.write(b"new")
+    part.commit("a")
+    assert (out / "a").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o000, 0o666), (0o022, 0o644), (0o077, 0o600)])
+def test_the_umask_rules(folder: Folder, out: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        PartFile(folder, "tree/a").commit("tree/a")
+    finally:
+        os.umask(before)
+    assert S_IMODE((out / "tree/a").stat().st_mode) == mode
+    assert S_IMODE((out / "tree").stat().st_mode) == 0o777 & ~umask
+
+
+# --- the name is taken ----------------------------------------------------------------------
+
+
+def test_a_file_of_the_name_is_never_replaced(folder: Folder, out: Path) -> None:
+    part = PartFile(folder, "a")
+    part.write(b"ours")
+    (out / "a").write_bytes(b"theirs")
+    with pytest.raises(TargetExists):
+        part.commit("a")
+    part.commit("a.1")
+    assert ((out / "a").read_bytes(), (out / "a.1").read_bytes()) == (b"theirs", b"ours")
+    assert sorted(os.listdir(out)) == ["a", "a.1"]
+
+
+def test_unless_that_was_asked_for(folder: Folder, out: Path) -> None:
+    (out / "a").write_bytes(b"theirs")
+    part = PartFile(folder, "a")
+    part.write(b"ours")
+    assert (out / "a").read_bytes() == b"theirs"
+    part.commit("a", overwrite=True)
+    assert (out / "a").read_bytes() == b"ours"
+    assert os.listdir(out) == ["a"]
+
+
+def plant_symlink(path: Path, bystander: Path) -> None:
+    path.symlink_to(bystander)
+
+
+def plant_dangling(path: Path, bystander: Path) -> None:
+    path.symlink_to(bystander.parent / "nowhere")
+
+
+def plant_hard_link(path: Path, bystander: Path) -> None:
+    os.link(bystander, path)
+
+
+def plant_fifo(path: Path, bystander: Path) -> None:
+    os.mkfifo(path)
+
+
+def plant_directory(path: Path, bystander: Path) -> None:
+    path.mkdir()
+
+
+def plant_device_link(path: Path, bystander: Path) -> None:
+    path.symlink_to("/dev/null")
+
+
+PLANTS = [plant_symlink, plant_dangling, plant_hard_link, plant_fifo, plant_directory,
+          plant_device_link]  # fmt: skip
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_what_stands_at_the_final_name_stays(
+    folder: Folder, out: Path, bystander: Path, plant: Plant
+) -> None:
+    plant(out / "a", bystander)
+    before = (out / "a").lstat().st_ino
+    part = PartFile(folder, "a")
+    part.write(b"ours")
+    with pytest.raises(TargetExists):
+        part.commit("a")
+    part.keep()
+    assert (out / "a").lstat().st_ino == before
+    assert unharmed(bystander)
+    assert not (bystander.parent / "nowhere").exists()
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_overwriting_replaces_the_name_and_not_what_it_leads_to(
+    folder: Folder, out: Path, bystander: Path, plant: Plant
+) -> None:
+    plant(out / "a", bystander)
+    part = PartFile(folder, "a")
+    part.write(b"ours")
+    if plant is plant_directory:
+        with pytest.raises(BadName):
+            part.commit("a", overwrite=True)
+        part.keep()
+    else:
+        part.commit("a", overwrite=True)
+        assert not (out / "a").is_symlink()
+        assert (out / "a").read_bytes() == b"ours"
+    assert unharmed(bystander)
+
+
+@pytest.mark.parametrize(
+    "plant", [plant_symlink, plant_dangling, plant_fifo, plant_directory, plant_device_link]
+)
+def test_what_stands_at_the_part_name_is_refused(
+    folder: Folder, out: Path, bystander: Path, plant: Plant
+) -> None:
+    """No link is followed (CVE-2004-2014, CVE-2014-4877), and a FIFO does not hang it."""
+    plant(out / "a.part", bystander)
+    before = (out / "a.part").lstat().st_ino
+    with pytest.raises(BadName):
+        PartFile(folder, "a")
+    assert (out / "a.part").lstat().st_ino == before
+    assert unharmed(bystander)
+    assert not (bystander.parent / "nowhere").exists()
+
+
+def test_a_fifo_with_a_reader_is_refused_too(folder: Folder, out: Path) -> None:
+    os.mkfifo(out / "a.part")
+    reader = os.open(out / "a.part", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(BadName):
+            PartFile(folder, "a")
+        assert os.read(reader, 10) == b""
+    finally:
+        os.close(reader)
+
+
+def test_a_hard_link_at_the_part_name_loses_the_name_only(
+    folder: Folder, out: Path, bystander: Path
+) -> None:
+    inode = bystander.stat().st_ino
+    plant_hard_link(out / "a.part", bystander)
+    part = PartFile(folder, "a")
+    part.write(b"ours")
+    part.commit("a")
+    assert (out / "a").read_bytes() == b"ours"
+    assert unharmed(bystander)
+    assert bystander.stat().st_ino == inode
+
+
+@pytest.mark.parametrize("name", ["one/two/a", "one/a"])
+@pytest.mark.parametrize("below", ["", "one/"])
+def test_a_link_in_a_parent_is_not_followed(
+    folder: Folder, out: Path, tmp_path: Path, name: str, below: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    if below and name == "one/two/a":
+        (out / "one").mkdir()
+        (out / "one/two").symlink_to(outside)
+    else:
+        (out / "one").symlink_to(outside)
+    with pytest.raises(BadName):
+        PartFile(folder, name)
+    assert os.listdir(outside) == []
+
+
+@pytest.mark.parametrize("plant", [plant_hard_link, plant_fifo, plant_device_link])
+def test_no_file_is_taken_for_a_directory(
+    folder: Folder, out: Path, bystander: Path, plant: Plant
+) -> None:
+    plant(out / "one", bystander)
+    with pytest.raises(BadName):
+        PartFile(folder, "one/a")
+    assert unharmed(bystander)
+
+
+# --- crashes and other writers --------------------------------------------------------------
+
+
+def test_a_crash_between_link_and_unlink_is_cleared_up(folder: Folder, out: Path) -> None:
+    """Both names lead to the whole file: it stays whole, and the next download has its own."""
+    (out / "a.part").write_bytes(b"whole")
+    os.link(out / "a.part", out / "a")
+    part = PartFile(folder, "a")
+    part.write(b"a second one")
+    assert (out / "a").read_bytes() == b"whole"
+    with pytest.raises(TargetExists):
+        part.commit("a")
+    part.commit("a.1")
+    assert sorted(os.listdir(out)) == ["a", "a.1"]
+    assert (out / "a").read_bytes() == b"whole"
+
+
+def test_two_writers_of_one_name(folder: Folder, out: Path) -> None:
+    """The second is refused and disturbs the first in nothing."""
+    first = PartFile(folder, "a")
+    first.write(b"first")
+    with pytest.raises(TargetBusy):
+        PartFile(folder, "a")
+    first.write(b" goes on")
+    first.commit("a")
+    assert (out / "a").read_bytes() == b"first goes on"
+
+
+WRITER = """
+import sys
+from downloader.errors import TargetBusy
+from downloader.transfer.folder import Folder
+from downloader.transfer.partfile import PartFile
+try:
+    PartFile(Folder(sys.argv[1]), "a").write(b"child")
+    print("written")
+except TargetBusy:
+    print("busy")
+"""
+
+
+def test_two_processes_of_one_name(folder: Folder, out: Path) -> None:
+    first = PartFile(folder, "a")
+    first.write(b"parent")
+    assert in_child(WRITER, folder.path) == "busy"
+    assert (out / "a.part").read_bytes() == b"parent"
+    first.keep()
+
+
+def test_a_dead_process_holds_nothing(folder: Folder, out: Path) -> None:
+    assert in_child(WRITER, folder.path) == "written"
+    assert (out / "a.part").read_bytes() == b"child"
+    part = PartFile(folder, "a")
+    part.write(b"parent")
+    part.commit("a")
+    assert (out / "a").read_bytes() == b"parent"
+
+
+class Racing(PartFile):
+    """Somebody else finishes with the name between its opening and its lock, the first times."""
+
+    races: list[Callable[[], None]]
+
+    def _open_once(self, part: str) -> int | None:
+        fd = super()._open_once(part)
+        if self.races:
+            self.races.pop(0)()
+        return fd
+
+
+def test_the_other_finishes_while_we_open(folder: Folder, out: Path) -> None:
+    """What was opened has its final name by now, or none: it is looked for again."""
+    (out / "a.part").write_bytes(b"theirs")
+    Racing.races = [
+        lambda: os.rename(out / "a.part", out / "a"),
+        lambda: os.unlink(out / "a.part"),
+        lambda: os.replace(plant_new(out / "other"), out / "a.part"),
+    ]
+    part = Racing(folder, "a")
+    assert Racing.races == []
+    part.write(b"ours")
+    assert (out / "a").read_bytes() == b"theirs"
+    assert (out / "a.part").read_bytes() == b"ours"
+    part.keep()
+
+
+def plant_new(path: Path) -> Path:
+    path.write_bytes(b"a third one's")
+    return path
+
+
+def test_somebody_is_always_faster(folder: Folder, out: Path) -> None:
+    """It does not look for ever."""
+    (out / "a.part").touch()
+    Racing.races = [lambda: os.replace(plant_new(out / "other"), out / "a.part")] * LOOKS
+    with pytest.raises(TargetBusy):
+        Racing(folder, "a")
+    assert Racing.races == []
+
+
+class Linkless(PartFile):
+    """On vfat and some network file systems, which have no hard links."""
+
+    def _link(self, part: str, name: str) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def test_a_file_system_without_hard_links(folder: Folder, out: Path) -> None:
+    """A look and a rename take the place of link."""
+    (out / "a").write_bytes(b"theirs")
+    part = Linkless(folder, "a")
+    part.write(b"ours")
+    with pytest.raises(TargetExists):
+        part.commit("a")
+    part.commit("a.1")
+    assert ((out / "a").read_bytes(), (out / "a.1").read_bytes()) == (b"theirs", b"ours")
+    assert sorted(os.listdir(out)) == ["a", "a.1"]
+
+
+# --- what the disk says ---------------------------------------------------------------------
+
+LIMITED = """
+import os, resource, signal, sys
+from downloader.errors import DiskFull
+from downloader.transfer.folder import Folder
+from downloader.transfer.partfile import PartFile
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+part = PartFile(Folder(sys.argv[1]), "a")
+part.write(b"x" * 600)
+try:
+    part.write(b"y" * 600)
+except DiskFull as error:
+    part.keep()
+    print(error, os.path.getsize(sys.argv[1] + "/a.part"))
+"""
+
+
+def test_a_file_that_may_grow_no_more(folder: Folder) -> None:
+    """The rest of a short write is refused with EFBIG, and that is what is told."""
+    assert in_child(LIMITED, folder.path) == "The disk is full: a.part: File too large 1000"
+
+
+def test_a_full_disk(folder: Folder, out: Path) -> None:
+    """/dev/full answers each write with ENOSPC."""
+    part = PartFile(folder, "a")
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, part._fd)
+    os.close(full)
+    with pytest.raises(DiskFull):
+        part.write(b"x")
+    part.keep()
+    assert os.listdir(out) == []
+
+
+def test_no_descriptors_left_is_an_error_and_no_loop(folder: Folder, out: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        with pytest.raises(DiskError, match="Too many open files"):
+            PartFile(folder, "a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert os.listdir(out) == []
+
+
+def test_the_directory_is_removed_meanwhile(folder: Folder, out: Path) -> None:
+    part = PartFile(folder, "a")
+    part.write(b"x")
+    (out / "a.part").unlink()
+    out.rmdir()
+    with pytest.raises(DiskError):
+        part.commit("a")
+    part.keep()
+
+
+def test_the_directory_is_moved_meanwhile(folder: Folder, out: Path, tmp_path: Path) -> None:
+    """The file goes with its directory; whoever puts a link in its place gains nothing."""
+    part = PartFile(folder, "sub/a")
+    part.write(b"x")
+    (out / "sub").rename(tmp_path / "moved")
+    (tmp_path / "trap").mkdir()
+    (out / "sub").symlink_to(tmp_path / "trap")
+    part.commit("sub/a")
+    assert (tmp_path / "moved/a").read_bytes() == b"x"
+    assert os.listdir(tmp_path / "trap") == []
+
+
+@pytest.mark.parametrize("name", ["x" * 256, f"{'d' * 256}/a"])
+def test_a_name_the_file_system_does_not_take(folder: Folder, name: str) -> None:
+    with pytest.raises(BadName):
+        PartFile(folder, name)
+
+
+@pytest.mark.parametrize("name", ["one/two/a", "a"])
+def test_a_failure_leaves_no_descriptor(folder: Folder, out: Path, name: str) -> None:
+    (out / f"{name}.part").mkdir(parents=True)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with pytest.raises(DownloadError):
+            PartFile(folder, name)
+    assert len(os.listdir("/proc/self/fd")) == before
