@@ -43,6 +43,13 @@ class Folder:
             raise disk_error(error, path) from error
         return True
 
+    def is_there(self) -> bool:
+        """Whether its path still leads to it: it may have been removed, and made again."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self.fd))
+        except OSError:
+            return False
+
     def parent(self, path: str) -> tuple[int, str]:
         """A descriptor of the directory that `path` is in, made if need be, and the last name.
 
@@ -85,10 +92,13 @@ class Folders:
     def use(self, path: str) -> Folder:
         """The root `path`, made if it is not there; to be given back with `unuse`."""
         folder = self._open.get(path)
+        if folder is not None and not folder.users and not folder.is_there():
+            self._open.pop(path).close()
+            folder = None
         if folder is None:
             folder = self._open[path] = Folder(path)
-            self._trim()
         folder.users += 1
+        self._trim()
         return folder
 
     def unuse(self, folder: Folder) -> None:

@@ -1,0 +1,118 @@
+"""Roots that are held open: so many and no more, and found again when they were replaced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from downloader.errors import DiskError, DownloadError
+from downloader.transfer.folder import KEPT, Folder, Folders
+from downloader.transfer.partfile import PartFile
+
+
+@pytest.fixture
+def folders() -> Generator[Folders, None, None]:
+    kept = Folders()
+    yield kept
+    kept.close()
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_a_root_is_made_with_its_parents(folders: Folders, tmp_path: Path) -> None:
+    folder = folders.use(str(tmp_path / "a/b/c"))
+    folders.unuse(folder)
+    assert (tmp_path / "a/b/c").is_dir()
+    assert repr(folder) == f"<Folder '{tmp_path}/a/b/c' 0 users>"
+
+
+def test_a_root_may_be_a_link(folders: Folders, tmp_path: Path) -> None:
+    """It is the user's own word; only what is below it is not trusted."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    folder = folders.use(str(tmp_path / "link"))
+    PartFile(folder, "a").commit("a")
+    folders.unuse(folder)
+    assert (tmp_path / "real/a").is_file()
+
+
+@pytest.mark.parametrize("path", ["file", "file/below", "x" * 300])
+def test_a_root_that_cannot_be(folders: Folders, tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").touch()
+    before = descriptors()
+    with pytest.raises(DownloadError):
+        folders.use(str(tmp_path / path))
+    assert descriptors() == before
+
+
+def test_jobs_of_one_root_share_its_descriptor(folders: Folders, tmp_path: Path) -> None:
+    first, second = folders.use(str(tmp_path)), folders.use(str(tmp_path))
+    assert first is second
+    folders.unuse(first)
+    folders.close()
+    assert second.exists("nothing") is False
+    folders.unuse(second)
+
+
+def test_unused_roots_are_kept_up_to_a_number(folders: Folders, tmp_path: Path) -> None:
+    before = descriptors()
+    for number in range(3 * KEPT):
+        folders.unuse(folders.use(str(tmp_path / str(number))))
+    assert descriptors() == before + KEPT
+    folders.close()
+    assert descriptors() == before
+
+
+def test_more_roots_in_use_than_are_kept(folders: Folders, tmp_path: Path) -> None:
+    """Each of them works; those over the number go as soon as nobody needs them."""
+    before = descriptors()
+    used = [folders.use(str(tmp_path / str(number))) for number in range(KEPT + 20)]
+    for folder in used:
+        PartFile(folder, "a").commit("a")
+    for folder in used:
+        folders.unuse(folder)
+    assert descriptors() == before + KEPT
+    assert all((tmp_path / str(number) / "a").is_file() for number in range(KEPT + 20))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_root_that_was_removed_is_made_again(
+    folders: Folders, tmp_path: Path, again: bool
+) -> None:
+    out = tmp_path / "out"
+    folders.unuse(folders.use(str(out)))
+    out.rmdir()
+    if again:
+        out.mkdir()
+    folder = folders.use(str(out))
+    PartFile(folder, "a").commit("a")
+    folders.unuse(folder)
+    assert os.listdir(out) == ["a"]
+
+
+def test_a_root_that_is_removed_in_use_is_an_error(folders: Folders, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    folder = folders.use(str(out))
+    out.rmdir()
+    with pytest.raises(DiskError):
+        PartFile(folder, "a")
+    folders.unuse(folder)
+
+
+def test_whether_something_has_a_path(folder: Folder) -> None:
+    out = Path(folder.path)
+    (out / "file").touch()
+    (out / "dangling").symlink_to("nowhere")
+    (out / "directory").mkdir()
+    names = ["file", "dangling", "directory", "none", "file/below", "none/below"]
+    assert [folder.exists(name) for name in names] == [True, True, True, False, False, False]
+
+
+def test_whether_something_has_a_path_that_cannot_be(folder: Folder) -> None:
+    with pytest.raises(DownloadError):
+        folder.exists("x" * 300)
