@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 from downloader.sansio.names import beside_files, choose, collision_key, parents
 
-_FILE, _DIRECTORY = 0, 1
+# A name that was asked for and never given out: a file that was there before has it. Only its
+# next number is remembered, so that it can be given out once that file is gone.
+_FILE, _DIRECTORY, _ASKED = 0, 1, 2
 
 
 class TakenNames:
@@ -38,14 +40,18 @@ class TakenNames:
             for parent in parents(path):
                 self._insert(_key(directory, parent), _DIRECTORY)
         key = _key(directory, path)
-        if self._insert(key, _FILE) and not exists(path):
+        if not exists(path) and self._insert(key, _FILE):
             return path
         free, following = choose(
             path,
             self._next(key),
-            lambda name: not self._insert(_key(directory, name), _FILE) or exists(name),
+            lambda name: exists(name) or not self._insert(_key(directory, name), _FILE),
         )
-        self._database.execute("UPDATE taken SET next = ? WHERE key = ?", (following, key))
+        self._database.execute(
+            "INSERT INTO taken VALUES (?, ?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET next = excluded.next",
+            (key, _ASKED, following),
+        )
         return free
 
     def release(self, directory: str, path: str) -> None:
@@ -59,7 +65,9 @@ class TakenNames:
     def _insert(self, key: str, kind: int) -> bool:
         """Take `key`; False when it was taken."""
         cursor = self._database.execute(
-            "INSERT OR IGNORE INTO taken (key, kind) VALUES (?, ?)", (key, kind)
+            "INSERT INTO taken (key, kind) VALUES (?, ?)"
+            f" ON CONFLICT (key) DO UPDATE SET kind = excluded.kind WHERE kind = {_ASKED}",
+            (key, kind),
         )
         return cursor.rowcount == 1
 
@@ -69,7 +77,7 @@ class TakenNames:
 
     def _next(self, key: str) -> int:
         row = self._database.execute("SELECT next FROM taken WHERE key = ?", (key,)).fetchone()
-        return int(row[0])
+        return int(row[0]) if row else 1
 
 
 def _key(directory: str, path: str) -> str:
