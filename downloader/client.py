@@ -31,6 +31,7 @@ from downloader.jobs import (
 from downloader.transfer.fetch import Setup, Transfer
 from downloader.transfer.folder import Folders
 from downloader.transfer.limiter import Limiter
+from downloader.transfer.request import with_headers
 from downloader.transfer.run import Jobs, Run
 from downloader.transfer.taken import TakenNames
 
@@ -102,7 +103,7 @@ class Downloader:
         self._runs: dict[Run, None] = {}
         self._http: HTTPClient | None = None
         self._closed = False
-        self._trigger: Any = reactor.addSystemEventTrigger("before", "shutdown", self.close)
+        self._trigger: Any = reactor.addSystemEventTrigger("before", "shutdown", self._shut_down)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self._transfers)} running"
@@ -151,14 +152,18 @@ class Downloader:
         if self._closed:
             return fail(Closed())
         names = TakenNames()
-        run = Run(
-            self._reactor,
-            self.limiter,
-            lambda job: Transfer(job, self._setup, names),
-            self._transfers,
-            jobs,
-            on_result,
-        )
+        try:
+            run = Run(
+                self._reactor,
+                self.limiter,
+                lambda job: Transfer(job, self._setup, names),
+                self._transfers,
+                jobs,
+                on_result,
+            )
+        except Exception:
+            names.close()
+            return fail(Failure())
         self._runs[run] = None
 
         def over(result: Any) -> Any:
@@ -194,18 +199,20 @@ class Downloader:
             return closed
         return self._own_agent.close()
 
+    def _shut_down(self) -> Deferred[None]:
+        self._trigger = None  # it is being called, and may not be removed any more
+        return self.close()
+
     def _forget_trigger(self) -> None:
         trigger, self._trigger = self._trigger, None
         if trigger is not None:
-            try:
-                self._reactor.removeSystemEventTrigger(trigger)
-            except (KeyError, ValueError):
-                pass  # the reactor is shutting down and has called it
+            self._reactor.removeSystemEventTrigger(trigger)
 
     def _ended(self, result: Result | Failure, transfer: Transfer, done: Deferred[Result]) -> None:
         del self._transfers[transfer]
         if not self._closed:
             self._names.release(transfer.job.directory, transfer.name)
+        self.limiter.tell()
         if isinstance(result, Failure):
             done.errback(result)
         elif result.status.value == "error" and result.error is not None:
@@ -216,8 +223,5 @@ class Downloader:
 
 def _headers(pairs: Sequence[tuple[str, str]]) -> Headers:
     """The run's headers; a body as it lies on the server is what a file is."""
-    headers = Headers({"User-Agent": [USER_AGENT], "Accept": ["*/*"]})
-    headers.setRawHeaders("Accept-Encoding", ["identity"])
-    for name in {name for name, _ in pairs}:
-        headers.setRawHeaders(name, [value for other, value in pairs if other == name])
-    return headers
+    ours = {"User-Agent": [USER_AGENT], "Accept": ["*/*"], "Accept-Encoding": ["identity"]}
+    return with_headers(Headers(ours), pairs)

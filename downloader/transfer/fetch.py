@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import new as new_hash
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -36,16 +34,19 @@ from downloader.errors import (
     TargetExists,
     TotalTimeout,
     TryAgainLater,
+    WrongRequest,
 )
 from downloader.jobs import Job, Naming, OnConflict, Progress, Result, Retries, Status, Timeouts
 from downloader.sansio.names import path_for
 from downloader.sansio.retry import Tries, may_pass, retry_after
 from downloader.sansio.url import HttpUrl, parse_url, redacted
+from downloader.sansio.urllist import checked_checksum
 from downloader.transfer.body import FileBody
 from downloader.transfer.door import translate
 from downloader.transfer.folder import Folder, Folders
 from downloader.transfer.limiter import Limiter, Slot
 from downloader.transfer.partfile import PartFile
+from downloader.transfer.request import request_headers
 from downloader.transfer.taken import TakenNames
 
 _log = Logger()
@@ -85,9 +86,11 @@ class Transfer:
         self.url = parse_url(job.url)
         self._setup = setup
         self._names = names
-        self._path = self._assign(
-            path_for(self.url, name=job.name, naming=setup.naming, subdirectory=job.subdirectory)
+        self._checksum = _checksum(job)
+        self._asked = path_for(
+            self.url, name=job.name, naming=setup.naming, subdirectory=job.subdirectory
         )
+        self._path = self._assign(self._asked)
         self._tries = Tries(job.urls, setup.retries, setup.backoff)
         self._slot: Slot | None = None
         self._body: FileBody | None = None
@@ -189,12 +192,15 @@ class Transfer:
                 return
             except DownloadError as error:
                 error.url = redacted(url)
+                if self.cancelled:  # by whoever got our slot, while we gave it
+                    raise CancelledError() from error
                 wait = self._tries.failed(error)
                 if wait is None:
                     raise
                 _log.debug("{url}: {error}; next try in {wait:.1f} s", url=error.url,
                            error=error, wait=wait)  # fmt: skip
             if wait:
+                self._setup.limiter.tell()
                 await deferLater(self._setup.clock, wait)
 
     async def _try(self, text: str) -> None:
@@ -223,7 +229,9 @@ class Transfer:
         self._tries.made += 1
         self._http_status = self._length = None
         request: Deferred[IResponse] = self._setup.agent.request(
-            b"GET", str(url).encode("ascii"), self._request_headers(url)
+            b"GET",
+            str(url).encode("ascii"),
+            request_headers(self._setup.headers, self.job, self.url, url),
         )
         if self._setup.answer_timeout is not None:
             request.addTimeout(self._setup.answer_timeout, self._setup.clock, _late)
@@ -244,7 +252,7 @@ class Transfer:
         try:
             try:
                 part = PartFile(folder, self._path)
-                digest = _digest(self.job.checksum)
+                digest = _digest(self._checksum)
             except BaseException:
                 await drain(response, self._setup.deadlines)
                 raise
@@ -266,7 +274,7 @@ class Transfer:
             self._setup.folders.unuse(folder)
 
     def _check(self, found: str, part: PartFile) -> None:
-        algorithm, _, wanted = (self.job.checksum or "").partition("=")
+        algorithm, _, wanted = (self._checksum or "").partition("=")
         if found != wanted:
             part.discard()
             raise ChecksumMismatch(f"{algorithm} is {found}")
@@ -284,7 +292,7 @@ class Transfer:
                 # Somebody else took the name since it was chosen.
                 if self._setup.on_conflict is not OnConflict.RENAME:
                     raise
-                self._path = self._names.assign(self.job.directory, self._path, folder.exists)
+                self._path = self._names.assign(self.job.directory, self._asked, folder.exists)
 
     async def _refused(self, response: IResponse) -> None:
         code = response.code
@@ -300,20 +308,6 @@ class Transfer:
             raise HttpError(f"HTTP status {code}", http_status=code)
         raise BadResponse(f"HTTP status {code} brings no file", http_status=code)
 
-    def _request_headers(self, url: HttpUrl) -> Headers:
-        """The run's headers and the job's own, which only the origin of its first URL gets."""
-        if not self.job.headers and url.userinfo is None:
-            return self._setup.headers
-        headers = self._setup.headers.copy()
-        if url.userinfo is not None:
-            secret = b64encode(unquote_to_bytes(url.userinfo))
-            headers.setRawHeaders(b"Authorization", [b"Basic " + secret])
-        if url.origin == self.url.origin:
-            for name in {name for name, _ in self.job.headers}:
-                values = [v.encode() for n, v in self.job.headers if n == name]
-                headers.setRawHeaders(name.encode("ascii"), values)
-        return headers
-
     def _rename(self, response: IResponse) -> None:
         """Take the name the server offers; in order of arrival, since nobody knows it before."""
         offered = response.headers.getRawHeaders(b"content-disposition")
@@ -326,8 +320,9 @@ class Transfer:
             disposition=offered[0].decode("latin-1"),
             subdirectory=self.job.subdirectory,
         )
-        if path != self._path:
+        if path != self._asked:  # else it has it, or its number, from the try before
             self._names.release(self.job.directory, self._path)
+            self._asked = path
             self._path = self._assign(path)
 
     def _assign(self, path: str) -> str:
@@ -364,6 +359,14 @@ def _host(url: HttpUrl) -> str:
 
 def _late(result: object, timeout: float) -> None:
     raise FirstByteTimeout(f"{timeout:g} s")
+
+
+def _checksum(job: Job) -> str | None:
+    """The job's checksum in the one form that is compared."""
+    try:
+        return None if job.checksum is None else checked_checksum(job.checksum)
+    except ValueError as error:
+        raise WrongRequest(str(error)) from error
 
 
 def _digest(checksum: str | None) -> Any:

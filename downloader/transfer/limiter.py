@@ -10,6 +10,7 @@ and the limit is fixed.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
 
@@ -95,6 +96,7 @@ class Limiter:
         self._per_host = total if per_host is None else min(per_host, total)
         self._first = min(FIRST_JOBS, self._per_host)
         self._hosts: OrderedDict[str, Semaphore] = OrderedDict()
+        self._watchers: dict[Callable[[], None], None] = {}
 
     def __repr__(self) -> str:
         return f"<Limiter {self._total!r}, {len(self._hosts)} hosts>"
@@ -121,6 +123,22 @@ class Limiter:
         for semaphore in self._hosts.values():
             semaphore.resize(max(self._first, min(semaphore.limit, self._per_host)))
         self._total.resize(total)
+        self.tell()
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """From now on, `watcher()` is called when a slot may be free that is nobody's turn."""
+        self._watchers[watcher] = None
+
+    def unwatch(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` no more."""
+        self._watchers.pop(watcher, None)
+
+    def tell(self, but: Callable[[], None] | None = None) -> None:
+        """Call every watcher `but` one. Not done by `release`, since whoever ends a job looks for
+        its next one itself: this is for all other occasions, which are few."""
+        for watcher in list(self._watchers):
+            if watcher != but:
+                watcher()
 
     async def acquire(self, host: str) -> Slot:
         """Wait for a slot of `host` and then for one of the total; returns at once when free."""
@@ -159,7 +177,8 @@ class Limiter:
 
     def _give_back(self, host: str, semaphore: Semaphore) -> None:
         semaphore.release()
-        if semaphore.idle:
+        # Those it was granted to may have ended by now, and the host may be forgotten.
+        if semaphore.idle and self._hosts.get(host) is semaphore:
             self._hosts.move_to_end(host)
 
     def _forget_one(self) -> None:

@@ -58,6 +58,7 @@ class Run:
         self._in_pump = False
         self._call: IDelayedCall | None = None
         self._began = clock.seconds()
+        limiter.watch(self.wake)
 
     def __repr__(self) -> str:
         return f"<Run {self.report.lines} done, {len(self._running)} running, {self._window!r}>"
@@ -78,6 +79,11 @@ class Run:
         finally:
             self._in_pump = False
         self._finish_if_over()
+
+    def wake(self) -> None:
+        """Somebody else gave a slot back: see to it in the next turn, not within their call."""
+        if self._call is None and not self._stopped and not self.done.called:
+            self._pump_later()
 
     def _step(self) -> bool:
         """One thing; False when there is nothing to do until something happens."""
@@ -133,11 +139,20 @@ class Run:
         self._running.discard(transfer)
         del self._transfers[transfer]
         if not self._stopped:
-            try:
-                self._count(transfer.removed() if isinstance(result, Failure) else result)
-            except BaseException:
-                self._stop(Failure())
+            self._settle(result, transfer)
         self.pump()
+        if self._limiter.free:
+            self._limiter.tell(but=self.wake)
+
+    def _settle(self, result: Result | Failure, transfer: Transfer) -> None:
+        """Count what came of a job. A SystemExit that met it ends the whole run."""
+        try:
+            if isinstance(result, Failure):
+                result.trap(CancelledError)
+                result = transfer.removed()
+            self._count(result)
+        except BaseException:
+            self._stop(Failure())
 
     def _count(self, result: Result) -> None:
         self.report.count(result)
@@ -156,6 +171,7 @@ class Run:
         if self._stopped:
             return
         self._stopped = True
+        self._limiter.unwatch(self.wake)
         self._window.clear()
         if self._call is not None:
             self._call.cancel()
@@ -171,5 +187,6 @@ class Run:
         if self._stopped or self.done.called or self._running or len(self._window):
             return
         if self._exhausted and self._call is None:
+            self._limiter.unwatch(self.wake)
             self.report.seconds = self._clock.seconds() - self._began
             self.done.callback(self.report)
