@@ -111,7 +111,8 @@ def judge_head(
     if method == b"HEAD" or status in _NO_BODY:
         return Head(status, one_one, 0, False, keep_alive)
     if chunked:
-        return Head(status, one_one, None, False, keep_alive)
+        # RFC 9112 §6.1: HTTP/1.0 has no chunks, so its framing is not trusted further.
+        return Head(status, one_one, None, False, keep_alive and version == "1.1")
     if length is None:
         return Head(status, one_one, None, True, False)
     return Head(status, one_one, length, False, keep_alive)
