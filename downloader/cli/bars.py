@@ -27,6 +27,7 @@ FRAMES_PER_SECOND = 8
 MAX_FILES = 8
 # Files that are done sooner get no line: hundreds a second would only flicker.
 SHOW_AFTER = 1.0
+_BAR_WIDTH = 16
 # More failures at once are a number: printing all of a dead host's would hold up the others.
 _MOST_AT_ONCE = 5
 
@@ -56,19 +57,20 @@ class Bars:
     def start(self, run: ListRun) -> None:
         self._run = run
         self._pace.add(self._ticking.clock.seconds(), 0, 0)
-        self._whole = self._progress.add_task("", total=None, count="", size="", rate="", left="")
+        self._whole = self._progress.add_task("", total=None, size="", rate="", left="")
         self._progress.start()
         self._ticking.start(1 / FRAMES_PER_SECOND, now=False)
 
     def stop(self) -> None:
-        if not self._ticking.running:
-            return
-        self._ticking.stop()
-        self._print_messages()
-        for line in self._lines.values():
-            self._progress.remove_task(line)
-        self._show_whole()
-        self._progress.stop()
+        if self._ticking.running:
+            self._ticking.stop()
+        try:
+            self._print_messages()
+            for line in self._lines.values():
+                self._progress.remove_task(line)
+            self._show_whole()
+        finally:
+            self._progress.stop()  # the cursor comes back, whatever happened
 
     def say(self, text: str) -> None:
         if self._ticking.running:
@@ -116,10 +118,9 @@ class Bars:
             total=total,
             completed=run.finished,
             description=f"{run.counts.failed:,} failed" if run.counts.failed else "fetching",
-            count=files_text(run.finished, total),
-            size=size_text(size),
+            size=f"{files_text(run.finished, total)}, {size_text(size)}",
             rate=f"{size_text(self._pace.bytes_rate)}/s",
-            left="" if left is None else f"{duration_text(left)} left",
+            left=f"{duration_text(left)} left" if left else "",
         )
 
     def _show_files(self) -> None:
@@ -131,19 +132,20 @@ class Bars:
         slow = (one for one, since in self._since.items() if now - since >= SHOW_AFTER)
         for transfer in slow:
             if transfer not in self._lines and len(self._lines) < MAX_FILES:
-                self._lines[transfer] = self._progress.add_task("", left="")
-        for transfer, line in self._lines.items():
-            self._progress.update(line, **_file_line(transfer.progress()))
+                line = _file_line(transfer.progress())
+                self._lines[transfer] = self._progress.add_task(**line, left="")
+        for transfer, task in self._lines.items():
+            self._progress.update(task, **_file_line(transfer.progress()))
 
 
 def _progress(console: Console) -> Progress:
-    name = Column(ratio=2, no_wrap=True, overflow="ellipsis")
+    name = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     return Progress(
         TextColumn("{task.description}", markup=False, table_column=name),
-        BarColumn(bar_width=None, table_column=Column(ratio=1)),
+        BarColumn(bar_width=_BAR_WIDTH),
         *(
             TextColumn(f"{{task.fields[{field}]}}", markup=False, justify="right")
-            for field in ("count", "size", "rate", "left")
+            for field in ("size", "rate", "left")
         ),
         console=console,
         auto_refresh=False,
@@ -154,15 +156,27 @@ def _progress(console: Console) -> Progress:
 
 
 def _file_line(progress: FileProgress) -> dict[str, Any]:
-    name = progress.path or redacted(progress.job.url)
     size = size_text(progress.received)
     if progress.length is not None:
         size += f" of {size_text(progress.length)}"
     return {
-        "description": printable(f"  {name}"),
+        "description": printable(f"  {_name(progress)}"),
         "total": progress.length,
         "completed": progress.received,
-        "count": f"try {progress.attempts}" if progress.attempts > 1 else "",
         "size": size,
-        "rate": "waiting" if progress.status is Status.WAITING else "",
+        "rate": _state(progress),
     }
+
+
+def _name(progress: FileProgress) -> str:
+    if progress.path is None:
+        return redacted(progress.job.url)
+    return progress.path.removeprefix(progress.job.directory).removeprefix("/")
+
+
+def _state(progress: FileProgress) -> str:
+    if progress.status is Status.WAITING:
+        return "waiting"
+    if progress.attempts > 1:
+        return f"try {progress.attempts}"
+    return "" if progress.received or progress.length is not None else "no answer"

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 # With -vv, what Twisted tells of its connections is shown too.
 _ALL = 2
+# Comes before the event with the failure, and says no more than that one.
+_HEADLINE = "Unhandled error in Deferred:"
 
 
 def bug_text(error: BaseException, verbose: int) -> str:
@@ -30,7 +32,7 @@ def show_logs(say: Callable[[str], None], verbose: int) -> None:
         failure = event.get("log_failure")
         if failure is not None:
             say(bug_text(failure.value, verbose))
-        elif event["log_level"] >= least:
+        elif event["log_level"] >= least and event.get("log_format") != _HEADLINE:
             say(formatEvent(event))
 
     globalLogBeginner.beginLoggingTo([observe], discardBuffer=True, redirectStandardIO=False)
