@@ -1,18 +1,28 @@
-"""What a TLS connection must prove, and the objects that make it prove it."""
+"""What a TLS connection must prove, and the objects that make it prove it.
+
+The check of the name is made here and not by Twisted's ClientTLSOptions: that one, as of 26.10,
+logs a certificate without any subjectAltName and goes on, so that one from a trusted authority is
+good for every host; and it has no word for hosts with an underscore.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import ip_address
+from typing import Any
 
 from OpenSSL import SSL
+from service_identity.exceptions import VerificationError
+from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
+from service_identity.pyopenssl import extract_patterns
 from twisted.internet._sslverify import IOpenSSLTrustRoot
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.ssl import CertificateOptions, optionsForClientTLS
+from twisted.internet.ssl import CertificateOptions, platformTrust
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-# Contexts are costly (the trusted certificates are read for each) and one host has many
-# connections; a list may have many hosts, so only so many are kept.
-KEPT = 256
+from downloader.errors import BadUrl, TlsError
 
 
 @dataclass(frozen=True)
@@ -25,35 +35,74 @@ class TlsOptions:
 
     verify: bool = True
     trust_root: IOpenSSLTrustRoot | None = None
-    _creators: dict[str, IOpenSSLClientConnectionCreator] = field(
-        default_factory=dict, compare=False, repr=False
-    )
 
     def creator(self, host: str) -> IOpenSSLClientConnectionCreator:
         """The object that sets up TLS with `host`: its name in SNI, and checked."""
-        host = host.removesuffix(".")  # RFC 6066 §3: SNI has no trailing dot, nor has a certificate
-        creator = self._creators.pop(host, None) or self._make(host)
-        self._creators[host] = creator
-        if len(self._creators) > KEPT:
-            del self._creators[next(iter(self._creators))]
-        return creator
+        return _Creator(host.removesuffix("."), self)
 
-    def _make(self, host: str) -> IOpenSSLClientConnectionCreator:
+    @cached_property
+    def context(self) -> SSL.Context:
+        """One for all hosts, since the trusted certificates are read for each."""
         if not self.verify:
-            return _Unverified(host)
-        return optionsForClientTLS(host, trustRoot=self.trust_root)
+            return CertificateOptions(verify=False).getContext()
+        return CertificateOptions(trustRoot=self.trust_root or platformTrust()).getContext()
 
 
 @implementer(IOpenSSLClientConnectionCreator)
-class _Unverified:
-    """Encrypts and proves nothing."""
+class _Creator:
+    """Makes the connections to one host. It has no trailing dot (RFC 6066 §3), nor do
+    certificates have it."""
 
-    def __init__(self, host: str) -> None:
-        self._host = host.encode("ascii")
-        self._context = CertificateOptions(verify=False).getContext()
+    def __init__(self, host: str, options: TlsOptions) -> None:
+        self._options = options
+        self._name: bytes | None = None
+        try:
+            ip_address(host)
+            self._identity: DNS_ID | IPAddress_ID = IPAddress_ID(host)
+        except ValueError:
+            self._name = host.encode("ascii")
+            self._identity = _dns_id(host)
 
-    def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
-        connection = SSL.Connection(self._context, None)
-        if not self._host.replace(b".", b"").isdigit() and b":" not in self._host:
-            connection.set_tlsext_host_name(self._host)
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        connection = SSL.Connection(self._options.context, None)
+        if self._name is not None:
+            connection.set_tlsext_host_name(self._name)
+        if self._options.verify:
+            judge = _Judge(self._identity, tlsProtocol)
+            connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, judge)
         return connection
+
+
+def _dns_id(host: str) -> DNS_ID:
+    try:
+        return DNS_ID(host)
+    except ValueError as error:
+        raise BadUrl(f"no certificate can name the host {host!r}") from error
+
+
+class _Judge:
+    """OpenSSL's callback for each certificate of a chain; the last call is for the server's own.
+
+    `ok` is OpenSSL's own judgement of the chain. Whatever goes wrong here, the answer is no.
+    """
+
+    def __init__(self, identity: DNS_ID | IPAddress_ID, protocol: Any) -> None:
+        self._identity = identity
+        self._protocol = protocol
+
+    def __call__(self, connection: Any, cert: Any, error: int, depth: int, ok: int) -> bool:
+        if depth or not ok:
+            return bool(ok)
+        try:
+            verify_service_identity(extract_patterns(cert), [self._identity], [])
+        except VerificationError as error_:
+            return self._refuse("the certificate is for another host", error_)
+        except Exception as error_:
+            return self._refuse("the certificate names no host in a valid way", error_)
+        return True
+
+    def _refuse(self, detail: str, cause: Exception) -> bool:
+        reason = TlsError(detail)
+        reason.__cause__ = cause
+        self._protocol.failVerification(Failure(reason))
+        return False
