@@ -1,0 +1,94 @@
+"""`twistd downloader` as an administrator meets it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+from twisted.python.usage import UsageError
+
+from downloader.service.lists import DownloadService
+from downloader.service.tap import Options, makeService
+from downloader.testing import End, Origin
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_options_make_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its paths hold, wherever twistd goes before it starts."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list").touch()
+    options = Options()
+    options.parseOptions(["-i", "list", "-d", "out", "-j", "3", "--names", "tree"])
+    service = makeService(options)
+    assert isinstance(service, DownloadService)
+    assert str(tmp_path / "list") in repr(service)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "say which list"),
+        (["-i", "none"], "there is no list none"),
+        (["-i", "list", "-j", "0"], "at least 1"),
+        (["-i", "list", "-j", "many"], "invalid literal"),
+        (["-i", "list", "--names", "odd"], "odd"),
+        (["-i", "list", "--frobnicate"], "frobnicate"),
+    ],
+)
+def test_bad_options_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], sentence: str
+) -> None:
+    """Before anything starts."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list").touch()
+    with pytest.raises(UsageError, match=sentence):
+        Options().parseOptions(arguments)
+
+
+class Twistd(ProcessProtocol):
+    """A running twistd: its log, and `ended`, which fires with its exit code or signal."""
+
+    def __init__(self) -> None:
+        self.log = b""
+        self.ended: Deferred[int] = Deferred()
+
+    def outReceived(self, data: bytes) -> None:
+        self.log += data
+
+    errReceived = outReceived
+
+    def processEnded(self, reason: Failure) -> None:
+        status: Any = reason.value
+        self.ended.callback(-status.signal if status.exitCode is None else status.exitCode)
+
+
+async def test_sigterm_stops_the_daemon_clean(
+    reactor: Any, until: Any, origin: Origin, tmp_path: Path
+) -> None:
+    """It waits for sockets and files, and says what was done."""
+    (tmp_path / "list").write_text(f"{origin.add('/a', 5)}\n{origin.add_silent('/b')}\n")
+    code = "import sys; from twisted.scripts.twistd import run; sys.exit(run())"
+    options = ["-n", "--pidfile=", "downloader", "-i", "list", "--dir", "out"]
+    daemon = Twistd()
+    process = reactor.spawnProcess(
+        daemon,
+        sys.executable,
+        [sys.executable, "-c", code, *options],
+        {**os.environ, "PYTHONPATH": str(ROOT)},
+        str(tmp_path),
+    )
+    await until(lambda: origin.silent and (tmp_path / "out" / "a").exists())
+    process.signalProcess("TERM")
+    assert await daemon.ended == -signal.SIGTERM
+    assert b"stopped: 1 complete, 1 pending, " in daemon.log
+    assert b"Unhandled" not in daemon.log and b"Traceback" not in daemon.log
+    await until(lambda: not origin.silent)
+    assert origin.silent_ends == {End.RST: 1}
