@@ -83,5 +83,8 @@ class Deadlines:
         for deadline in [d for d in self._live if d.when <= now]:
             if self._live.pop(deadline, deadline) is None:
                 self._expire(deadline)
-        if self._live and self._call is None:
-            self._sleep_until(min(d.when for d in self._live))
+        if self._live:
+            # What was called may have set one that is later than others.
+            earliest = min(d.when for d in self._live)
+            if self._call is None or earliest < self._call_at - self._resolution:
+                self._sleep_until(earliest)
