@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from random import random
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.internet import backoffPolicy
@@ -91,7 +92,9 @@ class Downloader:
             folders=Folders(),
             timeouts=timeouts,
             retries=retries,
-            backoff=backoffPolicy(retries.wait, retries.max_wait),
+            backoff=backoffPolicy(
+                retries.wait, retries.max_wait, jitter=lambda: random() * retries.wait
+            ),
             naming=naming,
             on_conflict=on_conflict,
             content_disposition=content_disposition,
@@ -213,6 +216,8 @@ class Downloader:
         if not self._closed:
             self._names.release(transfer.job.directory, transfer.name)
         self.limiter.tell()
+        if done.called:
+            return  # cancelled while it was just ending
         if isinstance(result, Failure):
             done.errback(result)
         elif result.status.value == "error" and result.error is not None:

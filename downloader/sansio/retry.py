@@ -39,7 +39,7 @@ class Tries:
     """One job's tries: over its URLs in turn, in rounds, until none is worth asking.
 
     A URL that answered with something final leaves; what may pass is asked again in the next
-    round. `backoff(n)` gives the seconds to wait before round n + 1, jitter included.
+    round. `backoff(n)` gives the seconds to wait, jitter included, after n waits before.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Tries:
     def _next_round(self) -> float | None:
         if not self._later or self._round >= self._retries.tries:
             return None
-        wait = max(self._backoff(self._round), self._asked_to_wait)
+        wait = max(self._backoff(self._round - 1), self._asked_to_wait)
         self._here, self._later = self._later, []
         self._round += 1
         self._asked_to_wait = 0.0

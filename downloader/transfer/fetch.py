@@ -99,7 +99,7 @@ class Transfer:
         self._final_url = job.url
         self._sha256: str | None = None
         self._verified = True
-        self._began = 0.0
+        self._began: float | None = None
         self._running: Deferred[Result] | None = None
         self._out_of_time = False
         self.cancelled = False
@@ -244,18 +244,14 @@ class Transfer:
             await self._refused(response)
 
     async def _receive(self, response: IResponse) -> None:
-        if self._setup.content_disposition:
-            self._rename(response)
         self._length = None if response.length is UNKNOWN_LENGTH else response.length
-        folder = self._setup.folders.use(self.job.directory)
-        part: PartFile | None = None
         try:
-            try:
-                part = PartFile(folder, self._path)
-                digest = _digest(self._checksum)
-            except BaseException:
-                await drain(response, self._setup.deadlines)
-                raise
+            folder, part = self._open_part(response)
+        except DownloadError:
+            await drain(response, self._setup.deadlines)
+            raise
+        try:
+            digest = _digest(self._checksum)
             self._body = FileBody(
                 part,
                 self._length,
@@ -269,9 +265,18 @@ class Transfer:
                 self._check(digest.hexdigest(), part)
             self._commit(part, folder)
         finally:
-            if part is not None:
-                part.keep()
+            part.keep()
             self._setup.folders.unuse(folder)
+
+    def _open_part(self, response: IResponse) -> tuple[Folder, PartFile]:
+        if self._setup.content_disposition:
+            self._rename(response)
+        folder = self._setup.folders.use(self.job.directory)
+        try:
+            return folder, PartFile(folder, self._path)
+        except BaseException:
+            self._setup.folders.unuse(folder)
+            raise
 
     def _check(self, found: str, part: PartFile) -> None:
         algorithm, _, wanted = (self._checksum or "").partition("=")
@@ -345,7 +350,7 @@ class Transfer:
             redacted(self._final_url),
             self._http_status,
             self._body.received if self._body else 0,
-            self._setup.deadlines.now() - self._began if self._began else 0.0,
+            0.0 if self._began is None else self._setup.deadlines.now() - self._began,
             self._tries.made,
             self._verified,
             self._sha256,

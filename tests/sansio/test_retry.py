@@ -87,9 +87,9 @@ def test_no_retry_after_breaks_it(value: str) -> None:
 
 
 def test_what_may_pass_is_tried_as_often_as_told() -> None:
-    tries = Tries(("u",), Retries(tries=3), float)
-    assert [tries.failed(ConnectError()) for _ in range(3)] == [1.0, 2.0, None]
-    assert repr(tries) == "<Tries 0 made, round 3>"
+    tries = Tries(("u",), Retries(tries=4), float)
+    assert [tries.failed(ConnectError()) for _ in range(4)] == [0.0, 1.0, 2.0, None]
+    assert repr(tries) == "<Tries 0 made, round 4>"
 
 
 @pytest.mark.parametrize("error", [NotFound(), ChecksumMismatch(), DiskFull(), DownloadError()])
