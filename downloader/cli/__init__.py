@@ -8,6 +8,10 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run the command with the process's arguments, and exit."""
-    from downloader.cli.app import run
+    try:
+        from downloader.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while Python still loads
+        code = 130
+    sys.exit(code)

@@ -36,7 +36,10 @@ def run_demo(keep: bool, progress: str) -> int:
     """Run the demo in a reactor of its own, say what happened, and return the exit code."""
     from twisted.internet import reactor
 
-    folder = tempfile.mkdtemp(prefix="downloader-demo-")
+    try:
+        folder = tempfile.mkdtemp(prefix="downloader-demo-")
+    except OSError as error:
+        raise click.UsageError(f"cannot make a folder for the demo: {error}") from error
     try:
         demo = Demo(reactor, folder, progress)
         passed, signal = run_reactor(reactor, demo.start, demo.stop)
