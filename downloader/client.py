@@ -31,6 +31,7 @@ from downloader.jobs import (
 )
 from downloader.transfer.fetch import Setup, Transfer
 from downloader.transfer.folder import Folders
+from downloader.transfer.foreign import ForeignAgent
 from downloader.transfer.limiter import Limiter
 from downloader.transfer.request import with_headers
 from downloader.transfer.run import Jobs, Run
@@ -72,6 +73,7 @@ class Downloader:
     ) -> None:
         self._reactor = reactor
         self._own_agent: Agent | None = None
+        deadlines = Deadlines(reactor)
         if agent is None:
             self._own_agent = Agent(
                 reactor,
@@ -80,15 +82,19 @@ class Downloader:
                 first_byte_timeout=timeouts.first_byte,
                 tls=TlsOptions(verify_tls, trust_root),
                 resolver=resolver,
+                deadlines=deadlines,
             )
-            agent = RedirectAgent(reactor, self._own_agent)
+            agent = RedirectAgent(self._own_agent, deadlines)
         self.agent: IAgent = agent
+        if self._own_agent is None:
+            patience = timeouts.connect + timeouts.first_byte
+            agent = ForeignAgent(agent, reactor, patience)
         self.limiter = Limiter(limits.total, limits.per_host)
         self._setup = Setup(
             clock=reactor,
             agent=agent,
             limiter=self.limiter,
-            deadlines=Deadlines(reactor),
+            deadlines=deadlines,
             folders=Folders(),
             timeouts=timeouts,
             retries=retries,
@@ -99,7 +105,6 @@ class Downloader:
             on_conflict=on_conflict,
             content_disposition=content_disposition,
             headers=_headers(headers),
-            answer_timeout=None if self._own_agent else timeouts.connect + timeouts.first_byte,
         )
         self._names = TakenNames()
         self._transfers: dict[Transfer, None] = {}

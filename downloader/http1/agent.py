@@ -44,6 +44,7 @@ class Agent:
     them at most. `connect_timeout` bounds name, TCP and TLS together, `first_byte_timeout` the
     time from a request to the whole head of its answer, both in seconds. `tls` says how servers
     are judged. `resolver` finds addresses; None asks the system, in threads.
+    `deadlines` are shared with whoever gives them; None is ones of its own.
     """
 
     def __init__(
@@ -55,12 +56,13 @@ class Agent:
         first_byte_timeout: float = 60.0,
         tls: TlsOptions | None = None,
         resolver: IHostnameResolver | None = None,
+        deadlines: Deadlines | None = None,
     ) -> None:
         self._reactor = reactor
         self._resolver = resolver or ThreadedResolver(reactor)
         self._first_byte_timeout = first_byte_timeout
         self._tls = tls or TlsOptions()
-        self._deadlines = Deadlines(reactor)
+        self._deadlines = deadlines or Deadlines(reactor)
         self._pool = Pool(self._connect, self._deadlines, connections_per_host, connect_timeout)
 
     def __repr__(self) -> str:

@@ -8,8 +8,6 @@ only headers that are known to be no secret are kept.
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.defer import Deferred
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
@@ -41,9 +39,9 @@ class RedirectAgent:
     `request` names the URL it came from.
     """
 
-    def __init__(self, reactor: Any, agent: IAgent) -> None:
+    def __init__(self, agent: IAgent, deadlines: Deadlines) -> None:
         self._agent = agent
-        self._deadlines = Deadlines(reactor)
+        self._deadlines = deadlines
 
     def request(
         self,

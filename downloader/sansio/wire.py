@@ -64,16 +64,22 @@ def request_head(
     """
     if not method or not _TOKEN.issuperset(method):
         raise ValueError(f"not a method: {method!r}")
-    lines = [b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, target, host)]
-    for name, values in headers:
-        if name.lower() not in FRAMING_HEADERS:
-            lines.extend(header_line(name, value) for value in values)
-    lines.append(framing + b"\r\n")
-    return b"".join(lines)
+    fields = _fields(tuple([(name, *values) for name, values in headers]))
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b\r\n" % (method, target, host, fields, framing)
 
 
 # Most requests of a program carry the same few headers.
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
+def _fields(headers: tuple[tuple[bytes, ...], ...]) -> bytes:
+    """The lines of `headers`, each a name and its values."""
+    return b"".join(
+        header_line(name, value)
+        for name, *values in headers
+        if name.lower() not in FRAMING_HEADERS
+        for value in values
+    )
+
+
 def header_line(name: bytes, value: bytes) -> bytes:
     """One header line; ValueError when it would not stay one (RFC 9110 §5.1, §5.5)."""
     if not name or not _TOKEN.issuperset(name):

@@ -26,7 +26,6 @@ from downloader.errors import (
     BadResponse,
     ChecksumMismatch,
     DownloadError,
-    FirstByteTimeout,
     HttpError,
     InternalError,
     NotFound,
@@ -56,8 +55,8 @@ _WITH_FILE = frozenset((200, 203))
 
 @dataclass(slots=True)
 class Setup:
-    """What transfers are made with. `answer_timeout` bounds a request of an agent that has no
-    deadlines of its own, in seconds; None leaves them to the agent."""
+    """What transfers are made with. `agent` has deadlines of its own, and its requests are over
+    once they are cancelled."""
 
     clock: IReactorTime
     agent: IAgent
@@ -71,7 +70,6 @@ class Setup:
     on_conflict: OnConflict
     content_disposition: bool
     headers: Headers
-    answer_timeout: float | None = None
 
 
 class Transfer:
@@ -233,8 +231,6 @@ class Transfer:
             str(url).encode("ascii"),
             request_headers(self._setup.headers, self.job, self.url, url),
         )
-        if self._setup.answer_timeout is not None:
-            request.addTimeout(self._setup.answer_timeout, self._setup.clock, _late)
         response = await request
         self._http_status = response.code
         self._final_url = response.request.absoluteURI.decode("ascii", "replace")
@@ -360,10 +356,6 @@ class Transfer:
 
 def _host(url: HttpUrl) -> str:
     return f"{url.host}:{url.port}"
-
-
-def _late(result: object, timeout: float) -> None:
-    raise FirstByteTimeout(f"{timeout:g} s")
 
 
 def _checksum(job: Job) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -21,6 +21,9 @@ Jobs = Iterable[Job] | AsyncIterable[Job]
 # Lines read or jobs ended in one turn of the reactor, before others get theirs: a list of files
 # that are all there already needs no network and would otherwise be done in one long turn.
 A_TURN = 200
+# With that many lines read and nothing to start, the next are read so much later, in seconds: a
+# host that has just begun earns its slots in less, and a dead one's lines are passed at 10,000/s.
+READ_AHEAD_PAUSE = 0.02
 
 
 class Run:
@@ -48,8 +51,8 @@ class Run:
         self._transfer = transfer
         self._transfers = transfers
         self._on_result = on_result
-        self._source: Iterator[Job] | AsyncIterator[Job]
-        self._source = jobs.__aiter__() if isinstance(jobs, AsyncIterable) else iter(jobs)
+        self._is_async = isinstance(jobs, AsyncIterable)
+        self._source: Any = jobs.__aiter__() if isinstance(jobs, AsyncIterable) else iter(jobs)
         self._pulling: Deferred[Any] | None = None
         self._window: Window[Transfer] = Window()
         self._running: set[Transfer] = set()
@@ -73,7 +76,8 @@ class Run:
                 if not self._step():
                     break
             else:
-                self._pump_later()
+                if self._call is None:
+                    self._pump_later(READ_AHEAD_PAUSE if len(self._window) else 0)
         except BaseException:
             self._stop(Failure())
         finally:
@@ -93,13 +97,16 @@ class Run:
         if transfer is not None:
             self._start(transfer)
             return True
-        room = len(self._window) + len(self._running) < WINDOW
-        return room and not self._exhausted and self._pulling is None and self._pull()
+        if self._exhausted or self._pulling is not None:
+            return False
+        if len(self._window) and self._call is not None:
+            return False  # enough was read ahead for the moment
+        return len(self._window) + len(self._running) < WINDOW and self._pull()
 
     def _pull(self) -> bool:
         """Read one job; False when it is not there yet, or there is no further one."""
-        if isinstance(self._source, AsyncIterator):
-            pulling = Deferred.fromCoroutine(self._pull_async(self._source))
+        if self._is_async:
+            pulling = Deferred.fromCoroutine(self._pull_async())
             self._pulling = None if pulling.called else pulling
             return pulling.called
         for job in self._source:
@@ -108,9 +115,9 @@ class Run:
         self._exhausted = True
         return False
 
-    async def _pull_async(self, source: AsyncIterator[Job]) -> None:
+    async def _pull_async(self) -> None:
         try:
-            self._add(await anext(source))
+            self._add(await anext(self._source))
         except StopAsyncIteration:
             self._exhausted = True
         except BaseException:
@@ -159,8 +166,8 @@ class Run:
         if self._on_result is not None:
             self._on_result(result)
 
-    def _pump_later(self) -> None:
-        self._call = self._clock.callLater(0, self._pump_now)
+    def _pump_later(self, seconds: float = 0) -> None:
+        self._call = self._clock.callLater(seconds, self._pump_now)
 
     def _pump_now(self) -> None:
         self._call = None
