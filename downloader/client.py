@@ -196,6 +196,7 @@ class Downloader:
             self._closed = True
             for run in list(self._runs):
                 run.done.cancel()
+                _excuse(run.done)
             for transfer in list(self._transfers):
                 transfer.cancel()
             self._setup.folders.close()
@@ -225,10 +226,22 @@ class Downloader:
             return  # cancelled while it was just ending
         if isinstance(result, Failure):
             done.errback(result)
+            if self._closed:
+                _excuse(done)
         elif result.status.value == "error" and result.error is not None:
             done.errback(Failure(result.error))
         else:
             done.callback(result)
+
+
+def _excuse(done: Deferred[Any]) -> None:
+    """What `close` cancelled is no error, even where nobody waits for it: it is not to be logged.
+
+    A program that ends in the middle has hundreds of these. Whoever does wait still hears of it.
+    Twisted has no public way to say so.
+    """
+    if done._debugInfo is not None:
+        done._debugInfo.failResult = None
 
 
 def _headers(pairs: Sequence[tuple[str, str]]) -> Headers:
