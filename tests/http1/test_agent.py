@@ -19,6 +19,7 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IClientRequest, IResponse
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from downloader.deadlines import Deadlines
 from downloader.errors import (
     BadUrl,
     ConnectError,
@@ -38,7 +39,7 @@ async def test_interfaces(scripted: Any, agent: Any, reactor: Any) -> None:
     """What treq and Twisted's own wrappers rely on is there."""
     server = scripted([head, HELLO[:-1]])
     assert verifyObject(IAgent, agent)
-    assert verifyObject(IAgent, RedirectAgent(reactor, agent))
+    assert verifyObject(IAgent, RedirectAgent(agent, Deadlines(reactor)))
     url = server.url("/a?b").replace("//", "//user:pass@").encode()
     response = await agent.request(b"GET", url, Headers({"X": ["y"]}))
     assert verifyObject(IResponse, response) and verifyObject(IClientRequest, response.request)
