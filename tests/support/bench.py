@@ -13,6 +13,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from downloader import Downloader, Job
+from downloader.deadlines import Deadlines
 from downloader.http1.agent import Agent
 from downloader.http1.redirect import RedirectAgent
 from downloader.http1.tls import TlsOptions
@@ -45,7 +46,7 @@ class Bench:
         self.reactor = reactor
         if wrap is not None:
             self.agent = Agent(reactor, tls=TlsOptions(trust_root=trust_root))
-            wrapped = wrap(RedirectAgent(reactor, self.agent))
+            wrapped = wrap(RedirectAgent(self.agent, Deadlines(reactor)))
             self.downloader = Downloader(reactor, agent=wrapped, **options)
         else:
             self.downloader = Downloader(reactor, trust_root=trust_root, **options)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from downloader.testing import Connection, content, head, stop_reading
+from downloader.testing import Connection, End, content, head, stop_reading
 
 # More than all buffers between the two ends hold.
 BODY = b"".join(content("/file", 16 * 1024 * 1024))
@@ -105,3 +106,46 @@ class Served:
                 await waiting
         if connection.number == len(scripts) - 1:
             self.reached.callback(connection)
+
+
+# Those of the table in which each connection takes the same steps, with no large buffer.
+ALIKE = [
+    phase
+    for name, phase in PHASES.items()
+    if name.startswith(("sent", "half", "after", "body"))
+    and phase.reads
+    and name not in ("body, flowing", "body, paused by back-pressure")
+]
+# A host's first jobs: with so many of each server, all of them run at once.
+EACH = 6
+MANY = 200
+
+
+class Crowd:
+    """Servers that hold at least `MANY` downloads in all phases of `ALIKE`, plain and TLS.
+
+    `arrived` are the lengths of the part files that there will be.
+    """
+
+    def __init__(self, scripted: Any, ca: Any) -> None:
+        ways = [(phase, tls) for tls in (None, ca.server()) for phase in ALIKE]
+        ways *= 1 + MANY // (EACH * len(ways))
+        self.arrived = sorted(
+            phase.arrives for phase, _ in ways if phase.arrives for _ in range(EACH)
+        )
+        self._servers = [scripted(phase.first, tls=tls) for phase, tls in ways]
+
+    def urls(self) -> Iterator[str]:
+        """`EACH` of every server."""
+        return (server.url(f"/{n}") for server in self._servers for n in range(EACH))
+
+    def reached(self) -> bool:
+        """Whether every server has taken all its requests."""
+        return all(
+            sum(len(one.heads) for one in server.connections) == EACH for server in self._servers
+        )
+
+    @property
+    def ends(self) -> list[End | None]:
+        """How each connection ended."""
+        return [one.end for server in self._servers for one in server.connections]
