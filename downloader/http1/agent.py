@@ -115,6 +115,7 @@ class Agent:
         factory = Factory.forProtocol(
             lambda: Connection(self._deadlines, self._first_byte_timeout, owner, secure)
         )
+        factory.noisy = False  # it would log each connection
         connected: Deferred[Any] = endpoint.connect(factory)
         connected.addErrback(resolving.failed)
         return connected.addCallback(lambda connection: connection.ready)
