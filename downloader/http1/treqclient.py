@@ -76,6 +76,7 @@ class CancellableResponse(_Response):
     def _abort(self, outer: Deferred[T]) -> None:
         outer.errback(CancelledError())
         response: Any = self.original
-        while not isinstance(response, Response):  # treq wraps it in a buffer and a decoder
-            response = response.original
-        response.abort()
+        while response is not None and not isinstance(response, Response):
+            response = getattr(response, "original", None)  # treq's buffer and decoder around it
+        if response is not None:  # of another agent's response the transport is out of reach
+            response.abort()
