@@ -139,10 +139,9 @@ def test_from_https_to_http() -> None:
     assert "secret" not in str(caught.value) and len(spied.spy.requests) == 2
 
 
-SECRETS = ["Authorization", "aUTHORIZATION", "Cookie", "cOOkie", "Proxy-Authorization", "X-Token"]
+SECRETS = ["aUTHORIZATION", "cOOkie", "Proxy-Authorization", "X-Token", "Accept-Else"]
 
 
-@pytest.mark.parametrize("name", SECRETS)
 @pytest.mark.parametrize(
     "target, same",
     [
@@ -156,16 +155,16 @@ SECRETS = ["Authorization", "aUTHORIZATION", "Cookie", "cOOkie", "Proxy-Authoriz
     ],
 )
 @pytest.mark.parametrize("code", CODES)
-def test_secrets_stay_with_their_origin(code: int, target: str, same: bool, name: str) -> None:
+def test_secrets_stay_with_their_origin(code: int, target: str, same: bool) -> None:
     """Scheme, host and port; whatever is not known to be public (CVE-2022-21712)."""
-    headers = Headers({name: ["secret"], "Range": ["bytes=1-"], "accept": ["*/*"]})
+    headers = Headers({name: ["secret"] for name in SECRETS})
+    headers.setRawHeaders("rAnge", ["bytes=1-"])
     spied = Spied(headers=headers).redirect(target, code)
-    assert spied.last.headers.hasHeader(name) is same
-    assert spied.last.headers.getRawHeaders("range") == ["bytes=1-"]
-    assert spied.last.headers.hasHeader("accept")
+    kept = list(headers.getAllRawHeaders()) if same else [(b"Range", [b"bytes=1-"])]
+    assert list(spied.last.headers.getAllRawHeaders()) == kept
     if not target.startswith("https"):
-        spied.redirect("http://a.test/back", code)
-        assert spied.last.headers.hasHeader(name) is same, "what was dropped does not come back"
+        spied.redirect("http://a.test/back", code)  # what was dropped does not come back
+        assert list(spied.last.headers.getAllRawHeaders()) == kept
 
 
 @pytest.mark.parametrize("location", ["/dir/file?q", "/{}"], ids=["to itself", "ever on"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,17 +12,12 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 from support.asking import get, hello
-from support.ca import Authority
+from support.ca import Authority, ServerTls
 from support.resolving import SilentResolver
-from twisted.internet.ssl import Certificate, PrivateCertificate
+from twisted.internet.ssl import Certificate
 from twisted.internet.ssl import trustRootFromCertificates as trust_root_from
 
 from downloader.errors import TlsError
@@ -33,27 +29,36 @@ NOW = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
 
 
+@dataclass
+class Issued:
+    """A key and its certificate, as trustme's LeafCert puts them to use."""
+
+    key: Any
+    certificate: Any
+
+    def configure_cert(self, context: Any) -> None:
+        context.use_privatekey(self.key)
+        context.use_certificate(self.certificate)
+
+
 def self_signed(ca: Any) -> Any:
     """A certificate that vouches for itself."""
     own = trustme.CA()
-    pem = own.private_key_pem.bytes() + own.cert_pem.bytes()
-    return PrivateCertificate.loadPEM(pem).options()
+    return ServerTls(Issued(_key(own), x509.load_pem_x509_certificate(own.cert_pem.bytes())))
 
 
 def nameless(authority: trustme.CA, common_name: str) -> Any:
     """A certificate of `authority` that has a common name and no subjectAltName."""
     issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
-    issuer_key: Any = load_pem_private_key(authority.private_key_pem.bytes(), None)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     builder = x509.CertificateBuilder(issuer.subject, name, key.public_key(), 1)
-    leaf = (
-        builder.not_valid_before(NOW - DAY)
-        .not_valid_after(NOW + DAY)
-        .sign(issuer_key, hashes.SHA256())
-    )
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return PrivateCertificate.loadPEM(pem + leaf.public_bytes(Encoding.PEM)).options()
+    builder = builder.not_valid_before(NOW - DAY).not_valid_after(NOW + DAY)
+    return ServerTls(Issued(key, builder.sign(_key(authority), hashes.SHA256())))
+
+
+def _key(authority: trustme.CA) -> Any:
+    return load_pem_private_key(authority.private_key_pem.bytes(), None)
 
 
 def of_a_stranger(ca: Any, tmp_path: Any) -> Any:
