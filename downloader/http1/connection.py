@@ -130,7 +130,7 @@ class Connection(Protocol):
 
     def resume_body(self) -> None:
         """Read on."""
-        if not self._aborted:
+        if self._paused and not self._aborted:
             self._paused = False
             self._cancel_deadline()
             self.transport.resumeProducing()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import new as new_hash
 from typing import Any
@@ -267,6 +267,15 @@ class Transfer:
     def _open_part(self, response: IResponse) -> tuple[Folder, PartFile]:
         if self._setup.content_disposition:
             self._rename(response)
+        try:
+            return self._open_below()
+        except DownloadError:
+            # The directory may have been removed since it was opened, and is made again then.
+            if not self._setup.folders.forget_moved(self.job.directory):
+                raise
+            return self._open_below()
+
+    def _open_below(self) -> tuple[Folder, PartFile]:
         folder = self._setup.folders.use(self.job.directory)
         try:
             return folder, PartFile(folder, self._path)
@@ -352,6 +361,13 @@ class Transfer:
             self._sha256,
             error,
         )
+
+
+def cancel_all(transfers: Iterable[Transfer]) -> None:
+    """Stop them, those without a slot first: else each slot would go on to the next in turn,
+    which would ask its server only to be cancelled."""
+    for transfer in sorted(transfers, key=lambda one: one.status is Status.ACTIVE):
+        transfer.cancel()
 
 
 def _host(url: HttpUrl) -> str:

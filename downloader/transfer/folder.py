@@ -92,9 +92,6 @@ class Folders:
     def use(self, path: str) -> Folder:
         """The root `path`, made if it is not there; to be given back with `unuse`."""
         folder = self._open.get(path)
-        if folder is not None and not folder.users and not folder.is_there():
-            self._open.pop(path).close()
-            folder = None
         if folder is None:
             folder = self._open[path] = Folder(path)
         folder.users += 1
@@ -107,6 +104,14 @@ class Folders:
         if not folder.users:
             self._open.move_to_end(folder.path)
             self._trim()
+
+    def forget_moved(self, path: str) -> bool:
+        """Whether `path` leads elsewhere by now; then the next `use` opens what is there."""
+        folder = self._open.get(path)
+        if folder is None or folder.users or folder.is_there():
+            return False
+        self._open.pop(path).close()
+        return True
 
     def close(self) -> None:
         """Close every root that nobody uses."""

@@ -515,6 +515,23 @@ def test_skipping_when_the_name_was_taken_meanwhile(make: Make, spy: AgentSpy, o
     assert Path(out, "a.bin.part").read_bytes() == b"ours"
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_directory_that_is_removed_between_two_files(
+    make: Make, spy: AgentSpy, out: str, again: bool
+) -> None:
+    """It is made again, and the file is in the one that its path leads to."""
+    downloader = make()
+    for number in (0, 1):
+        fetching = downloader.fetch(Job(URL, out))
+        give(spy.requests[number].answer(length=1), b"x")
+        assert Path(take(fetching).path or "").read_bytes() == b"x"
+        if number == 0:
+            os.unlink(f"{out}/a.bin")
+            os.rmdir(out)
+            if again:
+                os.mkdir(out)
+
+
 def test_overwriting_at_the_end_and_only_then(make: Make, spy: AgentSpy, out: str) -> None:
     os.mkdir(out)
     Path(out, "a.bin").write_bytes(b"theirs")

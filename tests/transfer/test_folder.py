@@ -84,11 +84,14 @@ def test_more_roots_in_use_than_are_kept(folders: Folders, tmp_path: Path) -> No
 def test_a_root_that_was_removed_is_made_again(
     folders: Folders, tmp_path: Path, again: bool
 ) -> None:
+    """Nobody looks before each file: it is found out when a file cannot be made."""
     out = tmp_path / "out"
     folders.unuse(folders.use(str(out)))
+    assert not folders.forget_moved(str(out))
     out.rmdir()
     if again:
         out.mkdir()
+    assert folders.forget_moved(str(out))
     folder = folders.use(str(out))
     PartFile(folder, "a").commit("a")
     folders.unuse(folder)
