@@ -29,7 +29,7 @@ from downloader.jobs import (
     Retries,
     Timeouts,
 )
-from downloader.transfer.fetch import Setup, Transfer
+from downloader.transfer.fetch import Setup, Transfer, cancel_all
 from downloader.transfer.folder import Folders
 from downloader.transfer.foreign import ForeignAgent
 from downloader.transfer.limiter import Limiter
@@ -197,8 +197,7 @@ class Downloader:
             for run in list(self._runs):
                 run.done.cancel()
                 _excuse(run.done)
-            for transfer in list(self._transfers):
-                transfer.cancel()
+            cancel_all(self._transfers)
             self._setup.folders.close()
             self._names.close()
             self._forget_trigger()

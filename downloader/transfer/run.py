@@ -13,7 +13,7 @@ from downloader.errors import DownloadError
 from downloader.jobs import Job, Report, Result, Status
 from downloader.sansio.url import redacted
 from downloader.sansio.window import WINDOW, Window
-from downloader.transfer.fetch import Transfer
+from downloader.transfer.fetch import Transfer, cancel_all
 from downloader.transfer.limiter import Limiter
 
 Jobs = Iterable[Job] | AsyncIterable[Job]
@@ -185,8 +185,7 @@ class Run:
             self._call = None
         if self._pulling is not None:
             self._pulling.cancel()
-        for transfer in list(self._running):
-            transfer.cancel()
+        cancel_all(self._running)
         if not self.done.called:
             self.done.errback(reason)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.spied import Time
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.task import Clock
@@ -31,7 +32,6 @@ from downloader.sansio.window import WINDOW
 from downloader.testing import AgentSpy, SpiedRequest
 from downloader.transfer.limiter import FIRST_JOBS
 from downloader.transfer.run import A_TURN, READ_AHEAD_PAUSE
-from transfer.conftest import Time
 
 Make = Callable[..., Downloader]
 ONCE = Retries(tries=1)
