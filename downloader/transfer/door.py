@@ -33,6 +33,7 @@ _CLASSES: tuple[tuple[type[BaseException], type[DownloadError]], ...] = (
     (net.DNSLookupError, ResolveError),
     (net.UnknownHostError, ResolveError),
     (net.TimeoutError, ConnectTimeout),
+    (net.TCPTimedOutError, ConnectTimeout),
     (net.ConnectError, ConnectError),
     (VerificationError, TlsError),
     (SSL.Error, TlsError),
@@ -72,10 +73,9 @@ def _unwrapped(error: BaseException) -> DownloadError:
         found = _translated(reason)
         if not isinstance(found, (ConnectionLost, InternalError)):
             return found
-    if getattr(error, "response", None) is not None:
-        return TruncatedBody()
     if any(isinstance(reason, (net.ConnectionClosed, PotentialDataLoss)) for reason in reasons):
-        return ConnectionLost()
+        headless = getattr(error, "response", None) is None
+        return ConnectionLost() if headless else TruncatedBody()
     return BadResponse(_detail(reasons[0]) if reasons else "")
 
 
