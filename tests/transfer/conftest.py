@@ -38,3 +38,9 @@ def make(clock: Time, spy: AgentSpy) -> Generator[Callable[..., Downloader], Non
     """Make a Downloader over `spy` on `clock`."""
     with downloaders(clock, spy) as one:
         yield one
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> str:
+    """Where files go; not there yet."""
+    return str(tmp_path / "out")
