@@ -75,7 +75,8 @@ class Limits:
     connections_per_host: int = 6
 
     def __post_init__(self) -> None:
-        if self.total < 1 or self.connections_per_host < 1 or (self.per_host or 1) < 1:
+        per_host = self.total if self.per_host is None else self.per_host
+        if min(self.total, per_host, self.connections_per_host) < 1:
             raise ValueError("limits are at least 1")
 
 
@@ -94,19 +95,29 @@ class Timeouts:
     lowest_speed: int = 0
     total: float | None = None
 
+    def __post_init__(self) -> None:
+        total = self.connect if self.total is None else self.total
+        if min(self.connect, self.first_byte, self.stall, total) <= 0:
+            raise ValueError("timeouts are above 0")
+
 
 @dataclass(frozen=True, slots=True)
 class Retries:
     """How often to try and how long to wait in between.
 
-    `tries` requests for each job, the first included. `wait` seconds before the second, growing
-    to `max_wait`, with jitter. A server's Retry-After is obeyed up to `retry_after_cap`.
+    `tries` requests to each of a job's URLs, the first included. `wait` seconds before the
+    second, growing to `max_wait`, with jitter. A server's Retry-After is obeyed up to
+    `retry_after_cap`.
     """
 
     tries: int = 5
     wait: float = 1.0
     max_wait: float = 60.0
     retry_after_cap: float = 600.0
+
+    def __post_init__(self) -> None:
+        if self.tries < 1 or min(self.wait, self.max_wait, self.retry_after_cap) < 0:
+            raise ValueError("at least one try, and no wait below 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,7 +217,8 @@ class Transfer:
             ours = translate(error)
             if isinstance(ours, InternalError):
                 _log.failure("a bug met by {url}", url=redacted(text))
-            good = False if isinstance(ours, TryAgainLater) else None
+            if isinstance(ours, (TryAgainLater, HttpError)):
+                good = isinstance(ours, HttpError)  # a refusal is a host that answers well
             raise ours from ours.__cause__
         finally:
             self._slot = None

@@ -312,3 +312,15 @@ def test_a_cancelled_job_that_gets_its_slot_taken_does_not_go_on(
     assert downloader.limiter.idle
     clock.advance(1000)
     assert len(spy.requests) == 1
+
+
+def test_a_host_that_refuses_well_earns_slots(make: Make, spy: AgentSpy, out: str) -> None:
+    """404 after 404 is no reason to ask six at a time for ever."""
+    downloader = make()
+    jobs = [Job(f"{URL}?{number}", out) for number in range(12)]
+    run = downloader.fetch_all(jobs)
+    assert len(spy.requests) == 6
+    give(spy.requests[0].answer(404, {}, length=0), b"")
+    assert len(spy.requests) == 8
+    run.addErrback(lambda failure: failure.trap(CancelledError))
+    run.cancel()

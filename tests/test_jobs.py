@@ -1,0 +1,36 @@
+"""The values that a program makes: what cannot work is refused when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from downloader import Limits, Retries, Timeouts
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Limits(total=0),
+        lambda: Limits(per_host=0),
+        lambda: Limits(connections_per_host=0),
+        lambda: Timeouts(connect=0),
+        lambda: Timeouts(first_byte=-1),
+        lambda: Timeouts(stall=0),
+        lambda: Timeouts(total=0),
+        lambda: Retries(tries=0),
+        lambda: Retries(wait=-1),
+        lambda: Retries(max_wait=-1),
+        lambda: Retries(retry_after_cap=-1),
+    ],
+)
+def test_numbers_that_cannot_work(make: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=r"at least|above"):
+        make()
+
+
+def test_numbers_that_can() -> None:
+    assert Limits(total=1, per_host=1, connections_per_host=1).per_host == 1
+    assert Timeouts(total=None).total is None
+    assert Retries(tries=1, wait=0).wait == 0
