@@ -219,7 +219,7 @@ class Downloader:
     def _ended(self, result: Result | Failure, transfer: Transfer, done: Deferred[Result]) -> None:
         del self._transfers[transfer]
         if not self._closed:
-            self._names.release(transfer.job.directory, transfer.name)
+            transfer.target.release()
         self.limiter.tell()
         if done.called:
             return  # cancelled while it was just ending

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import click
 
-from downloader.sansio.urllist import checked_checksum, checked_header
+from downloader.sansio.checksum import checked_checksum
+from downloader.sansio.urllist import checked_header
 
 T = TypeVar("T")
 _SIZE = re.compile(r"([0-9]{1,15})([KMGkmg]?)")

@@ -22,6 +22,7 @@ from posixpath import normpath
 
 from downloader.errors import BadLine, BadName, BadUrl
 from downloader.jobs import Job
+from downloader.sansio.checksum import checked_checksum
 from downloader.sansio.names import checked_directory, checked_name
 from downloader.sansio.printable import printable
 from downloader.sansio.url import parse_url, redacted
@@ -30,8 +31,6 @@ from downloader.sansio.url import parse_url, redacted
 MAX_LINE = 1024 * 1024
 # As many as servers take (Apache: 100 header fields by default).
 MAX_HEADERS = 100
-# Checksum types by aria2's names, and how many hexadecimal digits each has.
-DIGITS = {"md5": 32, "sha-1": 40, "sha-224": 56, "sha-256": 64, "sha-384": 96, "sha-512": 128}
 
 # What the agent writes itself: a second one would change where the message ends (RFC 9112 §6),
 # or which bytes come (RFC 9110 §14), and so break the promise of right bytes.
@@ -42,7 +41,6 @@ _AGENTS_OWN = frozenset(
     )
 )
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
-_HEX = re.compile(r"[0-9A-Fa-f]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f]|^#")
 _BOM = b"\xef\xbb\xbf"
@@ -167,17 +165,6 @@ def checked_header(text: str) -> tuple[str, str]:
     if not value.isprintable():
         raise ValueError(f"the header {name} holds a character that cannot be printed")
     return name, value
-
-
-def checked_checksum(text: str) -> str:
-    """`TYPE=HEX` in lower case; a `ValueError` says in one sentence what is wrong."""
-    kind, equals, digest = text.lower().partition("=")
-    kind, digest = kind.strip(), digest.strip()
-    if not equals or kind not in DIGITS:
-        raise ValueError(f"a checksum is written TYPE=HEX, with a TYPE of {', '.join(DIGITS)}")
-    if len(digest) != DIGITS[kind] or not _HEX.fullmatch(digest):
-        raise ValueError(f"a {kind} checksum has {DIGITS[kind]} hexadecimal digits")
-    return f"{kind}={digest}"
 
 
 def format_entry(job: Job, name: str | None) -> str:

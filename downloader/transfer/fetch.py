@@ -6,12 +6,9 @@ agent's request, the body. Each of those takes its transport, timer or place in 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from hashlib import new as new_hash
-from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -36,17 +33,18 @@ from downloader.errors import (
     WrongRequest,
 )
 from downloader.jobs import Job, Naming, OnConflict, Progress, Result, Retries, Status, Timeouts
-from downloader.sansio.names import path_for
+from downloader.sansio.checksum import Checksum, checked_checksum
+from downloader.sansio.printable import printable
 from downloader.sansio.retry import Tries, may_pass, retry_after
 from downloader.sansio.url import HttpUrl, parse_url, redacted
-from downloader.sansio.urllist import checked_checksum
 from downloader.transfer.body import FileBody
 from downloader.transfer.door import translate
-from downloader.transfer.folder import Folder, Folders
+from downloader.transfer.folder import Folders
 from downloader.transfer.limiter import Limiter, Slot
 from downloader.transfer.partfile import PartFile
 from downloader.transfer.request import request_headers
 from downloader.transfer.taken import TakenNames
+from downloader.transfer.target import Target
 
 _log = Logger()
 _NOT_FOUND = frozenset((404, 410))
@@ -73,22 +71,25 @@ class Setup:
 
 
 class Transfer:
-    """A job on its way. `run` gives its Result; `cancel` stops it in whatever phase it is.
+    """A job on its way. `start` gives its Result; `cancel` stops it in whatever phase it is.
 
     The name is decided when the transfer is made, so that names follow the order of the list
     and not the order of arrival. A DownloadError there means the job cannot even begin.
+    `cancelled` tells that `cancel` was called.
     """
+
+    __slots__ = (
+        *("_began", "_body", "_checksum", "_final_url", "_http_status", "_length"),
+        *("_out_of_time", "_running", "_setup", "_sha256", "_slot", "_tries", "_verified"),
+        *("cancelled", "job", "target", "url"),
+    )
 
     def __init__(self, job: Job, setup: Setup, names: TakenNames) -> None:
         self.job = job
         self.url = parse_url(job.url)
         self._setup = setup
-        self._names = names
         self._checksum = _checksum(job)
-        self._asked = path_for(
-            self.url, name=job.name, naming=setup.naming, subdirectory=job.subdirectory
-        )
-        self._path = self._assign(self._asked)
+        self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
         self._tries = Tries(job.urls, setup.retries, setup.backoff)
         self._slot: Slot | None = None
         self._body: FileBody | None = None
@@ -103,22 +104,12 @@ class Transfer:
         self.cancelled = False
 
     def __repr__(self) -> str:
-        return f"<Transfer {self._path!r} {self.status.value} after {self._tries.made} requests>"
+        return f"<Transfer {self.target.relative!r} {self.status.value} after {self._tries.made} requests>"
 
     @property
     def host(self) -> str:
         """What the limiter counts jobs by: host and port of the first URL."""
         return _host(self.url)
-
-    @property
-    def path(self) -> str:
-        """Where the file goes."""
-        return os.path.join(self.job.directory, self._path)
-
-    @property
-    def name(self) -> str:
-        """Where the file goes, below the job's directory."""
-        return self._path
 
     @property
     def status(self) -> Status:
@@ -128,15 +119,13 @@ class Transfer:
     def progress(self) -> Progress:
         """How it stands."""
         received = self._body.received if self._body else 0
-        return Progress(self.job, self.status, self.path, received, self._length, self._tries.made)
-
-    def skippable(self) -> bool:
-        """Whether there is nothing to do: the file is there, and that is enough."""
-        return self._setup.on_conflict is OnConflict.SKIP and os.path.lexists(self.path)
+        return Progress(
+            self.job, self.status, self.target.path, received, self._length, self._tries.made
+        )
 
     def skipped(self) -> Result:
         """The Result of a job whose file was there before."""
-        return self._result(Status.REMOVED, TargetExists(self._path))
+        return self._result(Status.REMOVED, TargetExists(printable(self.target.relative)))
 
     def removed(self) -> Result:
         """The Result of a job that was cancelled on its own, the others going on."""
@@ -163,7 +152,7 @@ class Transfer:
         total = self._setup.timeouts.total
         deadline = self._setup.deadlines.set(total, self._time_out) if total else None
         try:
-            if self.skippable():
+            if self.target.satisfied:
                 return self.skipped()
             await self._try_until_done()
         except CancelledError:
@@ -209,11 +198,9 @@ class Transfer:
         try:
             await self._exchange(url)
             good = True
-        except (CancelledError, GeneratorExit):
+        except CancelledError:
             raise
         except Exception as error:
-            if self.cancelled or self._out_of_time:
-                raise CancelledError() from error  # agents fail a cancelled request variously
             ours = translate(error)
             if isinstance(ours, InternalError):
                 _log.failure("a bug met by {url}", url=redacted(text))
@@ -243,67 +230,41 @@ class Transfer:
     async def _receive(self, response: IResponse) -> None:
         self._length = None if response.length is UNKNOWN_LENGTH else response.length
         try:
-            folder, part = self._open_part(response)
+            self._take_offered(response)
+            folder, part = self.target.open(self._setup.folders)
         except DownloadError:
             await drain(response, self._setup.deadlines)
             raise
         try:
-            digest = _digest(self._checksum)
+            checksum = Checksum(self._checksum) if self._checksum else None
             self._body = FileBody(
                 part,
                 self._length,
                 self._setup.deadlines,
                 self._setup.timeouts,
-                digest.update if digest else None,
+                checksum.update if checksum else None,
             )
             response.deliverBody(self._body)
             self._verified = await self._body.done
-            if digest:
-                self._check(digest.hexdigest(), part)
-            self._commit(part, folder)
+            if checksum is not None:
+                self._check(checksum, part)
+            self.target.commit(part, folder)
         finally:
             part.keep()
             self._setup.folders.unuse(folder)
 
-    def _open_part(self, response: IResponse) -> tuple[Folder, PartFile]:
+    def _take_offered(self, response: IResponse) -> None:
         if self._setup.content_disposition:
-            self._rename(response)
-        try:
-            return self._open_below()
-        except DownloadError:
-            # The directory may have been removed since it was opened, and is made again then.
-            if not self._setup.folders.forget_moved(self.job.directory):
-                raise
-            return self._open_below()
+            for offered in response.headers.getRawHeaders(b"content-disposition", ())[:1]:
+                self.target.take_offered(offered.decode("latin-1"))
 
-    def _open_below(self) -> tuple[Folder, PartFile]:
-        folder = self._setup.folders.use(self.job.directory)
-        try:
-            return folder, PartFile(folder, self._path)
-        except BaseException:
-            self._setup.folders.unuse(folder)
-            raise
-
-    def _check(self, found: str, part: PartFile) -> None:
-        algorithm, _, wanted = (self._checksum or "").partition("=")
-        if found != wanted:
+    def _check(self, checksum: Checksum, part: PartFile) -> None:
+        if not checksum.matches:
             part.discard()
-            raise ChecksumMismatch(f"{algorithm} is {found}")
+            raise ChecksumMismatch(f"{checksum.kind} is {checksum.found}")
         self._verified = True
-        if algorithm == "sha-256":
-            self._sha256 = found
-
-    def _commit(self, part: PartFile, folder: Folder) -> None:
-        overwrite = self._setup.on_conflict is OnConflict.OVERWRITE
-        while True:
-            try:
-                part.commit(self._path, overwrite)
-                return
-            except TargetExists:
-                # Somebody else took the name since it was chosen.
-                if self._setup.on_conflict is not OnConflict.RENAME:
-                    raise
-                self._path = self._names.assign(self.job.directory, self._asked, folder.exists)
+        if checksum.kind == "sha-256":
+            self._sha256 = checksum.found
 
     async def _refused(self, response: IResponse) -> None:
         code = response.code
@@ -319,32 +280,6 @@ class Transfer:
             raise HttpError(f"HTTP status {code}", http_status=code)
         raise BadResponse(f"HTTP status {code} brings no file", http_status=code)
 
-    def _rename(self, response: IResponse) -> None:
-        """Take the name the server offers; in order of arrival, since nobody knows it before."""
-        offered = response.headers.getRawHeaders(b"content-disposition")
-        if not offered or self.job.name is not None:
-            return
-        path = path_for(
-            self.url,
-            name=None,
-            naming=self._setup.naming,
-            disposition=offered[0].decode("latin-1"),
-            subdirectory=self.job.subdirectory,
-        )
-        if path != self._asked:  # else it has it, or its number, from the try before
-            self._names.release(self.job.directory, self._path)
-            self._asked = path
-            self._path = self._assign(path)
-
-    def _assign(self, path: str) -> str:
-        return self._names.assign(self.job.directory, path, self._exists)
-
-    def _exists(self, path: str) -> bool:
-        """Whether a file that was there before stands in the way of the name."""
-        if self._setup.on_conflict is not OnConflict.RENAME:
-            return False
-        return os.path.lexists(os.path.join(self.job.directory, path))
-
     def _result(self, status: Status, error: DownloadError | None) -> Result:
         if error is not None:
             error.attempts = self._tries.made
@@ -352,7 +287,7 @@ class Transfer:
         return Result(
             self.job,
             status,
-            self.path,
+            self.target.path,
             redacted(self._final_url),
             self._http_status,
             self._body.received if self._body else 0,
@@ -381,11 +316,3 @@ def _checksum(job: Job) -> str | None:
         return None if job.checksum is None else checked_checksum(job.checksum)
     except ValueError as error:
         raise WrongRequest(str(error)) from error
-
-
-def _digest(checksum: str | None) -> Any:
-    """A hash object for the checksum's algorithm; hashlib writes sha-256 as sha256."""
-    if checksum is None:
-        return None
-    algorithm = checksum.partition("=")[0]
-    return new_hash(algorithm.replace("sha-", "sha"), usedforsecurity=False)

@@ -132,7 +132,7 @@ class Run:
             error.url = redacted(job.url)
             self._count(Result(job, Status.ERROR, final_url=error.url, error=error))
             return
-        if transfer.skippable():
+        if transfer.target.satisfied:
             self._count(transfer.skipped())
         else:
             self._window.add(transfer.host, transfer)

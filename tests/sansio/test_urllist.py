@@ -14,14 +14,12 @@ from downloader.jobs import Job
 from downloader.sansio.names import checked_name
 from downloader.sansio.printable import printable
 from downloader.sansio.urllist import (
-    DIGITS,
     MAX_HEADERS,
     MAX_LINE,
     Item,
     LineSplitter,
     ListParser,
     Note,
-    checked_checksum,
     checked_header,
     format_entry,
     parse_lines,
@@ -306,22 +304,6 @@ def test_headers_that_are_refused(text: str) -> None:
     """What is no header, and what the agent says itself."""
     with pytest.raises(ValueError):
         checked_header(text)
-
-
-@pytest.mark.parametrize("kind", DIGITS)
-def test_checksums(kind: str) -> None:
-    """Each type with its number of digits, in lower case; nothing else."""
-    digest = "aB" * (DIGITS[kind] // 2)
-    assert checked_checksum(f"{kind.upper()} = {digest}") == f"{kind}={digest.lower()}"
-    for wrong in (
-        f"{kind}",
-        f"{kind}={digest}0",
-        f"{kind}={digest[:-1]}g",
-        f"{kind}=",
-        f"x{kind}={digest}",
-    ):
-        with pytest.raises(ValueError):
-            checked_checksum(wrong)
 
 
 def _is_name(text: str) -> bool:

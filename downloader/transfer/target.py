@@ -1,0 +1,109 @@
+"""Where one job's file goes: from the name it is given to the file that has it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from downloader.errors import DownloadError, TargetExists
+from downloader.jobs import Job, Naming, OnConflict
+from downloader.sansio.names import path_for
+from downloader.sansio.url import HttpUrl
+from downloader.transfer.folder import Folder, Folders
+from downloader.transfer.partfile import PartFile
+from downloader.transfer.taken import TakenNames
+
+
+class Target:
+    """The place of `job`'s file. The name is given out at once, and may change twice: for one
+    that the server offers, if it is asked, and for the next number when it was taken meanwhile.
+    """
+
+    def __init__(
+        self, job: Job, url: HttpUrl, naming: Naming, on_conflict: OnConflict, names: TakenNames
+    ) -> None:
+        self._job = job
+        self._url = url
+        self._naming = naming
+        self._on_conflict = on_conflict
+        self._names = names
+        self._proposed = self._propose(None)
+        self.relative = self._assign(self._existed)
+
+    def __repr__(self) -> str:
+        return f"<Target {self.relative!r}>"
+
+    @property
+    def path(self) -> str:
+        """The file's path."""
+        return os.path.join(self._job.directory, self.relative)
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether there is nothing to do: the file is there, and that is enough."""
+        return self._on_conflict is OnConflict.SKIP and os.path.lexists(self.path)
+
+    def take_offered(self, disposition: str) -> None:
+        """Take the name that the server offers in Content-Disposition, unless the job has one.
+
+        Equal names are numbered in the order of arrival, since nobody knows them before.
+        """
+        if self._job.name is not None:
+            return
+        path = self._propose(disposition)
+        if path != self._proposed:  # else it has it, or its number, from the try before
+            self.release()
+            self._proposed = path
+            self.relative = self._assign(self._existed)
+
+    def open(self, folders: Folders) -> tuple[Folder, PartFile]:
+        """Its part file, and the folder in use for it: the caller's to end and to give back."""
+        try:
+            return self._open(folders)
+        except DownloadError:
+            # The directory may have been removed since it was opened, and is made again then.
+            if not folders.forget_moved(self._job.directory):
+                raise
+            return self._open(folders)
+
+    def commit(self, part: PartFile, folder: Folder) -> None:
+        """Give the whole file its name; the next number when somebody took it meanwhile."""
+        overwrite = self._on_conflict is OnConflict.OVERWRITE
+        while True:
+            try:
+                part.commit(self.relative, overwrite)
+                return
+            except TargetExists:
+                if self._on_conflict is not OnConflict.RENAME:
+                    raise
+                self.relative = self._assign(folder.exists)
+
+    def release(self) -> None:
+        """The name may be given out again."""
+        self._names.release(self._job.directory, self.relative)
+
+    def _propose(self, disposition: str | None) -> str:
+        return path_for(
+            self._url,
+            name=self._job.name,
+            naming=self._naming,
+            disposition=disposition,
+            subdirectory=self._job.subdirectory,
+        )
+
+    def _assign(self, exists: Callable[[str], bool]) -> str:
+        return self._names.assign(self._job.directory, self._proposed, exists)
+
+    def _existed(self, path: str) -> bool:
+        """Whether a file that was there before stands in the way of the name."""
+        if self._on_conflict is not OnConflict.RENAME:
+            return False
+        return os.path.lexists(os.path.join(self._job.directory, path))
+
+    def _open(self, folders: Folders) -> tuple[Folder, PartFile]:
+        folder = folders.use(self._job.directory)
+        try:
+            return folder, PartFile(folder, self.relative)
+        except BaseException:
+            folders.unuse(folder)
+            raise
