@@ -169,6 +169,10 @@ class InternalError(LocalProblem):
 # --- lists and options ----------------------------------------------------------------------
 
 
+class ListError(Exception):
+    """The list cannot be read."""
+
+
 class BadLine(ValueError):
     """A line of a list that makes no job; `line` is its number, from 1."""
 

@@ -17,12 +17,12 @@ from twisted.internet.defer import Deferred
 from downloader._version import __version__
 from downloader.cli.display import Display
 from downloader.client import Downloader
+from downloader.errors import ListError
 from downloader.jobs import Job, Limits, Naming, OnConflict, Report, Retries, Timeouts
 from downloader.listrun.report import OutputFile, ReportFile
 from downloader.listrun.run import ListRun
 from downloader.listrun.source import GivenJobs, Source, open_list
-from downloader.listrun.unzip import ListError
-from downloader.listrun.words import summary_text
+from downloader.listrun.words import reason_text, summary_text
 from downloader.sansio.printable import printable
 
 _INSECURE = "WARNING: certificates are not checked; whoever is on the way can change what comes"
@@ -141,12 +141,12 @@ def _prepare_directory(path: str) -> None:
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
-        raise click.UsageError(f"cannot make {printable(path)}: {error.strerror}") from error
+        raise click.UsageError(f"cannot make {printable(path)}: {reason_text(error)}") from error
     try:  # permissions do not tell of read-only or full file systems
         with TemporaryFile(dir=path):
             pass
     except OSError as error:
-        what = f"cannot write to the directory {printable(path)}: {error.strerror}"
+        what = f"cannot write to the directory {printable(path)}: {reason_text(error)}"
         raise click.UsageError(what) from error
 
 
@@ -165,4 +165,5 @@ def _open_output(path: str | None, work: Work, mode: int) -> OutputFile | None:
     try:
         return OutputFile(path, work.trouble, mode)
     except OSError as error:
-        raise click.UsageError(f"cannot write to {printable(path)}: {error.strerror}") from error
+        what = f"cannot write to {printable(path)}: {reason_text(error)}"
+        raise click.UsageError(what) from error

@@ -15,6 +15,7 @@ from dataclasses import asdict
 
 from downloader.errors import BadLine
 from downloader.jobs import Job, Report, Result, Status
+from downloader.listrun.words import reason_text
 from downloader.sansio.url import redacted
 from downloader.sansio.urllist import format_entry
 
@@ -78,7 +79,7 @@ class OutputFile:
     def _break(self, error: OSError) -> None:
         self.broken = True
         name = "standard output" if self.path == "-" else self.path
-        self._on_trouble(f"cannot write to {name}: {error.strerror}")
+        self._on_trouble(f"cannot write to {name}: {reason_text(error)}")
 
 
 def _created(path: str, mode: int) -> int:

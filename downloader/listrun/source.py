@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from time import monotonic
 from typing import Any, Protocol
 
-from downloader.errors import BadLine
+from downloader.errors import BadLine, ListError
 from downloader.jobs import Job
 from downloader.listrun.entries import Entries, EntryCounter
 from downloader.listrun.stream import ListStream
-from downloader.listrun.unzip import ListError, Unzip
+from downloader.listrun.unzip import Unzip
+from downloader.listrun.words import reason_text
 
 _CHUNK = 64 * 1024
 # Names of files that are open already. They are duplicated, not opened: a socket cannot be opened
@@ -105,7 +106,7 @@ class ListFile:
         try:
             yield from entries.read(self._pieces())
         except (ListError, OSError) as error:
-            self.error = _reason(error)
+            self.error = reason_text(error)
             return  # half a line may be a URL too, only not the right one
         yield from entries.end()
 
@@ -131,7 +132,7 @@ class ListFile:
         try:
             return self._entries.rest()
         except (ListError, OSError) as error:
-            self.error = _reason(error)
+            self.error = reason_text(error)
             return 0
 
     def close(self) -> None:
@@ -156,7 +157,7 @@ def open_list(reactor: Any, name: str, directory: str) -> ListFile | ListStream:
         fd = _opened(name)
         mode = os.fstat(fd).st_mode
     except OSError as error:
-        raise ListError(_reason(error)) from error
+        raise ListError(reason_text(error)) from error
     if stat.S_ISDIR(mode):
         os.close(fd)
         raise ListError("it is a directory")
@@ -171,7 +172,3 @@ def _opened(name: str) -> int:
         return os.dup(int(match[1] or 0))
     # O_NONBLOCK only keeps a FIFO without a writer from blocking; this file is ours alone.
     return os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

@@ -7,11 +7,12 @@ from typing import Any
 
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
-from downloader.errors import BadLine
+from downloader.errors import BadLine, ListError
 from downloader.jobs import Job
 from downloader.listrun.entries import Entries
 from downloader.listrun.readable import Readable
-from downloader.listrun.unzip import ListError, Unzip
+from downloader.listrun.unzip import Unzip
+from downloader.listrun.words import reason_text
 
 # An entry's options follow its URL. A writer who is silent for so many seconds after a whole
 # line has none to add: an entry from a slow writer starts now, not when the next one comes.
@@ -50,7 +51,7 @@ class ListStream:
             for job in entries.read(self._unzip.end()):
                 yield job
         except (ListError, OSError) as error:
-            self.error = str(error)
+            self.error = reason_text(error)
             return  # half a line may be a URL too, only not the right one
         self._ended = True
         for job in entries.end():
@@ -62,8 +63,8 @@ class ListStream:
     def rest(self) -> int:
         try:
             return self._entries.rest() if self._entries else 0
-        except ListError as error:
-            self.error = str(error)
+        except (ListError, OSError) as error:
+            self.error = reason_text(error)
             return 0
 
     def close(self) -> None:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+from downloader.errors import ListError
+
 MAGIC = b"\x1f\x8b"
 # Big enough that a step's cost is in the bytes, small enough to parse between two events.
 STEP = 64 * 1024
 _WITH_HEADER = 16 + zlib.MAX_WBITS
-
-
-class ListError(Exception):
-    """The list cannot be read."""
 
 
 class Unzip:

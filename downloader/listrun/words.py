@@ -56,6 +56,11 @@ def failure_text(result: Result) -> str:
     return printable(f"{redacted(result.job.url)}: {reason}")
 
 
+def reason_text(error: Exception) -> str:
+    """Why something could not be opened, read or written, without the number and the path."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
 class Failures:
     """Failures counted by class, with the first `MAX_EXAMPLES` of them in words."""
 

@@ -12,12 +12,11 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from downloader.client import Downloader
-from downloader.errors import BadLine
+from downloader.errors import BadLine, ListError
 from downloader.jobs import Result
 from downloader.listrun.run import ListRun
 from downloader.listrun.source import open_list
-from downloader.listrun.unzip import ListError
-from downloader.listrun.words import failure_text, summary_text
+from downloader.listrun.words import failure_text, reason_text, summary_text
 
 # Seconds between two lines about a run that goes on; an hour of it is a page of log.
 PROGRESS_EVERY = 60.0
@@ -99,7 +98,8 @@ class DownloadService(Service):
             os.makedirs(self._directory, exist_ok=True)
             source = open_list(self._reactor, self._list_path, self._directory)
         except (ListError, OSError) as error:
-            self.log.error("cannot fetch {list}: {error}", list=self._list_path, error=str(error))
+            reason = reason_text(error)
+            self.log.error("cannot fetch {list}: {reason}", list=self._list_path, reason=reason)
             return
         downloader = self._make_downloader()
         self._run = run = ListRun(self._reactor, downloader, source, LogWatcher())

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from downloader.errors import ListError
 from downloader.jobs import Job
 from downloader.listrun.source import GivenJobs, ListFile, open_list
 from downloader.listrun.stream import ListStream
-from downloader.listrun.unzip import ListError
 
 URLS = [f"http://h/{number}" for number in range(5000)]
 TEXT = "".join(f"{url}\n" for url in URLS).encode()

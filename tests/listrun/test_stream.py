@@ -6,6 +6,7 @@ import fcntl
 import gzip
 import os
 import pty
+import socket
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
@@ -116,6 +117,18 @@ async def test_broken_gzip_ends_the_list(pipe: Pipe) -> None:
     assert await pipe.rest() == ["http://h/1", "http://h/2"]
     assert pipe.source.error == "the gzip data ends too early"
     assert pipe.source.rest() == 1
+
+
+async def test_a_read_that_fails_ends_the_list(reactor: Any) -> None:
+    """With the reason alone, as for a file."""
+    ours, theirs = socket.socketpair()
+    ours.send(b"unread")  # so that closing is a reset
+    theirs.close()
+    source = ListStream(reactor, ours.detach(), "out")
+    assert [job async for job in source.jobs(pytest.fail, pytest.fail)] == []
+    assert source.error == "Connection reset by peer"
+    assert source.rest() == 0
+    source.close()
 
 
 async def test_an_empty_stream_is_an_empty_list(pipe: Pipe) -> None:

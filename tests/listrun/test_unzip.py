@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from downloader.listrun.unzip import STEP, ListError, Unzip
+from downloader.errors import ListError
+from downloader.listrun.unzip import STEP, Unzip
 
 
 def unzipped(chunks: list[bytes]) -> bytes:
