@@ -179,8 +179,8 @@ class AgentSpy:
     ) -> Deferred[IResponse]:
         """Record the request.
 
-        Fires with: what the test answers. Fails with: what the test fails it with.
-        Cancelling: marks the request `cancelled`; fails with CancelledError.
+        **Fires with** what the test answers. **Fails with** what the test fails it with.
+        **Cancelling** marks the request `cancelled`; it fails with CancelledError.
         """
         copy = headers.copy() if headers is not None else Headers()
         request = SpiedRequest(method, uri, copy, bodyProducer)

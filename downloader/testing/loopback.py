@@ -54,8 +54,8 @@ class Peer(Protocol):
     def ended(self) -> Deferred[End]:
         """Wait for the end; a new Deferred each time.
 
-        Fires with: how it ended, at once when it has. Fails with: nothing.
-        Cancelling: stops waiting; the connection goes on.
+        **Fires with** how it ended, at once when it has. **Fails** never.
+        **Cancelling** stops waiting; the connection goes on.
         """
         waiting: Deferred[End] = Deferred(self._forget)
         self._waiting.append(waiting)
@@ -149,8 +149,8 @@ class LoopbackServer(Factory):
     def closed_all(self) -> Deferred[None]:
         """Wait until every connection that came so far, or comes meanwhile, has ended.
 
-        Fires with: None, at once when none is open. Fails with: nothing.
-        Cancelling: stops waiting.
+        **Fires with** None, at once when none is open. **Fails** never.
+        **Cancelling** stops waiting.
         """
         waiting: Deferred[None] = Deferred(self._waiting.remove)
         self._waiting.append(waiting)
@@ -167,8 +167,8 @@ class LoopbackServer(Factory):
     def stop(self) -> Deferred[None]:
         """Close the port and reset what is open; may be called again.
 
-        Fires with: None when the port and all connections are closed. Fails with: nothing.
-        Cancelling: stops waiting; the closing goes on.
+        **Fires with** None when the port and all connections are closed. **Fails** never.
+        **Cancelling** stops waiting; the closing goes on.
         """
         closed = maybeDeferred(self._port.stopListening)
         for peer in list(self.open):

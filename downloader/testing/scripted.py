@@ -142,8 +142,8 @@ class ScriptedServer(LoopbackServer):
     def arrived(self, number: int = 0) -> Deferred[Connection]:
         """Wait for the connection `number`.
 
-        Fires with: the connection, at once when it is there. Fails with: nothing.
-        Cancelling: stops waiting.
+        **Fires with** the connection, at once when it is there. **Fails** never.
+        **Cancelling** stops waiting.
         """
         waiting: Deferred[Connection] = Deferred(self._forget_arrival)
         self._arrivals.append((number, waiting))
