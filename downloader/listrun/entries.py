@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from itertools import takewhile
 
 from downloader.errors import BadLine
 from downloader.jobs import Job
-from downloader.sansio.urllist import Item, LineSplitter, ListParser, Note
-
-# The first bytes of a line that begins an entry, by the parser's rule, without parsing it.
-_ENTRY = re.compile(rb"^(?:[^\s#]|[ \t]+[^\s#=][^=\n]*://)", re.MULTILINE)
-# What has to be kept of a line to know whether it begins an entry.
-_BEGINNING = 4096
+from downloader.sansio.urllist import (
+    Item,
+    LineSplitter,
+    ListParser,
+    Note,
+    begins_entry,
+    count_entries,
+    says_nothing,
+)
 
 
 class Entries:
     """Reads entries from pieces of text, no faster than they are asked for.
 
-    `taken` counts the jobs that were handed out. Bad lines go to `refuse` and notes, as
-    sentences, to `warn`, before the job that was read with them. `at_line_end` says whether the
-    text so far ends with a whole line.
+    `taken` counts the jobs that were handed out, `refused` the bad lines. Those go to `refuse`
+    and notes, as sentences, to `warn`, before the job that was read with them. `at_line_end` says
+    whether the text so far ends with a whole line.
     """
 
     def __init__(
         self, directory: str, refuse: Callable[[BadLine], None], warn: Callable[[str], None]
     ) -> None:
         self.taken = 0
+        self.refused = 0
         self.at_line_end = True
         self._refuse = refuse
         self._warn = warn
@@ -57,10 +61,10 @@ class Entries:
     def rest(self) -> int:
         """How many entries were read, or can be read now, but not handed out."""
         waiting = len(self._parser.close())
-        waiting += _count(self._lines)
+        waiting += count_entries(self._lines)
         for piece in self._pieces:
-            waiting += _count(self._splitter.feed(piece))
-        return waiting + _count(self._splitter.close())
+            waiting += count_entries(self._splitter.feed(piece))
+        return waiting + count_entries(self._splitter.close())
 
     def _parsed(self, lines: list[bytes]) -> Iterator[Job]:
         self._lines = iter(lines)
@@ -72,6 +76,7 @@ class Entries:
         jobs = [item for item in items if isinstance(item, Job)]
         for item in items:
             if isinstance(item, BadLine):
+                self.refused += 1
                 self._refuse(item)
             elif isinstance(item, Note):
                 self._warn(f"line {item.line}: {item.message}")
@@ -80,28 +85,28 @@ class Entries:
             yield job
 
 
-def _count(lines: Iterable[bytes]) -> int:
-    return len(_ENTRY.findall(b"\n".join(lines)))
-
-
 class EntryCounter:
-    """Counts the entries in pieces of text at a small part of the parser's cost."""
+    """Counts, without parsing, the lines that become a job or are refused.
+
+    Those that begin an entry, and options above the first: each of them is refused on its own.
+    """
 
     def __init__(self) -> None:
         self.entries = 0
-        self._tail = b""
-        self._first = True
+        self._begun = False
+        self._splitter = LineSplitter()
 
     def feed(self, piece: bytes) -> None:
-        """Count the entries on the lines that end in `piece`."""
-        text = self._tail + piece
-        if self._first and len(text) >= 3:
-            text, self._first = text.removeprefix(b"\xef\xbb\xbf"), False
-        end = text.rfind(b"\n") + 1
-        self.entries += len(_ENTRY.findall(text, 0, end))
-        self._tail = text[end : end + _BEGINNING]
+        """Count the lines that end in `piece`."""
+        self._add(self._splitter.feed(piece))
 
     def close(self) -> None:
         """Count the last line."""
-        self.entries += len(_ENTRY.findall(self._tail))
-        self._tail = b""
+        self._add(self._splitter.close())
+
+    def _add(self, lines: list[bytes]) -> None:
+        if not self._begun:
+            above = list(takewhile(lambda line: not begins_entry(line), lines))
+            self.entries += sum(not says_nothing(line) for line in above)
+            self._begun = len(above) < len(lines)
+        self.entries += count_entries(lines)

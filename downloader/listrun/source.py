@@ -42,7 +42,7 @@ class Source(Protocol):
         """The jobs, once. Bad lines go to `refuse`, remarks about the list to `warn`."""
 
     def count(self, seconds: float) -> int | None:
-        """The number of entries, or None while that is not known.
+        """How many lines become a job or are refused, or None while that is not known.
 
         Each call may go on counting for so many `seconds`.
         """

@@ -58,7 +58,8 @@ class ListStream:
             yield job
 
     def count(self, seconds: float) -> int | None:
-        return self.taken if self._ended else None
+        entries = self._entries
+        return entries.taken + entries.refused if entries and self._ended else None
 
     def rest(self) -> int:
         try:

@@ -43,7 +43,16 @@ _AGENTS_OWN = frozenset(
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f]|^#")
+# Left out at the beginning of any line: lists are joined with cat.
 _BOM = b"\xef\xbb\xbf"
+# The beginning of a line that begins an entry. Such a line starts with anything but a blank, or is
+# indented and has a "://" before the first "="; comments and empty lines are neither.
+_ENTRY = re.compile(
+    rb"""^(?:\xef\xbb\xbf)?+
+    (?: (?![ \t]) [ \t\r\v\f]*+ [^#\n]
+      | [ \t] [ \t\r\v\f]*+ (?!\#) [^=\n]*? :// )""",
+    re.MULTILINE | re.VERBOSE,
+)
 _SPACE = " \t\r\v\f"
 _LONGEST_SHOWN = 200
 
@@ -57,6 +66,23 @@ class Note:
 
 
 Item = Job | BadLine | Note
+
+
+def begins_entry(line: bytes) -> bool:
+    """Whether `line` begins an entry: it gives a job or is refused, options below it or not."""
+    return _ENTRY.match(line) is not None
+
+
+def says_nothing(line: bytes) -> bool:
+    """Whether `line` is blank or a comment."""
+    text = line.removeprefix(_BOM).strip()
+    # Blank as far as it was kept is not blank: see `LineSplitter`.
+    return text.startswith(b"#") or (not text and len(line) <= MAX_LINE)
+
+
+def count_entries(lines: Iterable[bytes]) -> int:
+    """How many of `lines` begin an entry, at a small part of the parser's cost."""
+    return len(_ENTRY.findall(b"\n".join(lines)))
 
 
 class LineSplitter:
@@ -89,6 +115,8 @@ class LineSplitter:
 class ListParser:
     """Takes lines and gives jobs, each when the next entry begins: its options may still come.
 
+    `close` gives the last one, at the end of a list or where its writer pauses: options that come
+    later have no URL above them.
     `directory` is the run's own and every job's; `dir` options stay below it.
     """
 
@@ -102,17 +130,12 @@ class ListParser:
         """What is known now that `line`, with or without its line end, has come."""
         self.line += 1
         raw = line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line
-        if self.line == 1:
-            raw = raw.removeprefix(_BOM)
-        text = raw.strip()
-        if (not text and len(raw) <= MAX_LINE) or text.startswith(b"#"):
-            return []
-        if raw[0] in b" \t" and b"://" not in text.partition(b"=")[0]:
-            return self._option(raw)
-        return self._entry(raw)
+        if begins_entry(raw):
+            return self._entry(raw.removeprefix(_BOM))
+        return [] if says_nothing(raw) else self._option(raw.removeprefix(_BOM))
 
     def close(self) -> list[Item]:
-        """The last job."""
+        """The job whose options were awaited; more lines may follow."""
         items: list[Item] = [] if self._job is None else [self._job]
         self._job = None
         return items

@@ -20,7 +20,9 @@ from downloader.sansio.urllist import (
     LineSplitter,
     ListParser,
     Note,
+    begins_entry,
     checked_header,
+    count_entries,
     format_entry,
     parse_lines,
 )
@@ -141,6 +143,29 @@ def test_any_bytes_are_accounted_for(lines: list[bytes]) -> None:
     starts = [n for n, line in enumerate(lines, 1) if line == b"http://h/a"]
     for start, end in pairwise([*starts, len(lines) + 1]):
         assert start in jobs or any(start < number < end for number in numbers)
+
+
+PARTS = [b" ", b"\t", b"\r", b"\x0b", b"\x0c", b"#", b"=", b"://", b"x", b"\xef\xbb\xbf", b"\xff"]
+
+
+def begins_in_words(line: bytes) -> bool:
+    """The rule as the documentation tells it."""
+    line = line.removeprefix(b"\xef\xbb\xbf")
+    text = line.strip()
+    if not text or text.startswith(b"#"):
+        return False
+    return line[:1] not in (b" ", b"\t") or b"://" in text.partition(b"=")[0]
+
+
+@given(st.lists(st.lists(st.sampled_from(PARTS), max_size=8).map(b"".join)))
+def test_what_begins_an_entry(lines: list[bytes]) -> None:
+    """One answer, whoever asks: the rule in words, the parser, and who only counts."""
+    assert [begins_entry(line) for line in lines] == [begins_in_words(line) for line in lines]
+    assert count_entries(lines) == sum(map(begins_entry, lines))
+    for line in lines:
+        parser = ListParser()
+        parser.feed(b"http://h/a")
+        assert (Job("http://h/a", line=1) in parser.feed(line)) == begins_entry(line)
 
 
 @pytest.mark.parametrize(
