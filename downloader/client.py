@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from random import random
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.internet import backoffPolicy
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IHostnameResolver
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
@@ -27,6 +27,7 @@ from downloader.jobs import (
     Report,
     Result,
     Retries,
+    Status,
     Timeouts,
 )
 from downloader.transfer.fetch import Setup, Transfer, cancel_all
@@ -72,27 +73,19 @@ class Downloader:
         agent: IAgent | None = None,
     ) -> None:
         self._reactor = reactor
-        self._own_agent: Agent | None = None
         deadlines = Deadlines(reactor)
-        if agent is None:
-            self._own_agent = Agent(
-                reactor,
-                connections_per_host=limits.connections_per_host,
-                connect_timeout=timeouts.connect,
-                first_byte_timeout=timeouts.first_byte,
-                tls=TlsOptions(verify_tls, trust_root),
-                resolver=resolver,
-                deadlines=deadlines,
-            )
-            agent = RedirectAgent(self._own_agent, deadlines)
-        self.agent: IAgent = agent
-        if self._own_agent is None:
-            patience = timeouts.connect + timeouts.first_byte
-            agent = ForeignAgent(agent, reactor, patience)
+        self._own_agent: Agent | None = None
+        if agent is not None:
+            self.agent = agent
+            asked: IAgent = ForeignAgent(agent, reactor, timeouts.connect + timeouts.first_byte)
+        else:
+            tls = TlsOptions(verify_tls, trust_root)
+            self._own_agent = _agent(reactor, limits, timeouts, tls, resolver, deadlines)
+            self.agent = asked = RedirectAgent(self._own_agent, deadlines)
         self.limiter = Limiter(limits.total, limits.per_host)
         self._setup = Setup(
             clock=reactor,
-            agent=agent,
+            agent=asked,
             limiter=self.limiter,
             deadlines=deadlines,
             folders=Folders(),
@@ -182,9 +175,9 @@ class Downloader:
         run.pump()
         return run.done.addBoth(over)
 
-    def active(self) -> Iterator[Transfer]:
+    def active(self) -> list[Transfer]:
         """The jobs that run now, or wait for a slot or their next try."""
-        return iter(list(self._transfers))
+        return list(self._transfers)
 
     def close(self) -> Deferred[None]:
         """Cancel what runs and close every connection.
@@ -201,11 +194,7 @@ class Downloader:
             self._setup.folders.close()
             self._names.close()
             self._forget_trigger()
-        if self._own_agent is None:
-            closed: Deferred[None] = Deferred()
-            closed.callback(None)
-            return closed
-        return self._own_agent.close()
+        return succeed(None) if self._own_agent is None else self._own_agent.close()
 
     def _shut_down(self) -> Deferred[None]:
         self._trigger = None  # it is being called, and may not be removed any more
@@ -227,10 +216,30 @@ class Downloader:
             done.errback(result)
             if self._closed:
                 _excuse(done)
-        elif result.status.value == "error" and result.error is not None:
+        elif result.status is Status.ERROR and result.error is not None:
             done.errback(Failure(result.error))
         else:
             done.callback(result)
+
+
+def _agent(
+    reactor: Any,
+    limits: Limits,
+    timeouts: Timeouts,
+    tls: TlsOptions,
+    resolver: IHostnameResolver | None,
+    deadlines: Deadlines,
+) -> Agent:
+    """Our agent, as the limits and timeouts want it."""
+    return Agent(
+        reactor,
+        connections_per_host=limits.connections_per_host,
+        connect_timeout=timeouts.connect,
+        first_byte_timeout=timeouts.first_byte,
+        tls=tls,
+        resolver=resolver,
+        deadlines=deadlines,
+    )
 
 
 def _excuse(done: Deferred[Any]) -> None:
@@ -239,8 +248,9 @@ def _excuse(done: Deferred[Any]) -> None:
     A program that ends in the middle has hundreds of these. Whoever does wait still hears of it.
     Twisted has no public way to say so.
     """
-    if done._debugInfo is not None:
-        done._debugInfo.failResult = None
+    debug_info = getattr(done, "_debugInfo", None)
+    if debug_info is not None:
+        debug_info.failResult = None
 
 
 def _headers(pairs: Sequence[tuple[str, str]]) -> Headers:

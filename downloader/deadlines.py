@@ -43,10 +43,6 @@ class Deadlines:
     def __repr__(self) -> str:
         return f"<Deadlines {len(self._live)} live>"
 
-    def now(self) -> float:
-        """The clock's time, in seconds."""
-        return self._clock.seconds()
-
     def set(self, seconds: float, expired: Callable[[], None]) -> Deadline:
         """Call `expired()` once, `seconds` from now."""
         when = self._clock.seconds() + seconds

@@ -34,7 +34,7 @@ class OnConflict(StrEnum):
     OVERWRITE = "overwrite"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Job:
     """One file that is wanted.
 
@@ -55,6 +55,11 @@ class Job:
     checksum: str | None = None
     line: int | None = None
     subdirectory: str = ""
+
+    def __repr__(self) -> str:
+        """Without what may be secret: user and password, query, headers."""
+        where = self.url.rpartition("//")[2].rpartition("@")[2].partition("?")[0]
+        return f"<Job {where!r}{'' if self.line is None else f' line {self.line}'}>"
 
     @property
     def urls(self) -> tuple[str, ...]:

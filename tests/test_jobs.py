@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from downloader import Limits, Retries, Timeouts
+from downloader import Job, Limits, Retries, Timeouts
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,10 @@ def test_numbers_that_can() -> None:
     assert Limits(total=1, per_host=1, connections_per_host=1).per_host == 1
     assert Timeouts(total=None).total is None
     assert Retries(tries=1, wait=0).wait == 0
+
+
+def test_a_job_shows_no_secret() -> None:
+    """A Result shows its job, and ends up in logs."""
+    job = Job("https://u:secret@h/a.iso?sig=secret", headers=(("X", "secret"),), line=7)
+    assert repr(job) == "<Job 'h/a.iso' line 7>"
+    assert repr(Job("http://h/")) == "<Job 'h/'>"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
@@ -113,12 +114,15 @@ class Agent:
         if secure:
             endpoint = wrapClientTLS(tls.creator(host), endpoint)
         factory = Factory.forProtocol(
-            lambda: Connection(self._deadlines, self._first_byte_timeout, owner, secure)
+            lambda: Connection(self._deadlines, self._first_byte_timeout, owner, secure, self._soon)
         )
         factory.noisy = False  # it would log each connection
         connected: Deferred[Any] = endpoint.connect(factory)
         connected.addErrback(resolving.failed)
         return connected.addCallback(lambda connection: connection.ready)
+
+    def _soon(self, call: Callable[[], None]) -> None:
+        self._reactor.callLater(0, call)
 
     def _endpoint(self, resolving: Resolving, host: str, port: int) -> IStreamClientEndpoint:
         """Happy eyeballs for a name; for an address no resolver is asked."""

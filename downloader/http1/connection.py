@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from typing import Protocol as Shape
 
@@ -59,6 +60,7 @@ class Connection(Protocol):
         first_byte_timeout: float,
         owner: Owner,
         tls: bool,
+        soon: Callable[[Callable[[], None]], object],
     ) -> None:
         self.ready: Deferred[Connection] = Deferred(lambda _: self.abort())
         self.idle_deadline: Deadline | None = None
@@ -66,6 +68,7 @@ class Connection(Protocol):
         self._first_byte_timeout = first_byte_timeout
         self._owner = owner
         self._tls = tls
+        self._soon = soon
         self._pipeline: Pipeline[Exchange] = Pipeline()
         self._parser = httptools.HttpResponseParser(self)
         self._response: Response | None = None
@@ -73,6 +76,7 @@ class Connection(Protocol):
         self._deadline: Deadline | None = None
         self._complete = False
         self._aborted = False
+        self._closing = False
         self._paused = False
         self._fresh_head()
 
@@ -102,11 +106,13 @@ class Connection(Protocol):
 
     def abort(self) -> None:
         """Close at once: RST, nothing flushed, nothing more delivered."""
-        if self._aborted:
+        if not self._aborted:
+            self._aborted = True
+            self._release()
+            self._pipeline.lost()
+        elif not self._closing:
             return
-        self._aborted = True
-        self._release()
-        self._pipeline.lost()
+        self._closing = False
         if self.transport is not None:
             self.transport.abortConnection()
 
@@ -118,7 +124,7 @@ class Connection(Protocol):
         if self._tls:
             self.abort()
         elif not self._aborted:
-            self._aborted = True
+            self._aborted = self._closing = True
             self._release()
             self.transport.loseConnection()
 
@@ -128,16 +134,19 @@ class Connection(Protocol):
             self._paused = True
             self.transport.pauseProducing()
 
+    def body_claimed(self) -> None:
+        """Somebody reads the body now."""
+        self._cancel_deadline()
+
     def resume_body(self) -> None:
         """Read on."""
         if self._paused and not self._aborted:
             self._paused = False
-            self._cancel_deadline()
             self.transport.resumeProducing()
 
     def _await_answer(self) -> None:
         """Time the answer from now on: from the last bytes that were sent of the request."""
-        if self._pipeline.state is State.SENT:
+        if self._pipeline.state in (State.SENT, State.HEAD):
             self._cancel_deadline()
             self._deadline = self._deadlines.set(self._first_byte_timeout, self._late)
 
@@ -315,10 +324,27 @@ class Connection(Protocol):
         elif self._pipeline.reusable:
             self._upload = None
             self._read_on()
-            self._owner.freed(self)
+            self._hand_over(response)
+            return
+        elif self._upload is not None:
+            self.abort()  # a close would wait for what is still to be sent
         else:
             self.close()
         response.body_ended(_DONE)
+
+    def _hand_over(self, response: Response) -> None:
+        """Free the connection, tell the reader. Over TLS one read may hold several records, which
+        come one by one: both wait a turn, lest the rest be taken for the next answer."""
+
+        def hand_over() -> None:
+            if not self._aborted:
+                self._owner.freed(self)
+            response.body_ended(_DONE)
+
+        if self._tls:
+            self._soon(hand_over)
+        else:
+            hand_over()
 
     def _read_on(self) -> None:
         """The end came while its reader had paused: the next answer must not wait for that."""

@@ -85,6 +85,10 @@ class _Host:
         """Whether nothing of it is left."""
         return not (self.connections or self.waiting or self.unready)
 
+    def withdraw(self, exchange: Exchange) -> None:
+        """The caller of one that waits has cancelled."""
+        self._pool.withdraw(self, exchange)
+
     def made(self, connection: Connection) -> None:
         """The transport is open."""
         self.unready.add(connection)
@@ -110,7 +114,6 @@ class Pool:
         self._connect_timeout = connect_timeout
         self._hosts: dict[Key, _Host] = {}
         self._idle: OrderedDict[Connection, _Host] = OrderedDict()
-        self._keys: dict[Exchange, Key] = {}
         self._closed = False
         self._closing: list[Deferred[None]] = []
 
@@ -130,14 +133,12 @@ class Pool:
             if connection.usable:
                 connection.send(exchange)
                 return
-        self._keys[exchange] = key
-        exchange.holder = self
+        exchange.holder = host
         host.waiting[exchange] = None
         self._connect_more(host)
 
-    def withdraw(self, exchange: Exchange) -> None:
+    def withdraw(self, host: _Host, exchange: Exchange) -> None:
         """Its caller cancelled while it waited. A connection made for nobody is given up."""
-        host = self._hosts[self._keys.pop(exchange)]
         del host.waiting[exchange]
         for attempt in host.connecting[len(host.waiting) :]:
             attempt.give_up()
@@ -157,10 +158,10 @@ class Pool:
                 self._next(host).fail(Failure(Closed()))
             for attempt in list(host.connecting):
                 attempt.give_up()
-            for connection in list(host.idle):
-                self._occupy(host, connection).close()
             for connection in list(host.busy):
                 connection.fail(Failure(Closed()))
+            for connection in list(host.idle):
+                self._occupy(host, connection).close()
             self._forget_unused(host)
         self._fire_closed()
         return closed
@@ -216,7 +217,6 @@ class Pool:
 
     def _next(self, host: _Host) -> Exchange:
         exchange, _ = host.waiting.popitem(last=False)
-        del self._keys[exchange]
         return exchange
 
     def gone(self, host: _Host, connection: Connection, again: list[Exchange]) -> None:

@@ -28,7 +28,8 @@ from zope.interface import implementer
 
 from downloader.errors import ResolveError
 
-LOOKUPS = 8
+# As many as jobs run at once by default: slow names then keep nobody else's waiting.
+LOOKUPS = 32
 # As socket.getaddrinfo.
 GetAddrInfo = Callable[..., list[Any]]
 

@@ -28,6 +28,9 @@ _log = Logger()
 class Source(Shape):
     """The connection, as far as a body needs it."""
 
+    def body_claimed(self) -> None:
+        """Somebody has asked for the body."""
+
     def pause_body(self) -> None:
         """Read no more until told to."""
 
@@ -98,6 +101,8 @@ class Response:
         if self._protocol is not None:
             raise RuntimeError("the body of this response was delivered already")
         self._protocol = protocol
+        if self._source is not None:
+            self._source.body_claimed()
         protocol.makeConnection(BodyTransport(self))  # type: ignore[arg-type]
         self._flush()
 

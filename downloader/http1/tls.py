@@ -16,7 +16,6 @@ from OpenSSL import SSL
 from service_identity.exceptions import VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
-from twisted.internet._sslverify import IOpenSSLTrustRoot
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.ssl import CertificateOptions, platformTrust
 from twisted.python.failure import Failure
@@ -34,7 +33,7 @@ class TlsOptions:
     """
 
     verify: bool = True
-    trust_root: IOpenSSLTrustRoot | None = None
+    trust_root: Any = None
 
     def creator(self, host: str) -> IOpenSSLClientConnectionCreator:
         """The object that sets up TLS with `host`: its name in SNI, and checked."""

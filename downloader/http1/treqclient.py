@@ -7,12 +7,13 @@ transfer would go on, and into memory (treq issue 83).
 from __future__ import annotations
 
 from collections.abc import Callable
+from http.cookiejar import CookieJar
 from typing import Any, TypeVar
 
 from treq.client import HTTPClient as TreqClient
-from treq.response import _Response
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.web.iweb import IAgent
+from twisted.python.components import proxyForInterface
+from twisted.web.iweb import IAgent, IResponse
 
 from downloader.http1.response import Response
 
@@ -27,41 +28,52 @@ class HTTPClient(TreqClient):
     """
 
     def __init__(self, agent: IAgent, direct: IAgent | None) -> None:
-        super().__init__(agent)
-        self._direct = TreqClient(direct or agent, self._cookiejar)
+        cookies: Any = CookieJar()
+        super().__init__(agent, cookies)
+        self._direct = TreqClient(direct or agent, cookies)
         self._treq_follows = direct is None
 
     def request(
         self, method: str, url: Any, *, allow_redirects: bool = True, **kwargs: Any
-    ) -> Deferred[_Response]:
-        """As `treq.request`; **cancelling** it aborts its transport."""
+    ) -> Deferred[Any]:
+        """As `treq.request`.
+
+        **Fires with** a treq response. **Fails with** what `agent.request` fails with.
+        **Cancelling** it aborts its transport.
+        """
         ask = super().request if allow_redirects else self._direct.request
         follow = allow_redirects and self._treq_follows
-        d: Deferred[_Response] = ask(method, url, allow_redirects=follow, **kwargs)
-        return d.addCallback(lambda response: CancellableResponse(response, self._cookiejar))
+        d: Deferred[Any] = ask(method, url, allow_redirects=follow, **kwargs)
+        return d.addCallback(CancellableResponse)
 
 
-class CancellableResponse(_Response):
-    """A treq response; **cancelling** what its methods return aborts the transport."""
+class CancellableResponse(proxyForInterface(IResponse)):  # type: ignore[misc]
+    """A treq response, `original`, whose body can be cancelled.
 
-    def __init__(self, response: _Response, cookiejar: Any) -> None:
-        super().__init__(response.original, cookiejar)
+    The four readers **fire with** what treq's do and **fail with** what the body ended with.
+    **Cancelling** aborts the transport.
+    """
+
+    original: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
 
     def collect(self, collector: Callable[[bytes], None]) -> Deferred[None]:
         """As `treq.collect`."""
-        return self._cancellable(super().collect(collector))
+        return self._cancellable(self.original.collect(collector))
 
     def content(self) -> Deferred[bytes]:
         """As `treq.content`."""
-        return self._cancellable(super().content())
+        return self._cancellable(self.original.content())
 
     def json(self, **kwargs: Any) -> Deferred[Any]:
         """As `treq.json_content`."""
-        return self._cancellable(super().json(**kwargs))
+        return self._cancellable(self.original.json(**kwargs))
 
     def text(self, encoding: str = "ISO-8859-1") -> Deferred[str]:
         """As `treq.text_content`."""
-        return self._cancellable(super().text(encoding))
+        return self._cancellable(self.original.text(encoding))
 
     def _cancellable(self, reading: Deferred[T]) -> Deferred[T]:
         outer: Deferred[T] = Deferred(self._abort)

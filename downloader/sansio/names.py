@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from hashlib import blake2s
 from unicodedata import category, normalize
 from urllib.parse import unquote
 
@@ -105,7 +106,13 @@ def numbered(path: str, n: int) -> str:
     head, slash, name = path.rpartition("/")
     stem, extension = _split(name)
     extension = f".{n}{extension}"
-    return f"{head}{slash}{safe_name(_cut(stem, MAX_BYTES - len(extension) - 1) + extension)}"
+    room = MAX_BYTES - len(extension) - 1
+    if len(stem.encode()) > room:
+        # Cut names that differ behind the cut would share their alternatives, and each of them
+        # would have to be asked for again and again.
+        mark = f"~{blake2s(stem.encode(), digest_size=4).hexdigest()}"
+        stem = _cut(stem, room - len(mark)) + mark
+    return f"{head}{slash}{safe_name(stem + extension)}"
 
 
 def choose(path: str, start: int, taken: Callable[[str], bool]) -> tuple[str, int]:

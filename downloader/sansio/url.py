@@ -29,7 +29,13 @@ _SAFE = "%!#$&'()*+,/:;=?@[]~-._"
 _BRACKETED = re.compile(r"\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
 _USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:/+|//)?[^/?#]*@")
 # Query parameters that carry a secret in the signed URLs of today's object stores.
-_SECRET_WORDS = ("token", "sig", "secret", "password", "passwd", "credential", "auth", "key")
+_SECRET_WORDS = (
+    *("token", "sig", "secret", "pass", "pwd", "credential", "auth", "key", "jwt", "hmac"),
+    *("session", "code"),
+)
+_PARAMETER = re.compile(r"([^&;=]+)=([^&;]*)")
+# An address within a parameter's value: `?next=http://user:password@host/`.
+_NESTED_USERINFO = re.compile(r"//[^/?#&;]*@")
 
 
 class HttpUrl(NamedTuple):
@@ -76,9 +82,9 @@ def parse_url(text: str) -> HttpUrl:
         host, port, userinfo = _authority(scheme, netloc)
     except ValueError as error:
         # Its own words quote what stands before the @ of a password with a slash in it.
-        raise BadUrl("the host or the port is not valid", url=redacted(text)) from error
+        raise BadUrl("the host or the port is not valid", url=redacted_invalid(text)) from error
     except BadUrl as error:
-        error.url = redacted(text)
+        error.url = redacted_invalid(text)
         raise
     target = path or "/"
     return HttpUrl(scheme, host, port, f"{target}?{query}" if query else target, userinfo)
@@ -104,7 +110,10 @@ def join(base: HttpUrl, location: str) -> HttpUrl:
     if not location:
         raise BadUrl("an empty Location")
     _check_characters(location)  # urljoin would strip some
-    return parse_url(urljoin(str(base), location))
+    try:
+        return parse_url(urljoin(str(base), location))
+    except ValueError as error:
+        raise BadUrl("a Location that is no URL", url=redacted_invalid(location)) from error
 
 
 def redacted(url: str) -> str:
@@ -114,17 +123,22 @@ def redacted(url: str) -> str:
     """
     if "@" not in url and "?" not in url and "#" not in url:
         return url
-    path, mark, query = _USERINFO.sub(r"\1", url.partition("#")[0]).partition("?")
-    if not mark:
-        return path
-    return path + mark + "&".join(_redacted_parameter(p) for p in query.split("&"))
+    url = url[:MAX_URL].partition("#")[0]
+    path, mark, query = _USERINFO.sub(r"\1", url).partition("?")
+    return path + mark + _NESTED_USERINFO.sub("//", _PARAMETER.sub(_redacted_parameter, query))
 
 
-def _redacted_parameter(parameter: str) -> str:
-    name, equals, _ = parameter.partition("=")
-    plain = unquote(name).lower()
+def redacted_invalid(text: str) -> str:
+    """The same for what is no URL: all up to its last @ may be a user and password."""
+    start, _, rest = text[:MAX_URL].rpartition("@")
+    scheme, slashes, _ = start.partition("//")
+    return redacted(f"{scheme}//{rest}" if slashes else rest)
+
+
+def _redacted_parameter(match: re.Match[str]) -> str:
+    plain = unquote(match[1]).lower()
     secret = any(word in plain for word in _SECRET_WORDS)
-    return f"{name}=***" if equals and secret else parameter
+    return f"{match[1]}=***" if secret else match[0]
 
 
 def _scheme_reason(scheme: str) -> str:
@@ -140,7 +154,7 @@ def _check_characters(text: str) -> None:
         character = match.group()
     else:
         return
-    raise BadUrl(f"the character {character!r} is not allowed", url=redacted(text))
+    raise BadUrl(f"the character {character!r} is not allowed", url=redacted_invalid(text))
 
 
 def _as_ascii(text: str) -> str:
@@ -161,7 +175,7 @@ def _idna_host(host: str, text: str) -> str:
     try:
         return idna.encode(host, uts46=True).decode("ascii")
     except UnicodeError as error:
-        raise BadUrl(f"the host name is not valid: {error}", url=redacted(text)) from error
+        raise BadUrl(f"the host name is not valid: {error}", url=redacted_invalid(text)) from error
 
 
 def _checked_host(host: str, netloc: str) -> str:

@@ -16,7 +16,7 @@ option, and the file is never fetched.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from posixpath import normpath
 
@@ -25,7 +25,7 @@ from downloader.jobs import Job
 from downloader.sansio.checksum import checked_checksum
 from downloader.sansio.names import checked_directory, checked_name
 from downloader.sansio.printable import printable
-from downloader.sansio.url import parse_url, redacted
+from downloader.sansio.url import parse_url, redacted_invalid
 
 # Many mirrors fit in it, and a list that is one endless line does not fill the memory.
 MAX_LINE = 1024 * 1024
@@ -117,12 +117,14 @@ class ListParser:
 
     `close` gives the last one, at the end of a list or where its writer pauses: options that come
     later have no URL above them.
-    `directory` is the run's own and every job's; `dir` options stay below it.
+    `directory` is the run's own and every job's; `dir` options stay below it. `headers` are for
+    each job that has none of the same name itself.
     """
 
-    def __init__(self, directory: str = ".") -> None:
+    def __init__(self, directory: str = ".", headers: Sequence[tuple[str, str]] = ()) -> None:
         self.line = 0
         self._directory = directory
+        self._headers = headers
         self._job: Job | None = None
         self._in_bad_entry = False
 
@@ -136,7 +138,7 @@ class ListParser:
 
     def close(self) -> list[Item]:
         """The job whose options were awaited; more lines may follow."""
-        items: list[Item] = [] if self._job is None else [self._job]
+        items: list[Item] = [] if self._job is None else [_with_headers(self._job, self._headers)]
         self._job = None
         return items
 
@@ -228,8 +230,23 @@ def _checked_url(text: str) -> str:
     try:
         parse_url(text)
     except BadUrl as error:
-        raise ValueError(f"{_shown(redacted(text))}: {printable(error.detail)}") from error
+        shown = _shown(redacted_invalid(text))
+        raise ValueError(f"{shown}: {printable(error.detail)}{_hint(text)}") from error
     return text
+
+
+def _hint(text: str) -> str:
+    """What to write in place of a space, if there is one in `text`."""
+    _, space, rest = text.partition(" ")
+    if not space:
+        return ""
+    return "; mirrors are parted by TAB" if "://" in rest else "; a space in a URL is written %20"
+
+
+def _with_headers(job: Job, headers: Sequence[tuple[str, str]]) -> Job:
+    own = {name.lower() for name, _ in job.headers}
+    others = tuple(header for header in headers if header[0].lower() not in own)
+    return replace(job, headers=job.headers + others) if others else job
 
 
 def _with_option(job: Job, name: str, value: str) -> Job | None:

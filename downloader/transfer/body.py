@@ -98,9 +98,10 @@ class FileBody(Protocol):
         self._stop(Failure(CancelledError()))
 
     def _stop(self, reason: Failure) -> None:
-        """End it from this side, before the transport tells of its own end."""
-        self._end(reason)
+        """End it from this side: first the transport, then whoever waits and goes on."""
+        self._over = True
         abort_body(self.transport)
+        self._end(reason)
 
     def _end(self, result: bool | Failure) -> None:
         self._over = True

@@ -104,7 +104,8 @@ class Transfer:
         self.cancelled = False
 
     def __repr__(self) -> str:
-        return f"<Transfer {self.target.relative!r} {self.status.value} after {self._tries.made} requests>"
+        made = self._tries.made
+        return f"<Transfer {self.target.relative!r} {self.status.value} after {made} requests>"
 
     @property
     def host(self) -> str:
@@ -148,7 +149,7 @@ class Transfer:
             self._running.cancel()
 
     async def _run(self) -> Result:
-        self._began = self._setup.deadlines.now()
+        self._began = self._setup.clock.seconds()
         total = self._setup.timeouts.total
         deadline = self._setup.deadlines.set(total, self._time_out) if total else None
         try:
@@ -186,8 +187,8 @@ class Transfer:
                     raise
                 _log.debug("{url}: {error}; next try in {wait:.1f} s", url=error.url,
                            error=error, wait=wait)  # fmt: skip
+            self._setup.limiter.tell()
             if wait:
-                self._setup.limiter.tell()
                 await deferLater(self._setup.clock, wait)
 
     async def _try(self, text: str) -> None:
@@ -291,7 +292,7 @@ class Transfer:
             redacted(self._final_url),
             self._http_status,
             self._body.received if self._body else 0,
-            0.0 if self._began is None else self._setup.deadlines.now() - self._began,
+            0.0 if self._began is None else self._setup.clock.seconds() - self._began,
             self._tries.made,
             self._verified,
             self._sha256,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
@@ -41,12 +41,13 @@ class ForeignAgent:
         whatever that does; an answer that comes all the same is aborted.
         """
         asked: Deferred[IResponse] = self._agent.request(*arguments)
-        answer: Deferred[IResponse] = Deferred(lambda _: _cancel(asked))
+        answer: Deferred[IResponse] = Deferred(lambda _: _cancel(asked, answer))
         asked.addBoth(_pass_on, answer)
         return answer.addTimeout(self._timeout, self._clock, _late)
 
 
-def _cancel(asked: Deferred[IResponse]) -> None:
+def _cancel(asked: Deferred[IResponse], answer: Deferred[IResponse]) -> None:
+    answer.errback(CancelledError())  # first: the agent's canceller may answer
     try:
         asked.cancel()
     except Exception:

@@ -26,6 +26,7 @@ class Semaphore(DeferredSemaphore):
     def __init__(self, tokens: int) -> None:
         super().__init__(tokens)
         self._queue: OrderedDict[Deferred[Semaphore], None] = OrderedDict()
+        self.waiting = self._queue  # type: ignore[assignment]  # what Twisted calls its list
         self._granting = False
 
     def __repr__(self) -> str:
@@ -96,7 +97,7 @@ class Limiter:
         self._per_host = total if per_host is None else min(per_host, total)
         self._first = min(FIRST_JOBS, self._per_host)
         self._hosts: OrderedDict[str, Semaphore] = OrderedDict()
-        self._watchers: dict[Callable[[], None], None] = {}
+        self._watchers: OrderedDict[Callable[[], None], None] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"<Limiter {self._total!r}, {len(self._hosts)} hosts>"
@@ -133,12 +134,18 @@ class Limiter:
         """Call `watcher` no more."""
         self._watchers.pop(watcher, None)
 
-    def tell(self, but: Callable[[], None] | None = None) -> None:
-        """Call every watcher `but` one. Not done by `release`, since whoever ends a job looks for
-        its next one itself: this is for all other occasions, which are few."""
+    @property
+    def shared(self) -> bool:
+        """Whether there is more than one watcher."""
+        return len(self._watchers) > 1
+
+    def tell(self) -> None:
+        """Call every watcher, each time another one first. Not done by `release`: the only
+        watcher looks for its next job itself when one ends, at once and not in a later turn."""
         for watcher in list(self._watchers):
-            if watcher != but:
-                watcher()
+            watcher()
+        if self._watchers:
+            self._watchers.move_to_end(next(iter(self._watchers)))
 
     async def acquire(self, host: str) -> Slot:
         """Wait for a slot of `host` and then for one of the total; returns at once when free."""

@@ -21,6 +21,7 @@ from downloader.transfer.disk import disk_error
 from downloader.transfer.folder import Folder
 
 SUFFIX = ".part"
+_BY_DESCRIPTOR = os.path.isdir("/proc/self/fd")
 # Others that finish or fail with a part file while we open it may be in the way so often.
 LOOKS = 100
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -72,6 +73,7 @@ class PartFile:
         part, name = self._name + SUFFIX, path.rpartition("/")[2]
         try:
             if overwrite:
+                self._look(part)
                 os.replace(part, name, src_dir_fd=self._dir_fd, dst_dir_fd=self._dir_fd)
             else:
                 self._publish(part, path, name)
@@ -104,13 +106,25 @@ class PartFile:
             # No such call here. Between this look and the rename another may take the name.
             if self._folder.exists(path):
                 raise FileExistsError(errno.EEXIST, "exists", name) from error
+            self._look(part)
             os.rename(part, name, src_dir_fd=fd, dst_dir_fd=fd)
         else:
             self._unlink()
 
     def _link(self, part: str, name: str) -> None:
+        """Link the file that was written, not whatever has its name by now."""
         fd = self._dir_fd
-        os.link(part, name, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
+        if _BY_DESCRIPTOR:
+            os.link(f"/proc/self/fd/{self._fd}", name, dst_dir_fd=fd, follow_symlinks=True)
+        else:
+            self._look(part)
+            os.link(part, name, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
+
+    def _look(self, part: str) -> None:
+        """Raise if the part file's name leads to another file by now."""
+        named = os.stat(part, dir_fd=self._dir_fd, follow_symlinks=False)
+        if not os.path.samestat(named, os.fstat(self._fd)):
+            raise OSError(errno.ESTALE, "another file has taken its place")
 
     def _open(self) -> int:
         """Open and lock the part file, new or left behind; again when it changes underneath."""

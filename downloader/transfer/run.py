@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from downloader.errors import DownloadError
@@ -15,6 +16,8 @@ from downloader.sansio.url import redacted
 from downloader.sansio.window import WINDOW, Window
 from downloader.transfer.fetch import Transfer, cancel_all
 from downloader.transfer.limiter import Limiter
+
+_log = Logger()
 
 Jobs = Iterable[Job] | AsyncIterable[Job]
 
@@ -31,8 +34,8 @@ class Run:
 
     `transfer(job)` makes the Transfer, in the order of the source; `transfers` holds those that
     run, here and elsewhere. `done` fires with the Report when the source is at its end and every
-    job ended. It fails with what the source or `on_result` raised. Cancelling it cancels every
-    job; it fails once the last has stopped.
+    job ended. It fails with what the source or `on_result` raised, after cancelling every job;
+    cancelling it does that too.
     """
 
     def __init__(
@@ -147,9 +150,10 @@ class Run:
         del self._transfers[transfer]
         if not self._stopped:
             self._settle(result, transfer)
-        self.pump()
-        if self._limiter.free:
-            self._limiter.tell(but=self.wake)
+        if self._limiter.shared or self._stopped:
+            self._limiter.tell()  # in turns, or this run would take every slot it gives back
+        else:
+            self.pump()
 
     def _settle(self, result: Result | Failure, transfer: Transfer) -> None:
         """Count what came of a job. A SystemExit that met it ends the whole run."""
@@ -185,9 +189,15 @@ class Run:
             self._call = None
         if self._pulling is not None:
             self._pulling.cancel()
+        if self._is_async and hasattr(self._source, "aclose"):
+            closing = Deferred.fromCoroutine(self._close_source())
+            closing.addErrback(lambda failure: _log.failure("a list did not close", failure))
         cancel_all(self._running)
         if not self.done.called:
             self.done.errback(reason)
+
+    async def _close_source(self) -> None:
+        await self._source.aclose()
 
     def _finish_if_over(self) -> None:
         if self._stopped or self.done.called or self._running or len(self._window):

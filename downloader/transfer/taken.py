@@ -26,7 +26,7 @@ class TakenNames:
         execute("PRAGMA synchronous = OFF")
         execute("PRAGMA cache_size = -2048")  # KiB; the rest spills to an unlinked file
         execute(
-            "CREATE TABLE taken (key TEXT PRIMARY KEY, kind INTEGER NOT NULL,"
+            "CREATE TABLE taken (key BLOB PRIMARY KEY, kind INTEGER NOT NULL,"
             " next INTEGER NOT NULL DEFAULT 1) WITHOUT ROWID"
         )
 
@@ -62,7 +62,7 @@ class TakenNames:
         """Forget all names."""
         self._database.close()
 
-    def _insert(self, key: str, kind: int) -> bool:
+    def _insert(self, key: bytes, kind: int) -> bool:
         """Take `key`; False when it was taken."""
         cursor = self._database.execute(
             "INSERT INTO taken (key, kind) VALUES (?, ?)"
@@ -71,14 +71,15 @@ class TakenNames:
         )
         return cursor.rowcount == 1
 
-    def _is_file(self, key: str) -> bool:
+    def _is_file(self, key: bytes) -> bool:
         row = self._database.execute("SELECT kind FROM taken WHERE key = ?", (key,)).fetchone()
         return row is not None and row[0] == _FILE
 
-    def _next(self, key: str) -> int:
+    def _next(self, key: bytes) -> int:
         row = self._database.execute("SELECT next FROM taken WHERE key = ?", (key,)).fetchone()
         return int(row[0]) if row else 1
 
 
-def _key(directory: str, path: str) -> str:
-    return f"{directory}\0{collision_key(path)}"
+def _key(directory: str, path: str) -> bytes:
+    # A directory need not be UTF-8, and SQLite's text must.
+    return f"{directory}\0{collision_key(path)}".encode("utf-8", "surrogateescape")

@@ -54,6 +54,9 @@ class Target:
         if path != self._proposed:  # else it has it, or its number, from the try before
             self.release()
             self._proposed = path
+            # What is replaced is the user's choice, never the server's (CVE-2020-8177).
+            if self._on_conflict is OnConflict.OVERWRITE:
+                self._on_conflict = OnConflict.RENAME
             self.relative = self._assign(self._existed)
 
     def open(self, folders: Folders) -> tuple[Folder, PartFile]:

@@ -391,3 +391,22 @@ def test_collision_key_sees_through_case_and_normal_form(text: str) -> None:
         assert collision_key(unicodedata.normalize(form, text)) == key
     assert collision_key(text.casefold()) == key
     assert collision_key("FILE.ISO") == collision_key("file.iso") != collision_key("file.is")
+
+
+def test_long_names_that_differ_at_their_end_keep_their_alternatives_apart() -> None:
+    """Each equal name is asked for twice at most, however many names are cut to the same length."""
+    asked: list[str] = []
+    given: set[str] = set()
+
+    def taken(name: str) -> bool:
+        asked.append(name)
+        return name in given
+
+    for number in range(300):
+        path = f"{'A' * 233}{number:03x}.txt"
+        given.add(path)
+        found, _ = choose(path, 1, taken)
+        given.add(found)
+    assert len(asked) == 300
+    assert len(given) == 600
+    assert all(len(name.encode()) <= MAX_BYTES and safe_name(name) == name for name in given)

@@ -23,7 +23,6 @@ def test_an_empty_window_gives_nothing() -> None:
     window = filled()
     assert window.take(anybody) is None
     assert len(window) == 0
-    assert list(window) == []
 
 
 def test_one_host_is_first_in_first_out() -> None:
@@ -50,7 +49,7 @@ def test_clear_forgets_them_all() -> None:
     window = filled(("a", 1), ("b", 1))
     assert repr(window) == "<Window 2 jobs of 2 hosts>"
     window.clear()
-    assert (len(window), list(window), window.take(anybody)) == (0, [], None)
+    assert (len(window), window.take(anybody)) == (0, None)
 
 
 @given(st.lists(st.one_of(st.sampled_from("abcd"), st.sets(st.sampled_from("abcd")))))
@@ -69,5 +68,6 @@ def test_nothing_is_lost_and_each_host_keeps_its_order(steps: list[str | set[str
         if taken is not None:
             model[taken[0]].pop(0)
     rest = [item for queue in model.values() for item in queue]
-    assert sorted(window) == sorted(rest)
     assert len(window) == len(rest)
+    assert {window.take(anybody) for _ in rest} == set(rest)
+    assert len(window) == 0

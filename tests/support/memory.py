@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -74,7 +74,9 @@ class Link:
         self.failure: Failure | None = None
         self.body: Any = body or Body()
         self._claims = claims
-        self.connection = Connection(Deadlines(self.clock), FIRST_BYTE_TIMEOUT, self, tls)
+        self.connection = Connection(
+            Deadlines(self.clock), FIRST_BYTE_TIMEOUT, self, tls, self._soon
+        )
         self.transport = MemoryTransport()
         self.connection.makeConnection(self.transport)
 
@@ -92,7 +94,11 @@ class Link:
         """The server's bytes arrive, each piece in a read of its own."""
         for piece in pieces:
             self.connection.dataReceived(piece)
+            self.clock.advance(0)
         return self
+
+    def _soon(self, call: Callable[[], None]) -> None:
+        self.clock.callLater(0, call)
 
     def lose(self, error: BaseException | None = None) -> Link:
         """The transport's end arrives; None is a clean one."""

@@ -51,6 +51,18 @@ def test_unless_it_is(make: Make, spy: AgentSpy, out: str, header: str, name: st
     assert os.listdir(out) == [name]
 
 
+def test_what_is_replaced_is_never_the_servers_choice(make: Make, spy: AgentSpy, out: str) -> None:
+    """The user allowed a.bin to be replaced, not whatever the server names (CVE-2020-8177)."""
+    os.mkdir(out)
+    Path(out, "thesis.odt").write_bytes(b"mine")
+    downloader = make(content_disposition=True, on_conflict=OnConflict.OVERWRITE)
+    fetching = downloader.fetch(Job(URL, out))
+    offer = {"Content-Disposition": "attachment; filename=thesis.odt"}
+    give(spy.requests[0].answer(200, offer, 1), b"x")
+    assert take(fetching).path == f"{out}/thesis.1.odt"
+    assert Path(out, "thesis.odt").read_bytes() == b"mine"
+
+
 def test_the_jobs_own_name_wins(make: Make, spy: AgentSpy, out: str) -> None:
     fetching = make(content_disposition=True).fetch(Job(URL, out, name="mine"))
     give(spy.requests[0].answer(200, {"Content-Disposition": "filename=theirs"}, 1), b"x")

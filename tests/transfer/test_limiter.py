@@ -322,13 +322,15 @@ def test_watchers_are_told_of_more_room_and_of_nothing_when_they_left() -> None:
         told.append("two")
 
     limiter.watch(one)
+    assert not limiter.shared
     limiter.watch(two)
+    assert limiter.shared
     limiter.resize(2)
-    limiter.tell(but=one)
+    limiter.tell()
     limiter.unwatch(two)
     limiter.unwatch(two)
     limiter.tell()
-    assert told == ["one", "two", "two", "one"]
+    assert told == ["one", "two", "two", "one", "one"]
 
 
 HOSTS = st.sampled_from("abc")

@@ -121,6 +121,24 @@ def test_a_crash_between_link_and_unlink_is_cleared_up(folder: Folder, out: Path
     assert (out / "a").read_bytes() == b"whole"
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_part_file_that_was_swapped_is_not_published(
+    folder: Folder, out: Path, overwrite: bool
+) -> None:
+    """In a directory that others may write to, the name may lead to their file by now."""
+    part = PartFile(folder, "a")
+    part.write(b"ours")
+    (out / "theirs").write_bytes(b"theirs")
+    (out / "theirs").rename(out / "a.part")
+    try:
+        part.commit("a", overwrite)
+    except DiskError:
+        assert not (out / "a").exists()
+    else:
+        assert (out / "a").read_bytes() == b"ours"
+    part.keep()
+
+
 def test_two_writers_of_one_name(folder: Folder, out: Path) -> None:
     """The second is refused and disturbs the first in nothing."""
     first = PartFile(folder, "a")
