@@ -144,6 +144,7 @@ class Downloader:
     ) -> Deferred[Report]:
         """Fetch every job of `jobs`, an iterable or asynchronous iterable, read as there is room.
 
+        A None in `jobs` stands for no job: "nothing yet, give others a turn and ask again".
         `on_result(result)` is called for each job as it ends, failed ones too.
 
         **Fires with** the Report; a job that fails does not fail the whole. **Fails with** what

@@ -11,10 +11,20 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from downloader.jobs import Job
+
 ItemT = TypeVar("ItemT")
 
-# Jobs read and not finished: at some 1,000 bytes each while they wait, about 8 MB.
+# What is read and not finished, in jobs of about 1,000 bytes each: so about 8 MB.
 WINDOW = 8192
+
+
+def weight(job: Job) -> int:
+    """What `job` counts for: 1, and 1 more for each KiB of its URLs and headers."""
+    size = len(job.url)
+    if job.mirrors or job.headers:
+        size += sum(map(len, job.mirrors)) + sum(len(n) + len(v) for n, v in job.headers)
+    return 1 + (size >> 10)
 
 
 class Window(Generic[ItemT]):

@@ -13,13 +13,14 @@ from twisted.python.failure import Failure
 from downloader.errors import DownloadError
 from downloader.jobs import Job, Report, Result, Status
 from downloader.sansio.url import redacted
-from downloader.sansio.window import WINDOW, Window
+from downloader.sansio.window import WINDOW, Window, weight
 from downloader.transfer.fetch import Transfer, cancel_all
 from downloader.transfer.limiter import Limiter
 
 _log = Logger()
 
-Jobs = Iterable[Job] | AsyncIterable[Job]
+# None says: no job yet, but ask again; so a source that reads on for long lets others have turns.
+Jobs = Iterable[Job | None] | AsyncIterable[Job | None]
 
 # Lines read or jobs ended in one turn of the reactor, before others get theirs: a list of files
 # that are all there already needs no network and would otherwise be done in one long turn.
@@ -59,6 +60,7 @@ class Run:
         self._pulling: Deferred[Any] | None = None
         self._window: Window[Transfer] = Window()
         self._running: set[Transfer] = set()
+        self._held = 0  # the weight of both
         self._exhausted = False
         self._stopped = False
         self._in_pump = False
@@ -104,7 +106,7 @@ class Run:
             return False
         if len(self._window) and self._call is not None:
             return False  # enough was read ahead for the moment
-        return len(self._window) + len(self._running) < WINDOW and self._pull()
+        return self._held < WINDOW and self._pull()
 
     def _pull(self) -> bool:
         """Read one job; False when it is not there yet, or there is no further one."""
@@ -113,14 +115,17 @@ class Run:
             self._pulling = None if pulling.called else pulling
             return pulling.called
         for job in self._source:
-            self._add(job)
+            if job is not None:
+                self._add(job)
             return True
         self._exhausted = True
         return False
 
     async def _pull_async(self) -> None:
         try:
-            self._add(await anext(self._source))
+            job = await anext(self._source)
+            if job is not None:
+                self._add(job)
         except StopAsyncIteration:
             self._exhausted = True
         except BaseException:
@@ -138,6 +143,7 @@ class Run:
         if transfer.target.satisfied:
             self._count(transfer.skipped())
         else:
+            self._held += weight(job)
             self._window.add(transfer.host, transfer)
 
     def _start(self, transfer: Transfer) -> None:
@@ -147,6 +153,7 @@ class Run:
 
     def _ended(self, result: Result | Failure, transfer: Transfer) -> None:
         self._running.discard(transfer)
+        self._held -= weight(transfer.job)
         del self._transfers[transfer]
         if not self._stopped:
             self._settle(result, transfer)

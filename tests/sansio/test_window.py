@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from downloader.sansio.window import Window
+from downloader.jobs import Job
+from downloader.sansio.window import Window, weight
 
 
 def anybody(host: str) -> bool:
@@ -71,3 +72,11 @@ def test_nothing_is_lost_and_each_host_keeps_its_order(steps: list[str | set[str
     assert len(window) == len(rest)
     assert {window.take(anybody) for _ in rest} == set(rest)
     assert len(window) == 0
+
+
+def test_what_a_job_weighs() -> None:
+    """A plain one 1; long URLs, mirrors and headers by the KiB, so that memory is bounded."""
+    assert weight(Job("http://h/a")) == 1
+    assert weight(Job("http://h/" + "a" * 2048)) == 3
+    assert weight(Job("http://h/a", mirrors=("http://m/" + "a" * 1024,) * 10)) == 11
+    assert weight(Job("http://h/a", headers=(("X", "a" * 4096),))) == 5

@@ -275,3 +275,42 @@ def test_fifteen_thousand_jobs_that_need_nothing_leave_the_reactor_its_turns(
     clock.advance(0)
     assert max(after - before for before, after in pairwise(counts)) <= A_TURN
     assert outcome(fetching) == Report(skipped=5000, failed=10_000)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_source_that_has_nothing_yet(
+    make: Make, spy: AgentSpy, clock: Clock, tmp_path: Path, asynchronous: bool
+) -> None:
+    """None is no job, and no end: the others get their turns and it is asked again."""
+    read: list[int] = []
+
+    def source() -> Iterator[Job | None]:
+        for number in range(A_TURN * 3):
+            read.append(number)
+            yield None
+        yield from jobs_of("h", 1, tmp_path)
+
+    async def later() -> AsyncIterator[Job | None]:
+        for item in source():
+            yield item
+
+    fetching = make().fetch_all(later() if asynchronous else source())
+    assert len(read) <= A_TURN
+    settle(clock)
+    report = serve(spy, clock, fetching)
+    assert report.lines == report.complete == 1
+
+
+def test_heavy_jobs_fill_the_window_sooner(
+    make: Make, spy: AgentSpy, clock: Clock, tmp_path: Path
+) -> None:
+    """A list with a megabyte of headers for each line does not end in memory."""
+    heavy = (("X", "a" * (WINDOW // 16 * 1024)),)
+    reader = Reader(
+        Job(f"http://h/{number}", str(tmp_path), headers=heavy) for number in range(1000)
+    )
+    fetching = make(limits=Limits(total=64)).fetch_all(reader)
+    clock.advance(10)
+    assert reader.read <= 17
+    fetching.addErrback(lambda failure: failure.trap(CancelledError))
+    fetching.cancel()
