@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, ClassVar
 
 from twisted.application.service import IService
@@ -13,14 +14,24 @@ from downloader.jobs import Limits, Naming, OnConflict, Retries
 from downloader.service.lists import DownloadService
 
 _CONNECTIONS = "Open up to so many connections to one host."
+_TRIES = "Ask so many times for each URL of a file."
 _NAMES = "Name files after the last part of their URLs (flat), or after host and path (tree)."
 
 
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
+
+
+# Not a ValueError: Twisted would set "Parameter type enforcement failed" before the sentence.
 def _at_least_1(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("at least 1")
-    return number
+    if not _COUNT.fullmatch(text):
+        raise usage.UsageError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _naming(text: str) -> Naming:
+    if text not in list(Naming):
+        raise usage.UsageError(f"{text!r} is not {' or '.join(Naming)}")
+    return Naming(text)
 
 
 class Options(usage.Options):
@@ -36,8 +47,8 @@ class Options(usage.Options):
         ["dir", "d", ".", "Write files below this directory, which is made if it is missing."],
         ["jobs", "j", Limits().total, "Fetch up to so many files at once.", _at_least_1],
         ["connections-per-host", None, Limits().connections_per_host, _CONNECTIONS, _at_least_1],
-        ["max-tries", "m", Retries().tries, "Ask so many times for a file.", _at_least_1],
-        ["names", None, Naming.FLAT.value, _NAMES, Naming],
+        ["max-tries", "m", Retries().tries, _TRIES, _at_least_1],
+        ["names", None, Naming.FLAT, _NAMES, _naming],
     ]
 
     def postOptions(self) -> None:
@@ -58,7 +69,7 @@ def makeService(options: Any) -> IService:
             reactor,
             limits=Limits(options["jobs"], connections_per_host=options["connections-per-host"]),
             retries=Retries(tries=options["max-tries"]),
-            naming=Naming(options["names"]),
+            naming=options["names"],
             on_conflict=OnConflict.SKIP,
         )
 

@@ -37,9 +37,10 @@ def test_options_make_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     [
         ([], "say which list"),
         (["-i", "none"], "there is no list none"),
-        (["-i", "list", "-j", "0"], "at least 1"),
-        (["-i", "list", "-j", "many"], "invalid literal"),
-        (["-i", "list", "--names", "odd"], "odd"),
+        (["-i", "list", "-j", "0"], "'0' is not a whole number from 1 on"),
+        (["-i", "list", "-j", "many"], "'many' is not a whole number from 1 on"),
+        (["-i", "list", "-j", "9" * 5000], "is not a whole number"),
+        (["-i", "list", "--names", "odd"], "'odd' is not flat or tree"),
         (["-i", "list", "--frobnicate"], "frobnicate"),
     ],
 )
