@@ -32,15 +32,17 @@ commands.add_command(demo)
 def run(arguments: list[str]) -> int:
     """Run the command with `arguments` and return its exit code."""
     secure_standard_files()
+    known = {"verbose": 0}  # what the subcommand leaves here when it has read its options
     try:
-        return commands.main(arguments, "downloader", standalone_mode=False) or ExitCode.OK
+        code = commands.main(arguments, "downloader", standalone_mode=False, obj=known)
+        return code or ExitCode.OK
     except click.ClickException as error:
         _tell(error.format_message())
         return ExitCode.USAGE
     except click.Abort:  # Ctrl-C before our own handler was there, or after it
         return ExitCode.INTERRUPTED
     except Exception as error:
-        _tell(bug_text(error, verbose=sum(a.startswith("-v") for a in arguments)))
+        _tell(bug_text(error, known["verbose"]))
         return ExitCode.FAILED
 
 

@@ -50,21 +50,27 @@ def fetch(ctx: click.Context, /, urls: tuple[str, ...], **options: Any) -> None:
       downloader fetch https://example.org/a.iso
       downloader fetch -i urls.txt -d out -j 64 --report report.jsonl
     """
+    ctx.ensure_object(dict)["verbose"] = options["verbose"]
     options = checked(urls, options)
     ctx.exit(run_fetch(given_jobs(urls, options), options))
 
 
 def checked(urls: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     """`options` when they make sense together; else a usage error says why not."""
-    if bool(urls) == bool(options["input_file"]):
+    for param in fetch.params:
+        if options.get(str(param.name)) == "":
+            raise click.UsageError(f"{param.opts[-1]} needs more than an empty text")
+    if bool(urls) == (options["input_file"] is not None):
         what = "give URLs or a list, not both" if urls else "give URLs, or a list with -i LIST"
         raise click.UsageError(what)
     for name, value in (("-o", options["out"]), ("--checksum", options["checksum"])):
-        if value and len(urls) != 1:
+        if value is not None and len(urls) != 1:
             raise click.UsageError(f"{name} is for a single URL")
-    if not options["check_certificate"]:
-        options = {**options, "insecure": True}
-    return options
+    headers = options["headers"]
+    if options["user_agent"] is not None:
+        headers = tuple(header for header in headers if header[0].lower() != "user-agent")
+    insecure = options["insecure"] or not options["check_certificate"]
+    return {**options, "headers": headers, "insecure": insecure}
 
 
 def given_jobs(urls: tuple[str, ...], options: dict[str, Any]) -> list[Job]:
@@ -75,14 +81,14 @@ def given_jobs(urls: tuple[str, ...], options: dict[str, Any]) -> list[Job]:
         except BadUrl as error:
             hint = f" (is it a list? then: -i {url})" if os.path.exists(url) else ""
             raise click.UsageError(f"{redacted(url)!r} is no URL: {error.detail}{hint}") from error
-    if options["out"]:
+    if options["out"] is not None:
         try:
             checked_name(options["out"])
         except BadName as error:
             raise click.UsageError(f"-o takes a name below DIR: {error.detail}") from error
-    name, checksum = options["out"], options["checksum"]
-    directory = options["directory"]
-    return [Job(url, directory=directory, name=name, checksum=checksum) for url in urls]
+    wanted = {"directory": options["directory"], "headers": options["headers"]}
+    wanted |= {"name": options["out"], "checksum": options["checksum"]}
+    return [Job(url, **wanted) for url in urls]
 
 
 def run_fetch(jobs: list[Job], options: dict[str, Any]) -> int:

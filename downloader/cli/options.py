@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from downloader.cli.types import checksum, header, seconds, seconds_or_zero, size
+from downloader.cli.types import checksum, header, seconds, seconds_or_zero, size, user_agent
 from downloader.jobs import Limits, Naming, OnConflict, Retries, Timeouts
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -84,9 +84,16 @@ WHAT = options_of(
         metavar="'NAME: VALUE'",
         multiple=True,
         help="Send this header with each request, to the URL's own origin only, not to where "
-        "it redirects. May be repeated. Example: -H 'Authorization: Bearer abc'",
+        "it redirects, nor to mirrors elsewhere. An entry's own header of that name goes before "
+        "it. May be repeated. Example: -H 'Authorization: Bearer abc'",
     ),
-    option("-U", "--user-agent", metavar="TEXT", help="Call yourself TEXT in each request."),
+    option(
+        "-U",
+        "--user-agent",
+        type=user_agent,
+        metavar="TEXT",
+        help="Call yourself TEXT in each request, whatever its origin.",
+    ),
 )
 
 WHERE = options_of(
@@ -168,7 +175,7 @@ HOW_LONG = options_of(
         default=Retries().tries,
         show_default=True,
         metavar="N",
-        help="Ask N times for a file before giving up, the first time included. Only what may "
+        help="Ask N times for each URL of a file, the first time included. Only what may "
         "work later is tried again: no connection, a stall, a truncated file, 408, 425, 429, 5xx.",
     ),
     option(
@@ -263,8 +270,9 @@ TELLING = options_of(
     option(
         "--failed",
         metavar="FILE",
-        help="Write what failed as a list for -i, which gives the same names. It holds URLs and "
-        "headers as they are, so only its owner can read it. An existing file is replaced.",
+        help="Write what failed as a list for -i, which gives the same names. It holds the URLs "
+        "as they are and the headers of LIST (not those of -H), so only its owner can read it. "
+        "An existing file is replaced.",
     ),
     option("-q", "--quiet", is_flag=True, help="Tell only what keeps the command from running."),
     option(

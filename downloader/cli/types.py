@@ -51,6 +51,13 @@ def header(text: str) -> tuple[str, str]:
     return _checked(checked_header, text)
 
 
+def user_agent(text: str) -> str:
+    """A User-Agent that every server can read: printable ASCII (RFC 9110 §5.5)."""
+    if not text.isascii():
+        raise click.BadParameter("it holds a character that is not ASCII")
+    return header(f"User-Agent: {text}")[1]
+
+
 def checksum(text: str) -> str:
     """`ALGORITHM=HEX` in lower case."""
     return _checked(checked_checksum, text)

@@ -19,10 +19,10 @@ from downloader.cli.display import Display
 from downloader.client import Downloader
 from downloader.errors import ListError
 from downloader.jobs import Job, Limits, Naming, OnConflict, Report, Retries, Timeouts
-from downloader.listrun.report import OutputFile, ReportFile
+from downloader.listrun.report import FailedFile, OutputFile, ReportFile
 from downloader.listrun.run import ListRun
 from downloader.listrun.source import GivenJobs, Source, open_list
-from downloader.listrun.words import reason_text, summary_text
+from downloader.listrun.words import reason_text
 from downloader.sansio.printable import printable
 
 _INSECURE = "WARNING: certificates are not checked; whoever is on the way can change what comes"
@@ -40,7 +40,7 @@ class Work:
         self._display = display
 
     def start(self) -> Deferred[Report]:
-        """Fetch everything, then close the downloader.
+        """Fetch everything, and show it.
 
         **Fires with** the counts, also after `stop`. **Fails with** an error that is a bug.
         **Cancelling** is `stop`.
@@ -67,14 +67,13 @@ class Work:
         yield from self.run.failures.lines()
         if self.run.interrupted:
             yield "stopped; what has come of unfinished files is kept in .part files"
-        yield summary_text(self.run.counts)
+        yield self.run.summary
 
     async def _start(self) -> Report:
         self._display.start(self.run)
         try:
             return await self.run.start()
         finally:
-            await self.run.downloader.close()
             self._display.stop()
 
 
@@ -94,17 +93,14 @@ def open_work(reactor: Any, jobs: list[Job], options: dict[str, Any], display: D
         source,
         display,
         ReportFile(report, __version__) if report else None,
-        failed,
+        FailedFile(failed, options["headers"]) if failed else None,
     )
     return work
 
 
 def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
     """The downloader that the options describe."""
-    headers = list(options["headers"])
-    if options["user_agent"] is not None:
-        headers = [header for header in headers if header[0].lower() != "user-agent"]
-        headers.append(("User-Agent", options["user_agent"]))
+    agent = options["user_agent"]
     return Downloader(
         reactor,
         limits=Limits(options["jobs"], options["per_host"], options["connections_per_host"]),
@@ -119,19 +115,19 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
         naming=Naming(options["names"]),
         on_conflict=OnConflict(options["on_conflict"]),
         content_disposition=options["content_disposition"],
-        headers=headers,
+        headers=[] if agent is None else [("User-Agent", agent)],
         verify_tls=not options["insecure"],
     )
 
 
 def _open_source(reactor: Any, jobs: list[Job], options: dict[str, Any]) -> Source:
     name = options["input_file"]
-    if not name:
+    if name is None:
         return GivenJobs(jobs)
     if name == "-" and sys.stdin is None:
         raise click.UsageError("cannot read the list from standard input: it is closed")
     try:
-        return open_list(reactor, name, options["directory"])
+        return open_list(reactor, name, options["directory"], options["headers"])
     except ListError as error:
         shown = "from standard input" if name == "-" else printable(name)
         raise click.UsageError(f"cannot read the list {shown}: {error}") from error
@@ -152,13 +148,13 @@ def _prepare_directory(path: str) -> None:
 
 def _check_apart(*paths: str | None) -> None:
     """Opening an output empties it, so none may be the list, nor the other output."""
-    files = [os.path.realpath(path) for path in paths if path and path != "-"]
+    files = [os.path.realpath(path) for path in paths if path not in (None, "-")]
     if len(set(files)) < len(files):
         raise click.UsageError("-i, --report and --failed have to name different files")
 
 
 def _open_output(path: str | None, work: Work, mode: int) -> OutputFile | None:
-    if not path:
+    if path is None:
         return None
     if path == "-" and sys.stdout is None:
         raise click.UsageError("cannot write to standard output: it is closed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 
 from downloader.errors import BadLine
@@ -27,14 +27,18 @@ class Entries:
     """
 
     def __init__(
-        self, directory: str, refuse: Callable[[BadLine], None], warn: Callable[[str], None]
+        self,
+        directory: str,
+        refuse: Callable[[BadLine], None],
+        warn: Callable[[str], None],
+        headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.taken = 0
         self.refused = 0
         self.at_line_end = True
         self._refuse = refuse
         self._warn = warn
-        self._parser = ListParser(directory)
+        self._parser = ListParser(directory, headers)
         self._splitter = LineSplitter()
         self._pieces: Iterator[bytes] = iter(())
         self._lines: Iterator[bytes] = iter(())

@@ -10,8 +10,8 @@ import json
 import os
 import select
 import stat
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 
 from downloader.errors import BadLine
 from downloader.jobs import Job, Report, Result, Status
@@ -110,33 +110,44 @@ class ReportFile:
 
     def add(self, result: Result) -> None:
         """Write what came of one job."""
-        job, error = result.job, result.error
-        url = _without_secrets(job.url)
+        url = _without_secrets(result.job.url)
         final_url = result.final_url
         if final_url is not None and final_url != url:
             final_url = _without_secrets(final_url)
+        # A job that was skipped did not fail: why it was is in the message alone.
+        failed = result.error is not None and result.status is Status.ERROR
+        error = type(result.error).__name__ if failed else None
+        self._write(result, url, final_url, error, str(result.error) if result.error else None)
+
+    def add_bad(self, bad: BadLine) -> None:
+        """Write a line of the list that makes no job, with the fields of the others."""
+        nothing = Result(Job("", line=bad.line), Status.ERROR)
+        self._write(nothing, None, None, type(bad).__name__, bad.message)
+
+    def _write(
+        self,
+        result: Result,
+        url: str | None,
+        final_url: str | None,
+        error: str | None,
+        message: str | None,
+    ) -> None:
+        verified = "null"
+        if result.status is Status.COMPLETE:
+            verified = "true" if result.verified else "false"
         # By hand, since json's encoder takes three times as long, for each of many small files.
         line = (
-            f'{{"line":{_number(job.line)},"url":{_text(url)},"final_url":{_text(final_url)},'
+            f'{{"line":{_number(result.job.line)},"url":{_text(url)},'
+            f'"final_url":{_text(final_url)},'
             f'"path":{_text(result.path)},"status":"{result.status.value}",'
             f'"http_status":{_number(result.http_status)},"bytes":{result.bytes},'
             f'"seconds":{result.seconds:.6f},"attempts":{result.attempts},'
-            f'"verified":{"true" if result.verified else "false"},'
-            f'"error":{_text(type(error).__name__ if error else None)},'
-            f'"message":{_text(str(error) if error else None)},"version":{self._version}'
+            f'"verified":{verified},"error":{_text(error)},'
+            f'"message":{_text(message)},"version":{self._version}'
         )
         if result.sha256 is not None:
             line += f',"sha256":{_text(result.sha256)}'
         self.file.write(line + "}\n")
-
-    def add_bad(self, bad: BadLine) -> None:
-        """Write a line of the list that makes no job, with the fields of the others."""
-        self.file.write(
-            f'{{"line":{bad.line},"url":null,"final_url":null,"path":null,'
-            f'"status":"{Status.ERROR.value}","http_status":null,"bytes":0,"seconds":0,'
-            f'"attempts":0,"verified":false,"error":"{type(bad).__name__}",'
-            f'"message":{_text(bad.message)},"version":{self._version}}}\n'
-        )
 
     def end(self, counts: Report, interrupted: bool) -> None:
         """Write the summary."""
@@ -144,6 +155,24 @@ class ReportFile:
         seconds = round(numbers.pop("seconds"), 6)
         summary = {"lines": counts.lines, **numbers, "seconds": seconds, "interrupted": interrupted}
         self.file.write(json.dumps({"summary": summary}, separators=(",", ":")) + "\n")
+
+
+class FailedFile:
+    """What failed, as a list that asks for it again, each file under the name it was given.
+
+    `headers` are the run's own, not the list's: the run that reads the file brings its own too,
+    maybe with a newer secret.
+    """
+
+    def __init__(self, file: OutputFile, headers: Sequence[tuple[str, str]] = ()) -> None:
+        self.file = file
+        self._headers = headers
+
+    def add(self, result: Result) -> None:
+        """Write the entry of one job."""
+        own = tuple(header for header in result.job.headers if header not in self._headers)
+        job = replace(result.job, headers=own)
+        self.file.write(format_entry(job, given_name(job, result.path)))
 
 
 def _text(value: str | None) -> str:
@@ -157,11 +186,6 @@ def _number(value: int | None) -> str:
 def _without_secrets(url: str) -> str:
     """`redacted`, without its cost for the many URLs that have no place for a secret."""
     return redacted(url) if "@" in url or "?" in url else url
-
-
-def failed_entry(result: Result) -> str:
-    """A list entry that asks for a failed job again, under the name it was given."""
-    return format_entry(result.job, given_name(result.job, result.path))
 
 
 def given_name(job: Job, path: str | None) -> str | None:

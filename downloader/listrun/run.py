@@ -10,9 +10,9 @@ from twisted.internet.task import LoopingCall
 from downloader.client import Downloader
 from downloader.errors import BadLine
 from downloader.jobs import Report, Result, Status
-from downloader.listrun.report import OutputFile, ReportFile, failed_entry
+from downloader.listrun.report import FailedFile, ReportFile
 from downloader.listrun.source import Source
-from downloader.listrun.words import Failures
+from downloader.listrun.words import Failures, summary_text
 
 # A reader of the report is never further behind than this many seconds.
 FLUSH_EVERY = 1.0
@@ -34,8 +34,9 @@ class Watcher(Protocol):
 class ListRun:
     """Fetches what `source` lists and accounts for each line.
 
-    `counts` is true at every moment except for `pending`, which is settled at the end.
-    `interrupted` tells whether `stop` ended the run. `failures` is for the last words.
+    `counts` is true at every moment except for `pending`, which is settled at the end; of those
+    that it counts as skipped, `cancelled` were cancelled on their own. `interrupted` tells whether
+    `stop` ended the run. `failures` is for the last words. `downloader` is closed at the end.
     """
 
     def __init__(
@@ -45,11 +46,12 @@ class ListRun:
         source: Source,
         watcher: Watcher,
         report: ReportFile | None = None,
-        failed: OutputFile | None = None,
+        failed: FailedFile | None = None,
     ) -> None:
         self.downloader = downloader
         self.source = source
         self.counts = Report()
+        self.cancelled = 0
         self.failures = Failures()
         self.interrupted = False
         self._reactor = reactor
@@ -57,16 +59,19 @@ class ListRun:
         self._report = report
         self._failed = failed
         self._fetching: Deferred[Report] | None = None
+        self._settled = False
 
     def __repr__(self) -> str:
-        state = "stopped" if self.interrupted else "running" if self._fetching else "idle"
+        state = "running" if self._fetching else "idle"
+        if self._settled:
+            state = "stopped" if self.interrupted else "done"
         return f"<ListRun {state} {self.counts}>"
 
     def start(self) -> Deferred[Report]:
-        """Fetch the list.
+        """Fetch the list, and close the downloader.
 
-        **Fires with** the counts, also after `stop`. **Fails with** an error that is a bug.
-        **Cancelling** is `stop`.
+        **Fires with** the counts, also after `stop`, when every socket and file is closed.
+        **Fails with** an error that is a bug. **Cancelling** is `stop`.
         """
         return Deferred.fromCoroutine(self._run())
 
@@ -81,6 +86,23 @@ class ListRun:
         """How many jobs have ended."""
         return self.counts.complete + self.counts.failed + self.counts.skipped
 
+    @property
+    def ended(self) -> int:
+        """How many lines have come to an end, refused ones too: `count` at last."""
+        return self.finished + self.counts.invalid
+
+    def count(self, seconds: float) -> int | None:
+        """How many lines there are for `ended` to reach, or None while that is not known.
+
+        Each call may go on counting for so many `seconds`.
+        """
+        return self.counts.lines if self._settled else self.source.count(seconds)
+
+    @property
+    def summary(self) -> str:
+        """What came of the list, in one line."""
+        return summary_text(self.counts, self.cancelled)
+
     async def _run(self) -> Report:
         started = self._reactor.seconds()
         flushing = LoopingCall(self._flush)
@@ -92,6 +114,7 @@ class ListRun:
             flushing.stop()
             self.counts.seconds = self._reactor.seconds() - started
             self._settle()
+            await self.downloader.close()
         return self.counts
 
     async def _fetch(self) -> None:
@@ -106,13 +129,15 @@ class ListRun:
 
     def _count(self, result: Result) -> None:
         self.counts.count(result)
+        # What was skipped says why.
+        self.cancelled += result.status is Status.REMOVED and result.error is None
         if self._report is not None:
             self._report.add(result)
         if result.status is Status.ERROR:
             self.failures.add(result)
             self._watcher.job_failed(result)
             if self._failed is not None:
-                self._failed.write(failed_entry(result))
+                self._failed.add(result)
 
     def _refuse(self, bad: BadLine) -> None:
         self.counts.invalid += 1
@@ -121,17 +146,17 @@ class ListRun:
             self._report.add_bad(bad)
 
     def _flush(self) -> None:
-        if self._report is not None:
-            self._report.file.flush()
-        if self._failed is not None:
-            self._failed.flush()
+        for output in (self._report, self._failed):
+            if output is not None:
+                output.file.flush()
 
     def _settle(self) -> None:
         """Close the books: what was read but not finished is pending, and so is the rest."""
         self.counts.pending = self.source.taken - self.finished + self.source.rest()
+        self._settled = True
         self.source.close()
         if self._report is not None:
             self._report.end(self.counts, self.interrupted)
-            self._report.file.close()
-        if self._failed is not None:
-            self._failed.close()
+        for output in (self._report, self._failed):
+            if output is not None:
+                output.file.close()

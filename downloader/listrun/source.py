@@ -85,10 +85,11 @@ class ListFile:
     may be someone else's standard input too.
     """
 
-    def __init__(self, fd: int, directory: str) -> None:
+    def __init__(self, fd: int, directory: str, headers: Sequence[tuple[str, str]] = ()) -> None:
         self.error: str | None = None
         self._fd = fd
         self._directory = directory
+        self._headers = headers
         self._start = os.lseek(fd, 0, os.SEEK_CUR) if stat.S_ISREG(os.fstat(fd).st_mode) else 0
         self._entries: Entries | None = None
         self._counter = EntryCounter()
@@ -102,7 +103,7 @@ class ListFile:
         return self._entries.taken if self._entries else 0
 
     def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Job]:
-        self._entries = entries = Entries(self._directory, refuse, warn)
+        self._entries = entries = Entries(self._directory, refuse, warn, self._headers)
         try:
             yield from entries.read(self._pieces())
         except (ListError, OSError) as error:
@@ -148,9 +149,12 @@ class ListFile:
         yield from unzip.end()
 
 
-def open_list(reactor: Any, name: str, directory: str) -> ListFile | ListStream:
+def open_list(
+    reactor: Any, name: str, directory: str, headers: Sequence[tuple[str, str]] = ()
+) -> ListFile | ListStream:
     """The list called `name`; `-` is standard input. Jobs go to `directory`.
 
+    `headers` are for each job to which the list gives none of the same name.
     Raises `ListError` with a reason. A FIFO opens at once, whether or not it has a writer.
     """
     try:
@@ -163,8 +167,8 @@ def open_list(reactor: Any, name: str, directory: str) -> ListFile | ListStream:
         raise ListError("it is a directory")
     # /dev/null and its like are always readable, and some of them cannot be watched.
     if stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(fd)):
-        return ListFile(fd, directory)
-    return ListStream(reactor, fd, directory)
+        return ListFile(fd, directory, headers)
+    return ListStream(reactor, fd, directory, headers)
 
 
 def _opened(name: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -25,11 +25,14 @@ class ListStream:
     `fd` is closed by `close`. `error` and the methods are those of a `Source`.
     """
 
-    def __init__(self, reactor: Any, fd: int, directory: str) -> None:
+    def __init__(
+        self, reactor: Any, fd: int, directory: str, headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
         self.error: str | None = None
         self._reactor = reactor
         self._readable = Readable(reactor, fd)
         self._directory = directory
+        self._headers = headers
         self._unzip = Unzip()
         self._entries: Entries | None = None
         self._ended = False
@@ -44,7 +47,7 @@ class ListStream:
     async def jobs(
         self, refuse: Callable[[BadLine], None], warn: Callable[[str], None]
     ) -> AsyncIterator[Job]:
-        self._entries = entries = Entries(self._directory, refuse, warn)
+        self._entries = entries = Entries(self._directory, refuse, warn, self._headers)
         try:
             async for job in self._read(entries):
                 yield job

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from downloader import errors
-from downloader.errors import first_sentence
+from downloader.errors import BadLine, first_sentence
 from downloader.jobs import Report, Result
 from downloader.sansio.printable import printable
 from downloader.sansio.url import redacted
@@ -38,16 +38,31 @@ def duration_text(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def summary_text(report: Report) -> str:
-    """One line such as `497 complete, 3 failed, 12.3 MiB in 2.1 s (5.9 MiB/s)`."""
+def summary_text(report: Report, cancelled: int = 0) -> str:
+    """One line such as `497 complete, 3 failed, 12.3 MiB in 2.1 s (5.9 MiB/s)`.
+
+    So many of those that the report counts as skipped were `cancelled` on their own.
+    """
     counts = [f"{report.complete:,} complete"]
-    for word in ("failed", "skipped", "invalid", "pending", "unverified"):
-        if number := getattr(report, word):
+    for number, word in (
+        (report.failed, "failed"),
+        (report.skipped - cancelled, "skipped"),
+        (cancelled, "cancelled"),
+        (report.invalid, "invalid"),
+        (report.pending, "pending"),
+        (report.unverified, "unverified"),
+    ):
+        if number:
             counts.append(f"{number:,} {word}")
     known = report.bytes and report.seconds > 0
     rate = f" ({size_text(report.bytes / report.seconds)}/s)" if known else ""
     took = duration_text(report.seconds)
     return f"{', '.join(counts)}, {size_text(report.bytes)} in {took}{rate}"
+
+
+def refusal_text(bad: BadLine) -> str:
+    """A line of a list that makes no job, and why."""
+    return printable(f"line {bad.line} is left out: {bad.message}")
 
 
 def failure_text(result: Result) -> str:
@@ -78,11 +93,11 @@ class Failures:
             self._examples.setdefault(name, []).append(_example(result))
         self._counts[name] = self._counts.get(name, 0) + 1
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, with_examples: bool = True) -> Iterator[str]:
         """The most frequent class first: a line for it, and an indented one for each example."""
         for name, count in sorted(self._counts.items(), key=lambda item: -item[1]):
-            yield f"{count:,} x {_sentence(name)}:"
-            examples = self._examples.get(name, [])
+            examples = self._examples.get(name, []) if with_examples else []
+            yield f"{count:,} x {_sentence(name)}{':' if examples else ''}"
             yield from (f"    {example}" for example in examples)
             if examples and count > len(examples):
                 yield f"    and {count - len(examples):,} more"

@@ -16,7 +16,7 @@ from downloader.errors import BadLine, ListError
 from downloader.jobs import Result
 from downloader.listrun.run import ListRun
 from downloader.listrun.source import open_list
-from downloader.listrun.words import failure_text, reason_text, summary_text
+from downloader.listrun.words import failure_text, reason_text, refusal_text
 
 # Seconds between two lines about a run that goes on; an hour of it is a page of log.
 PROGRESS_EVERY = 60.0
@@ -31,7 +31,7 @@ class LogWatcher:
         self.log.warn("failed: {failure}", failure=failure_text(result))
 
     def line_refused(self, bad: BadLine) -> None:
-        self.log.warn("line {line} is left out: {reason}", line=bad.line, reason=bad.message)
+        self.log.warn("{refusal}", refusal=refusal_text(bad))
 
     def warned(self, sentence: str) -> None:
         self.log.warn("{sentence}", sentence=sentence)
@@ -101,8 +101,7 @@ class DownloadService(Service):
             reason = reason_text(error)
             self.log.error("cannot fetch {list}: {reason}", list=self._list_path, reason=reason)
             return
-        downloader = self._make_downloader()
-        self._run = run = ListRun(self._reactor, downloader, source, LogWatcher())
+        self._run = run = ListRun(self._reactor, self._make_downloader(), source, LogWatcher())
         telling = LoopingCall(self._tell_progress, run)
         telling.clock = self._reactor
         telling.start(PROGRESS_EVERY, now=False)
@@ -111,7 +110,6 @@ class DownloadService(Service):
             await run.start()
         finally:
             telling.stop()
-            await downloader.close()
             self._run = None
         self._tell_end(run)
 
@@ -124,6 +122,6 @@ class DownloadService(Service):
 
     def _tell_end(self, run: ListRun) -> None:
         word = "stopped" if run.interrupted else "done"
-        self.log.info("{word}: {summary}", word=word, summary=summary_text(run.counts))
+        self.log.info("{word}: {summary}", word=word, summary=run.summary)
         if run.source.error is not None:
             self.log.error("the list could not be read to its end: {error}", error=run.source.error)

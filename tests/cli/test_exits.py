@@ -98,6 +98,11 @@ BAD = {
         ["--checksum", "md5=" + "0" * 32, "-i", "list"],
         "--checksum is for a single URL",
     ),
+    "an empty name": (["-o", "", URL], "--out needs more than an empty text"),
+    "an empty list's name": (["-i", "", URL], "--input-file needs more than an empty text"),
+    "an empty report": (["--report", "", URL], "--report needs more than an empty text"),
+    "a user agent of two lines": (["-U", "a\nb", URL], "cannot be printed"),
+    "a user agent beyond ASCII": (["-U", "é", URL], "not ASCII"),
     "a name that climbs": (["-o", "../x", URL], "leads upwards"),
     "an absolute name": (["-o", "/x", URL], "is absolute"),
     "a file as directory": (["-d", "list", URL], "cannot make list: "),
@@ -159,6 +164,7 @@ async def test_a_bug_is_one_sentence(start: Any, tmp_path: Path) -> None:
     assert await command.ended == 1
     (said,) = command.said
     assert "please report it: RuntimeError: a bad install" in said
-    command = start("fetch", "--progress", "bar", "-v", URL, env=broken)
-    assert await command.ended == 1
-    assert b"Traceback" in command.err
+    for asked in ("-v", "--verbose", "-kvv"):
+        command = start("fetch", "--progress", "bar", asked, URL, env=broken)
+        assert await command.ended == 1
+        assert b"Traceback" in command.err

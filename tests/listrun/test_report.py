@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from downloader.errors import BadLine, NotFound
+from downloader.errors import BadLine, NotFound, TargetExists
 from downloader.jobs import Job, Report, Result, Status
-from downloader.listrun.report import OutputFile, ReportFile, failed_entry, given_name
+from downloader.listrun.report import FailedFile, OutputFile, ReportFile, given_name
 from downloader.sansio.urllist import parse_lines
 
 FIELDS = [
@@ -38,18 +38,22 @@ def test_each_line_has_every_field(tmp_path: Path, troubles: list[str]) -> None:
     report.add(Result(job, Status.COMPLETE, "out/x", "http://h/y", 200, 5, 0.25, 2, sha256="ab"))
     report.add(Result(job, Status.ERROR, error=NotFound("404"), http_status=404))
     report.add_bad(BadLine(7, "no URL"))
+    report.add(Result(job, Status.REMOVED, error=TargetExists("x")))
     report.end(Report(complete=1, failed=1, invalid=1, bytes=5, seconds=1.5), interrupted=False)
     report.file.close()
-    good, bad, refused, end = lines_of(path)
+    good, bad, refused, skipped, end = lines_of(path)
     assert list(good) == [*FIELDS, "sha256"]
     assert list(good.values()) == [
         *(3, "http://h/x", "http://h/y", "out/x", "complete", 200, 5, 0.25, 2, True, None, None),
         *("1.2", "ab"),
     ]
-    assert list(bad) == list(refused) == FIELDS
+    assert list(bad) == list(refused) == list(skipped) == FIELDS
     assert (bad["error"], bad["http_status"]) == ("NotFound", 404)
     assert bad["message"] == "The server has no such file: 404"
     assert (refused["line"], refused["error"], refused["message"]) == (7, "BadLine", "no URL")
+    assert (bad["verified"], refused["verified"], skipped["verified"]) == (None, None, None)
+    assert (skipped["status"], skipped["error"]) == ("removed", None)
+    assert skipped["message"] == "A file of this name is already there: x"
     assert end == {
         "summary": {
             "lines": 3,
@@ -159,18 +163,22 @@ def test_a_failed_job_keeps_its_name(job: Job, path: str | None, name: str | Non
     assert given_name(job, path) == name
 
 
-def test_a_failed_job_can_be_read_again() -> None:
-    """With all that makes it up."""
+def test_a_failed_job_can_be_read_again(tmp_path: Path, troubles: list[str]) -> None:
+    """With all that makes it up in its list; the run's own headers are not its list's."""
+    token = ("Authorization", "Bearer 2")
     job = Job(
         "http://me:pw@h/x?token=1",
         directory="out",
         mirrors=("http://m/x",),
-        headers=(("Authorization", "Bearer 1"),),
+        headers=(("Cookie", "a=1"), token),
         checksum="md5=" + "0" * 32,
         subdirectory="sub",
     )
-    entry = failed_entry(Result(job, Status.ERROR, path="out/sub/x.1"))
-    (again,) = parse_lines(entry.splitlines(), directory="out")
+    failed = FailedFile(OutputFile(str(tmp_path / "failed"), troubles.append), [token])
+    failed.add(Result(job, Status.ERROR, path="out/sub/x.1"))
+    failed.file.close()
+    (again,) = parse_lines((tmp_path / "failed").read_text().splitlines(), directory="out")
     assert isinstance(again, Job)
-    assert (again.urls, again.headers, again.checksum) == (job.urls, job.headers, job.checksum)
+    assert (again.urls, again.checksum) == (job.urls, job.checksum)
+    assert again.headers == (("Cookie", "a=1"),)
     assert (again.subdirectory, again.name) == ("sub", "x.1")

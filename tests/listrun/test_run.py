@@ -13,7 +13,7 @@ from twisted.internet.task import deferLater
 from downloader import Downloader, Limits, OnConflict
 from downloader.errors import BadLine
 from downloader.jobs import Report, Result
-from downloader.listrun.report import OutputFile, ReportFile
+from downloader.listrun.report import FailedFile, OutputFile, ReportFile
 from downloader.listrun.run import ListRun
 from downloader.listrun.source import open_list
 from downloader.testing import Origin
@@ -55,7 +55,7 @@ class Runs:
             open_list(self.reactor, str(self.folder / "list"), str(self.folder / "out")),
             self.listener,
             ReportFile(self._output("report"), "1"),
-            self._output("failed"),
+            FailedFile(self._output("failed")),
         )
 
     def report(self) -> list[dict[str, Any]]:
@@ -84,25 +84,38 @@ async def test_each_line_ends_in_one_count(runs: Runs, origin: Origin) -> None:
     urls = [origin.add("/a", 10), origin.url("/none"), origin.add("/there", 5)]
     run = runs.run("\n".join(["no url", *urls]), on_conflict=OnConflict.SKIP)
     counts = await run.start()
-    await runs.downloader.close()
     assert (counts.complete, counts.failed, counts.skipped, counts.invalid) == (1, 1, 1, 1)
     assert (counts.pending, counts.lines, counts.bytes) == (0, 4, 10)
     assert accounted(counts, runs.report())
     assert [type(result.error).__name__ for result in runs.listener.failed] == ["NotFound"]
     assert [bad.line for bad in runs.listener.refused] == [1]
     assert not run.interrupted
+    assert run.ended == run.count(60) == 4
+    assert repr(run).startswith("<ListRun done ")
+    assert repr(runs.downloader) == "<Downloader closed>"
+
+
+async def test_lines_are_counted_alike(reactor: Any, runs: Runs, origin: Origin) -> None:
+    """What has ended and what there is, refused lines on both sides, so that a bar can fill."""
+    silent, ready = origin.add_silent("/silent"), origin.add("/a", 1)
+    run = runs.run(f" out=of-nothing\nno url\n{silent}\n{ready}\n")
+    done = run.start()
+    while run.counts.complete < 1:
+        await deferLater(reactor, 0.005)
+    assert (run.ended, run.count(60)) == (3, 4)
+    run.stop()
+    await done
+    assert (run.ended, run.count(0)) == (3, 4)
 
 
 async def test_what_failed_is_a_list(runs: Runs, origin: Origin) -> None:
     """Which gives the same names when it is fetched."""
     text = f"{origin.url('/none')}\n{origin.url('/b/none')}\n{origin.add('/ok', 1)}\n"
     await runs.run(text).start()
-    await runs.downloader.close()
     failed = (runs.folder / "failed").read_text()
     origin.add("/none", 3)
     origin.add("/b/none", 4)
     counts = await runs.run(failed).start()
-    await runs.downloader.close()
     assert counts.complete == 2
     assert (runs.folder / "out" / "none").stat().st_size == 3
     assert (runs.folder / "out" / "none.1").stat().st_size == 4
@@ -118,7 +131,6 @@ async def test_stopping_accounts_for_the_rest(reactor: Any, runs: Runs, origin: 
         await deferLater(reactor, 0.005)
     run.stop()
     counts = await done
-    await runs.downloader.close()
     assert (counts.complete, counts.pending, counts.lines) == (1, 3000, 3001)
     assert accounted(counts, runs.report())
     assert runs.report()[-1]["summary"]["interrupted"] is True
@@ -132,7 +144,6 @@ async def test_cancelling_the_run_is_stopping_it(reactor: Any, runs: Runs, origi
         await deferLater(reactor, 0.005)
     done.cancel()
     counts = await done
-    await runs.downloader.close()
     assert run.interrupted
     assert (counts.pending, counts.lines) == (1, 1)
 
@@ -144,7 +155,6 @@ async def test_a_run_that_is_stopped_before_it_starts_fetches_nothing(
     run = runs.run(f"{origin.add('/a', 1)}\n{origin.add('/b', 1)}\n")
     run.stop()
     counts = await run.start()
-    await runs.downloader.close()
     assert (counts.pending, counts.lines) == (2, 2)
     assert not origin.requests
 
@@ -159,5 +169,4 @@ async def test_the_report_is_written_while_the_run_goes_on(
         await deferLater(reactor, 0.02)
     run.stop()
     await done
-    await runs.downloader.close()
     assert runs.report()[0]["bytes"] == 1

@@ -57,6 +57,9 @@ def test_a_summary_tells_what_there_is_to_tell() -> None:
     report = Report(complete=2, skipped=1, invalid=3, pending=4, unverified=2, bytes=1, seconds=1)
     words = "2 complete, 1 skipped, 3 invalid, 4 pending, 2 unverified, 1 B in 1.0 s (1 B/s)"
     assert summary_text(report) == words
+    report = Report(skipped=3, seconds=1)
+    assert summary_text(report, cancelled=1) == "0 complete, 2 skipped, 1 cancelled, 0 B in 1.0 s"
+    assert summary_text(report, cancelled=3) == "0 complete, 3 cancelled, 0 B in 1.0 s"
 
 
 def failed(error: Exception | None, url: str = "http://u:p@h/x?token=abc") -> Result:
@@ -84,6 +87,10 @@ def test_failures_are_grouped_by_class() -> None:
         "    http://h/x?token=***: 10 s",
     ]
     assert sum(line.startswith("    http") for line in lines) == MAX_EXAMPLES
+    assert list(failures.lines(with_examples=False)) == [
+        "20 x The server has no such file (NotFound)",
+        "1 x The connection was not ready in time (ConnectTimeout)",
+    ]
 
 
 def test_no_failures_no_lines() -> None:

@@ -173,6 +173,8 @@ def test_what_begins_an_entry(lines: list[bytes]) -> None:
     [
         ("ftp://h/a", 1, "not http or https"),
         ("\n\nhttp://h/a b", 3, "' ' is not allowed"),
+        ("http://h/a b", 1, "; a space in a URL is written %20"),
+        ("http://h/a http://m/a", 1, "; mirrors are parted by TAB"),
         ("http://h/a\0", 1, "is not allowed"),
         ("\0", 1, "is not allowed"),
         ("\ufeff\ufeffhttp://h/", 1, "'\\ufeffhttp://h/'"),
@@ -219,6 +221,18 @@ def test_what_is_left_aside() -> None:
 def test_the_last_of_an_option_counts() -> None:
     """As in aria2; only headers add up."""
     assert job("http://h/a\n out=b\n out=c").name == "c"
+
+
+def test_the_runs_headers() -> None:
+    """Each job gets those it has none of itself; the list knows better what its files need."""
+    parser = ListParser(".", [("A", "run"), ("B", "run"), ("B", "run2")])
+    items = [
+        i for line in (b"http://h/1", b" header=a: own", b"http://h/2") for i in parser.feed(line)
+    ]
+    first, second = items + parser.close()
+    assert isinstance(first, Job) and isinstance(second, Job)
+    assert first.headers == (("a", "own"), ("B", "run"), ("B", "run2"))
+    assert second.headers == (("A", "run"), ("B", "run"), ("B", "run2"))
 
 
 @pytest.mark.parametrize(
