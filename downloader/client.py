@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from random import random
 from typing import TYPE_CHECKING, Any
 
-from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IHostnameResolver
 from twisted.python.failure import Failure
@@ -91,9 +90,7 @@ class Downloader:
             folders=Folders(),
             timeouts=timeouts,
             retries=retries,
-            backoff=backoffPolicy(
-                retries.wait, retries.max_wait, jitter=lambda: random() * retries.wait
-            ),
+            backoff=_backoff(retries),
             naming=naming,
             on_conflict=on_conflict,
             content_disposition=content_disposition,
@@ -241,6 +238,21 @@ def _agent(
         resolver=resolver,
         deadlines=deadlines,
     )
+
+
+def _backoff(retries: Retries) -> Callable[[int], float]:
+    """The seconds to wait after the n-th round of tries."""
+
+    def wait(n: int) -> float:
+        # Late: it brings Twisted's services and plugins along, and most runs wait for nothing.
+        from twisted.application.internet import backoffPolicy
+
+        policy = backoffPolicy(
+            retries.wait, retries.max_wait, jitter=lambda: random() * retries.wait
+        )
+        return policy(n)
+
+    return wait
 
 
 def _excuse(done: Deferred[Any]) -> None:

@@ -74,7 +74,7 @@ class FileBody(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._over:
             return
-        if reason.check(ResponseDone) and self._length in (None, self.received):
+        if isinstance(reason.value, ResponseDone) and self._length in (None, self.received):
             self._end(True)
         elif reason.check(PotentialDataLoss) and self._length is None:
             self._end(False)

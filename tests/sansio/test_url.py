@@ -9,7 +9,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from downloader.errors import BadUrl
-from downloader.sansio.url import MAX_URL, HttpUrl, join, parse_url, redacted, redacted_invalid
+from downloader.sansio.url import (
+    _PLAIN,
+    _REFUSED,
+    MAX_URL,
+    HttpUrl,
+    join,
+    parse_url,
+    redacted,
+    redacted_invalid,
+)
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -245,3 +254,12 @@ def test_netloc_and_text_leave_out_what_is_default_or_secret() -> None:
     assert parse_url("https://[::1]:80/").netloc == "[::1]:80"
     assert str(parse_url("http://u:p@[::1]/a?b")) == "http://[::1]/a?b"
     assert parse_url("https://u:p@h/").origin == ("https", "h", 443)
+
+
+@given(st.from_regex(r"\Ahttps?://[a-z0-9.-]{1,12}(:[0-9]{1,5})?(/[!-~]{0,12})?(\?[!-~]{0,12})?\Z"))
+def test_the_fast_path_and_the_slow_one_agree(text: str) -> None:
+    """What the pattern for plain URLs takes apart, urlsplit takes apart alike."""
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None:
+        assert plain.groups("") == tuple(urlsplit(text)[:4])
+        assert not _REFUSED.intersection(text)
