@@ -78,7 +78,7 @@ def parse_url(text: str) -> HttpUrl:
     Non-ASCII letters are encoded (UTF-8, IDNA 2008); white space and control characters are
     refused, not stripped, since two parsers may strip differently. The fragment is dropped.
     """
-    plain = _PLAIN.fullmatch(text)
+    plain = _PLAIN.fullmatch(text) if len(text) <= MAX_URL else None
     try:
         scheme, netloc, path, query = plain.groups("") if plain else _split(text)
         host, port, userinfo = _authority(scheme, netloc)
