@@ -12,7 +12,7 @@ from downloader.cli.demo import demo
 from downloader.cli.exits import ExitCode
 from downloader.cli.fetch import fetch
 from downloader.cli.logs import bug_text
-from downloader.sansio.printable import printable
+from downloader.sansio.printable import printable_lines
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
 
 def _tell(text: str) -> None:
     try:
-        print("downloader:", "\n".join(map(printable, text.split("\n"))), file=sys.stderr)
+        print("downloader:", printable_lines(text), file=sys.stderr)
     except OSError:  # nobody is there to read it
         pass
 

@@ -6,21 +6,25 @@ shows is read between two events and costs the transfers nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
-from twisted.internet.task import LoopingCall
+from twisted.internet.defer import maybeDeferred
+from twisted.python.failure import Failure
 
-from downloader.cli.pace import Pace, files_text, received
-from downloader.errors import BadLine
+from downloader.cli.live import Live
+from downloader.cli.messages import write_line
+from downloader.cli.pace import files_text, received
 from downloader.jobs import Progress as FileProgress
 from downloader.jobs import Result, Status
 from downloader.listrun.run import ListRun
 from downloader.listrun.words import duration_text, failure_text, size_text
-from downloader.sansio.printable import printable
+from downloader.sansio.printable import printable, printable_lines
 from downloader.sansio.url import redacted
 
 FRAMES_PER_SECOND = 8
@@ -28,6 +32,10 @@ MAX_FILES = 8
 # Files that are done sooner get no line: hundreds a second would only flicker.
 SHOW_AFTER = 1.0
 _BAR_WIDTH = 16
+# Not "": rich gives a column of no width one all the same, and its rows shrink to fit that in.
+_NOTHING = " "
+# What two keys such as Ctrl-C leave on the terminal: ^C^C
+_ECHO_WIDTH = 4
 # More failures at once are a number: printing all of a dead host's would hold up the others.
 _MOST_AT_ONCE = 5
 
@@ -39,31 +47,49 @@ class Transfer(Protocol):
         """How it stands."""
 
 
-class Bars:
+class Bars(Live):
     """Bars on standard error, with failures and messages above them."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, verbose: int = 0) -> None:
+        super().__init__(reactor, 1 / FRAMES_PER_SECOND, self._tick, verbose)
         self._console = Console(stderr=True, highlight=False)
         self._progress = _progress(self._console)
-        self._ticking = LoopingCall(self._tick)
-        self._ticking.clock = reactor
-        self._pace = Pace()
         self._said: list[str] = []
         self._failed: list[str] = []
         self._unprinted = 0
+        self._left_out = False
         self._since: dict[Transfer, float] = {}
         self._lines: dict[Transfer, TaskID] = {}
 
+    @property
+    def told_failures(self) -> bool:
+        return not (self._left_out or self.broken)
+
     def start(self, run: ListRun) -> None:
-        self._run = run
-        self._pace.add(self._ticking.clock.seconds(), 0, 0)
-        self._whole = self._progress.add_task("", total=None, size="", rate="", left="")
+        nothing: dict[str, Any] = dict.fromkeys(("size", "rate", "left"), _NOTHING)
+        self._whole = self._progress.add_task("fetching", total=None, **nothing)
         self._progress.start()
-        self._ticking.start(1 / FRAMES_PER_SECOND, now=False)
+        super().start(run)
 
     def stop(self) -> None:
+        super().stop()
+        if not self.broken:
+            maybeDeferred(self._end).addErrback(self._broke)
+
+    def say(self, text: str) -> None:
         if self._ticking.running:
-            self._ticking.stop()
+            self._said.append(text)
+        else:
+            write_line(text)
+
+    def job_failed(self, result: Result) -> None:
+        if len(self._failed) < _MOST_AT_ONCE:
+            self._failed.append(f"failed: {failure_text(result)}")
+        else:
+            self._unprinted += 1
+            self._left_out = True
+
+    def _end(self) -> None:
         try:
             self._print_messages()
             for line in self._lines.values():
@@ -72,23 +98,14 @@ class Bars:
         finally:
             self._progress.stop()  # the cursor comes back, whatever happened
 
-    def say(self, text: str) -> None:
-        if self._ticking.running:
-            self._said.append(text)
-        else:
-            self._print(text)
-
-    def job_failed(self, result: Result) -> None:
-        if len(self._failed) < _MOST_AT_ONCE:
-            self._failed.append(f"failed: {failure_text(result)}")
-        else:
-            self._unprinted += 1
-
-    def line_refused(self, bad: BadLine) -> None:
-        self.say(f"line {bad.line} is left out: {bad.message}")
-
-    def warned(self, sentence: str) -> None:
-        self.say(sentence)
+    def _broke(self, failure: Failure) -> None:
+        try:
+            self._progress.stop()
+        except Exception:  # the first error is told, and the cursor is back all the same
+            pass
+        super()._broke(failure)
+        for text in self._said:
+            write_line(text)
 
     def _tick(self) -> None:
         self._print_messages()
@@ -102,29 +119,25 @@ class Bars:
             lines.append(f"and {self._unprinted:,} more failed")
         self._said, self._failed, self._unprinted = [], [], 0
         if lines:
-            self._print("\n".join(lines))
-
-    def _print(self, text: str) -> None:
-        shown = "\n".join(map(printable, text.split("\n")))
-        self._console.print(Text(shown), soft_wrap=True)
+            self._console.print(Text(printable_lines("\n".join(lines))), soft_wrap=True)
 
     def _show_whole(self) -> None:
         run, size = self._run, received(self._run)
-        total = run.source.count(seconds=0.03)
-        self._pace.add(self._ticking.clock.seconds(), run.finished, size)
-        left = self._pace.seconds_left(None if total is None else total - run.finished)
+        total = run.count(seconds=0.03)
+        self._pace.add(self._now, run.ended, size)
+        left = self._pace.seconds_left(None if total is None else total - run.ended)
         self._progress.update(
             self._whole,
             total=total,
-            completed=run.finished,
+            completed=run.ended,
             description=f"{run.counts.failed:,} failed" if run.counts.failed else "fetching",
-            size=f"{files_text(run.finished, total)}, {size_text(size)}",
+            size=f"{files_text(run.ended, total)}, {size_text(size)}",
             rate=f"{size_text(self._pace.bytes_rate)}/s",
-            left=f"{duration_text(left)} left" if left else "",
+            left=f"{duration_text(left)} left" if left else _NOTHING,
         )
 
     def _show_files(self) -> None:
-        now = self._ticking.clock.seconds()
+        now = self._now
         active = list(self._run.downloader.active())
         self._since = {transfer: self._since.get(transfer, now) for transfer in active}
         for gone in self._lines.keys() - self._since.keys():
@@ -138,9 +151,31 @@ class Bars:
             self._progress.update(task, **_file_line(transfer.progress()))
 
 
+class _Rows(Progress):
+    """rich's rows, a little narrower than the terminal."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        return map(_Narrower, super().get_renderables())
+
+
+@dataclass
+class _Narrower:
+    """A terminal writes `^C` where the cursor is: at the end of the last row.
+
+    In a row that is full it would begin another one, of which rich does not know when it goes
+    back up.
+    """
+
+    rows: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(1, options.max_width - _ECHO_WIDTH)
+        return console.render(self.rows, options.update_width(width))
+
+
 def _progress(console: Console) -> Progress:
     name = Column(ratio=1, no_wrap=True, overflow="ellipsis")
-    return Progress(
+    return _Rows(
         TextColumn("{task.description}", markup=False, table_column=name),
         BarColumn(bar_width=_BAR_WIDTH),
         *(

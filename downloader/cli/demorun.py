@@ -21,7 +21,7 @@ from downloader.cli.logs import show_logs
 from downloader.cli.running import run_reactor
 from downloader.cli.work import Work, open_work
 from downloader.jobs import Report
-from downloader.listrun.words import size_text, summary_text
+from downloader.listrun.words import size_text
 from downloader.testing import End, Origin, content
 
 # The silent ones are cancelled once the server has had their request for so long.
@@ -109,6 +109,7 @@ class Demo:
             ended = await self._connections_ended()
             await self._origin.stop()
         if self._work.run.interrupted:
+            click.echo(f"stopped before the checks: {self._work.run.summary}")
             return False
         return self._tell(counts, await self._wrong_files(), ended)
 
@@ -147,6 +148,7 @@ class Demo:
 
     def _tell(self, counts: Report, wrong: list[str], ended: int) -> bool:
         """Say what happened; whether all of it was as it should be."""
+        run = self._work.run
         fetched = sum(1 for _ in self._of(Kind.PROMPT, Kind.SLOW))
         missing = sum(1 for _ in self._of(Kind.MISSING))
         silent = sum(1 for _ in self._of(Kind.SILENT))
@@ -155,15 +157,15 @@ class Demo:
             (not wrong, _checked_text(fetched, wrong)),
             (counts.failed == missing, f"{counts.failed} of {missing} missing files reported"),
             (
-                counts.skipped == len(self._cancelled) == silent,
-                f"{counts.skipped} of {silent} files that never answer cancelled before a header",
+                run.cancelled == len(self._cancelled) == silent,
+                f"{run.cancelled} of {silent} files that never answer cancelled before a header",
             ),
             (
                 ended == silent,
                 f"{ended} of {silent} of their connections ended, as the server saw",
             ),
         ]
-        click.echo(summary_text(counts))
+        click.echo(run.summary)
         for held, text in checks:
             click.echo(f"{'ok   ' if held else 'WRONG'}  {text}")
         return all(held for held, _ in checks)

@@ -15,7 +15,7 @@ import click
 from twisted.internet.defer import Deferred
 
 from downloader._version import __version__
-from downloader.cli.display import Display
+from downloader.cli.messages import Display
 from downloader.client import Downloader
 from downloader.errors import ListError
 from downloader.jobs import Job, Limits, Naming, OnConflict, Report, Retries, Timeouts
@@ -63,8 +63,8 @@ class Work:
         return None if error is None else f"the list could not be read to its end: {error}"
 
     def last_words(self) -> Iterator[str]:
-        """What failed, by its reason, and the summary."""
-        yield from self.run.failures.lines()
+        """What failed, by its reason, and the summary; no failure is told a second time."""
+        yield from self.run.failures.lines(with_examples=not self._display.told_failures)
         if self.run.interrupted:
             yield "stopped; what has come of unfinished files is kept in .part files"
         yield self.run.summary

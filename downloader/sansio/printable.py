@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     return "".join(_shown(character) for character in text)
 
 
+def printable_lines(text: str) -> str:
+    """`printable`, for text of several lines of our own."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def _shown(character: str) -> str:
     if unicodedata.category(character) not in HIDDEN:
         return character

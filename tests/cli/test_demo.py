@@ -27,6 +27,7 @@ async def test_the_demo_holds_what_it_promises(start: Any, tmp_path: Path) -> No
     lines = command.out.decode().splitlines()
     assert code == 0, command.out + command.err
     assert sum(line.startswith("ok ") for line in lines) == 5
+    assert any(re.search(" 8 cancelled, ", line) for line in lines)
     assert any(re.match("ok +8 of 8 of their connections ended", line) for line in lines)
     assert list(tmp_path.iterdir()) == []
 
@@ -38,6 +39,7 @@ async def test_a_demo_that_is_stopped_cleans_up(start: Any, until: Any, tmp_path
     command.signal("INT")
     assert await command.ended == 130
     assert list(tmp_path.iterdir()) == []
+    assert command.out.splitlines()[-1].startswith(b"stopped before the checks: ")
     assert b"WRONG" not in command.out
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pty
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -176,8 +177,21 @@ async def test_bars_on_a_terminal(
     assert "quick.bin" not in text
     assert "2 of 3 files" in text and "3 of 3 files" in text
     assert f"failed: {origin.url('/none')}: The server has no such file" in text
+    assert text.count(origin.url("/none")) == 1 and "1 x The server has no such file" in text
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
     assert "2 complete, 1 failed, " in text.splitlines()[-1]
+
+
+async def test_bars_fill(start: Any, origin: Origin, terminal: Terminal, tmp_path: Path) -> None:
+    """Lines that are left out count too; and no row reaches the edge, where ^C would wrap it."""
+    lines = [" out=of-nothing", "no url", origin.add("/slow", 100, pause=0.5), "ftp://h/"]
+    (tmp_path / "list").write_text("\n".join(lines))
+    command = start("fetch", "-i", "list", fds={0: "w", 1: "r", 2: terminal.theirs}, env=BARS)
+    assert await command.ended == 1
+    rows = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", terminal.read()).replace("\r", "\n").split("\n")
+    bars = [row for row in rows if " files, " in row]
+    assert "3 of 4 files" in bars[0] and "4 of 4 files" in bars[-1]
+    assert {len(row) for row in bars} == {int(BARS["COLUMNS"]) - 4}
 
 
 async def test_bars_give_the_cursor_back_when_they_are_stopped(

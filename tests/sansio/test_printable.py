@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from downloader.sansio.printable import HIDDEN, printable
+from downloader.sansio.printable import HIDDEN, printable, printable_lines
 
 
 def test_ordinary_text_is_itself() -> None:
@@ -49,3 +49,8 @@ def test_no_character_of_unicode_gets_through_hidden() -> None:
 def test_it_is_idempotent(text: str) -> None:
     """Text that is printed twice on its way is not escaped twice."""
     assert printable(printable(text)) == printable(text)
+
+
+def test_lines_of_our_own_stay_lines() -> None:
+    """A traceback keeps its shape; what is inside a line does not act on a terminal."""
+    assert printable_lines("a\n  b\x1b[2J\n") == "a\n  b\\x1b[2J\n"

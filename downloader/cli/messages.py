@@ -1,0 +1,84 @@
+"""What is said in words while a run goes on; all of it on standard error."""
+
+from __future__ import annotations
+
+import sys
+from typing import Protocol
+
+from downloader.errors import BadLine
+from downloader.jobs import Result
+from downloader.listrun.run import ListRun, Watcher
+from downloader.listrun.words import failure_text, refusal_text
+from downloader.sansio.printable import printable_lines
+
+
+class Display(Watcher, Protocol):
+    """Shows one run. `say` writes a line of text between everything else."""
+
+    @property
+    def told_failures(self) -> bool:
+        """Whether each failure was told when it happened."""
+
+    def start(self, run: ListRun) -> None:
+        """Begin to show `run`, which starts now."""
+
+    def stop(self) -> None:
+        """Leave the terminal as it was."""
+
+    def say(self, text: str) -> None:
+        """Write `text`, which may hold anything, as one line or several."""
+
+
+def write_line(text: str) -> None:
+    """Write to standard error; when nobody is there to read it, that is no reason to stop."""
+    try:
+        print(printable_lines(text), file=sys.stderr, flush=True)
+    except OSError:
+        pass
+
+
+class Quiet:
+    """Shows nothing of the run, only what is said about the command itself."""
+
+    @property
+    def told_failures(self) -> bool:
+        return False
+
+    def start(self, run: ListRun) -> None:
+        return
+
+    def stop(self) -> None:
+        return
+
+    def say(self, text: str) -> None:
+        write_line(text)
+
+    def job_failed(self, result: Result) -> None:
+        return
+
+    def line_refused(self, bad: BadLine) -> None:
+        return
+
+    def warned(self, sentence: str) -> None:
+        return
+
+
+class Messages(Quiet):
+    """Tells what a reader has to know, as it happens; with `verbose`, each failure too."""
+
+    def __init__(self, verbose: int = 0) -> None:
+        self._verbose = verbose
+
+    @property
+    def told_failures(self) -> bool:
+        return self._verbose > 0
+
+    def job_failed(self, result: Result) -> None:
+        if self._verbose:
+            self.say(f"failed: {failure_text(result)}")
+
+    def line_refused(self, bad: BadLine) -> None:
+        self.say(refusal_text(bad))
+
+    def warned(self, sentence: str) -> None:
+        self.say(sentence)

@@ -1,0 +1,62 @@
+"""What shows a run may fail; the run goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+
+from downloader.cli.bars import Bars
+from downloader.cli.live import PLAIN_EVERY, Live, Plain
+from downloader.jobs import Report
+
+
+class Unshowable:
+    """A run about which asking fails, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.counts = Report()
+        self.ended = 0
+        self.downloader = self
+
+    def active(self) -> list[Any]:
+        return []
+
+    def count(self, seconds: float) -> int:
+        self.asked += 1
+        raise KeyError("gone")
+
+
+@pytest.mark.parametrize("display", [Plain, Bars])
+def test_a_display_that_fails_says_so_once(
+    capsys: pytest.CaptureFixture[str], display: type[Any]
+) -> None:
+    """And is not asked again; what is to be said is said all the same, in its order."""
+    clock, run = Clock(), Unshowable()
+    shown: Live = display(clock)
+    shown.start(run)  # type: ignore[arg-type]
+    shown.say("before")
+    for _ in range(3):
+        clock.advance(PLAIN_EVERY)
+    shown.say("after")
+    shown.stop()
+    assert run.asked == 1 and shown.broken and not shown.told_failures
+    said = [line for line in capsys.readouterr().err.splitlines() if "fetching" not in line]
+    before, told, after = said
+    assert (before, after) == ("before", "after")
+    assert told.startswith("no more is shown of the run, which goes on: this is a bug")
+    assert "KeyError: 'gone'" in told
+    assert not clock.getDelayedCalls()
+
+
+@pytest.mark.parametrize("display", [Plain, Bars])
+def test_a_display_that_fails_at_the_end(
+    capsys: pytest.CaptureFixture[str], display: type[Any]
+) -> None:
+    """Does not make a failure of a run that has ended well."""
+    shown: Live = display(Clock())
+    shown.start(Unshowable())  # type: ignore[arg-type]
+    shown.stop()
+    assert capsys.readouterr().err.count("please report it") == (display is Bars)
