@@ -27,8 +27,11 @@ from downloader.sansio.names import checked_directory, checked_name
 from downloader.sansio.printable import printable
 from downloader.sansio.url import parse_url, redacted_invalid
 
-# Many mirrors fit in it, and a list that is one endless line does not fill the memory.
-MAX_LINE = 1024 * 1024
+# Bytes of an entry: its line and those of its options. As many as one URL may have, so that many
+# entries that wait do not fill the memory, nor a list that is one endless line.
+MAX_ENTRY = 64 * 1024
+# More than any file has; each is asked in turn when those before it have failed.
+MAX_MIRRORS = 100
 # As many as servers take (Apache: 100 header fields by default).
 MAX_HEADERS = 100
 
@@ -77,7 +80,7 @@ def says_nothing(line: bytes) -> bool:
     """Whether `line` is blank or a comment."""
     text = line.removeprefix(_BOM).strip()
     # Blank as far as it was kept is not blank: see `LineSplitter`.
-    return text.startswith(b"#") or (not text and len(line) <= MAX_LINE)
+    return text.startswith(b"#") or (not text and len(line) <= MAX_ENTRY)
 
 
 def count_entries(lines: Iterable[bytes]) -> int:
@@ -88,7 +91,7 @@ def count_entries(lines: Iterable[bytes]) -> int:
 class LineSplitter:
     """Cuts chunks of bytes into lines, without their LF.
 
-    An overlong line comes as its first `MAX_LINE` + 1 bytes, by which it is known; the rest of
+    An overlong line comes as its first `MAX_ENTRY` + 1 bytes, by which it is known; the rest of
     it is dropped as it arrives.
     """
 
@@ -98,10 +101,10 @@ class LineSplitter:
     def feed(self, chunk: bytes) -> list[bytes]:
         """The lines that end in `chunk`."""
         first, *others = chunk.split(b"\n")
-        self._rest += first[: MAX_LINE + 1 - len(self._rest)]
+        self._rest += first[: MAX_ENTRY + 1 - len(self._rest)]
         if not others:
             return []
-        lines = [bytes(self._rest), *(line[: MAX_LINE + 1] for line in others)]
+        lines = [bytes(self._rest), *(line[: MAX_ENTRY + 1] for line in others)]
         self._rest = bytearray(lines.pop())
         return lines
 
@@ -115,8 +118,7 @@ class LineSplitter:
 class ListParser:
     """Takes lines and gives jobs, each when the next entry begins: its options may still come.
 
-    `close` gives the last one, at the end of a list or where its writer pauses: options that come
-    later have no URL above them.
+    `close` gives the last one, at the end of the list.
     `directory` is the run's own and every job's; `dir` options stay below it. `headers` are for
     each job that has none of the same name itself.
     """
@@ -127,6 +129,7 @@ class ListParser:
         self._headers = headers
         self._job: Job | None = None
         self._in_bad_entry = False
+        self._size = 0  # of the entry so far, in bytes
 
     def feed(self, line: bytes | str) -> list[Item]:
         """What is known now that `line`, with or without its line end, has come."""
@@ -137,13 +140,14 @@ class ListParser:
         return [] if says_nothing(raw) else self._option(raw.removeprefix(_BOM))
 
     def close(self) -> list[Item]:
-        """The job whose options were awaited; more lines may follow."""
+        """The job whose options were awaited."""
         items: list[Item] = [] if self._job is None else [_with_headers(self._job, self._headers)]
         self._job = None
         return items
 
     def _entry(self, raw: bytes) -> list[Item]:
         items = self.close()
+        self._size = len(raw)
         try:
             url, *mirrors = map(_checked_url, _fields(_decoded(raw)))
         except ValueError as error:
@@ -160,6 +164,7 @@ class ListParser:
             return [BadLine(self.line, "an option with no URL above it")]
         try:
             name, equals, value = _decoded(raw).partition("=")
+            self._grow(len(raw))
             name = name.rstrip(_SPACE)
             changed = _with_option(self._job, name, value.lstrip(_SPACE)) if equals else None
         except (ValueError, BadName) as error:
@@ -169,6 +174,11 @@ class ListParser:
             return [Note(self.line, f"the option {_shown(name)} is not known here")]
         self._job = changed
         return []
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > MAX_ENTRY:
+            raise ValueError(f"the entry is longer than {MAX_ENTRY} bytes")
 
 
 def parse_lines(lines: Iterable[bytes | str], *, directory: str = ".") -> Iterator[Item]:
@@ -214,8 +224,8 @@ def _percent(match: re.Match[str]) -> str:
 
 
 def _decoded(raw: bytes) -> str:
-    if len(raw) - raw.endswith(b"\n") > MAX_LINE:
-        raise ValueError(f"the line is longer than {MAX_LINE} bytes")
+    if len(raw) - raw.endswith(b"\n") > MAX_ENTRY:
+        raise ValueError(f"the line is longer than {MAX_ENTRY} bytes")
     try:
         return raw.strip().decode()
     except UnicodeDecodeError:
@@ -223,7 +233,10 @@ def _decoded(raw: bytes) -> str:
 
 
 def _fields(text: str) -> list[str]:
-    return [stripped for field in text.split("\t") if (stripped := field.strip(_SPACE))]
+    fields = [stripped for field in text.split("\t") if (stripped := field.strip(_SPACE))]
+    if len(fields) > 1 + MAX_MIRRORS:
+        raise ValueError(f"more than {MAX_MIRRORS} mirrors")
+    return fields
 
 
 def _checked_url(text: str) -> str:

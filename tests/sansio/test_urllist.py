@@ -14,8 +14,9 @@ from downloader.jobs import Job
 from downloader.sansio.names import checked_name
 from downloader.sansio.printable import printable
 from downloader.sansio.urllist import (
+    MAX_ENTRY,
     MAX_HEADERS,
-    MAX_LINE,
+    MAX_MIRRORS,
     Item,
     LineSplitter,
     ListParser,
@@ -195,6 +196,7 @@ def test_what_begins_an_entry(lines: list[bytes]) -> None:
         ("http://h/a\n header=X", 2, "'Name: value'"),
         ("http://h/a\n checksum=sha-256=00", 2, "64 hexadecimal digits"),
         ("http://h/a\n" + " header=X: 1\n" * (MAX_HEADERS + 1), MAX_HEADERS + 2, "more than 100"),
+        ("\t".join(["http://h/a"] * (MAX_MIRRORS + 2)), 1, "more than 100 mirrors"),
         (" out=a", 1, "no URL above it"),
     ],
 )
@@ -279,22 +281,44 @@ def test_an_overlong_line_is_one_bad_line(line: bytes) -> None:
     for chunk in chunks:
         lines += splitter.feed(chunk)
         held = max(held, len(splitter._rest))
-    assert held <= MAX_LINE + 1
+    assert held <= MAX_ENTRY + 1
     items = list(parse_lines(lines))
     assert [i.message for i in items if isinstance(i, BadLine)] == [
-        f"the line is longer than {MAX_LINE} bytes"
+        f"the line is longer than {MAX_ENTRY} bytes"
     ]
     assert items[-1] == Job("http://h/b", line=3)
 
 
 def test_the_longest_line() -> None:
-    """MAX_LINE bytes are taken, one more is not; a comment may be of any length."""
+    """MAX_ENTRY bytes are taken, one more is not; a comment may be of any length."""
     url = b"http://h/a"
-    longest = url + b"\t" * (MAX_LINE - len(url))
+    longest = url + b"\t" * (MAX_ENTRY - len(url))
     for end in (b"", b"\n"):
         assert list(parse_lines([longest + end])) == [Job("http://h/a", line=1)]
         assert isinstance(next(parse_lines([longest + b"\t" + end])), BadLine)
-    assert parse(b"#" + b"a" * MAX_LINE) == []
+    assert parse(b"#" + b"a" * MAX_ENTRY) == []
+
+
+def test_an_overlong_entry_is_one_bad_line() -> None:
+    """What an entry may keep in memory is bounded; comments in it keep nothing."""
+    url, option, comment = b"http://h/a", b" header=X: " + b"1" * 1000, b"#" * 10_000
+    fitting = (MAX_ENTRY - len(url)) // len(option)
+    rows = [row for _ in range(fitting) for row in (option, comment)]
+    (found,) = parse_lines([url, *rows])
+    assert isinstance(found, Job) and len(found.headers) == fitting
+    bad, after = parse_lines([url, *rows, option, option, b" out=..", b"http://h/b"])
+    assert isinstance(bad, BadLine)
+    assert (bad.line, bad.message) == (
+        2 * fitting + 2,
+        f"the entry is longer than {MAX_ENTRY} bytes",
+    )
+    assert after == Job("http://h/b", line=2 * fitting + 5)
+
+
+def test_the_most_mirrors() -> None:
+    """MAX_MIRRORS of them are taken."""
+    line = "\t".join(["http://h/a"] * (MAX_MIRRORS + 1))
+    assert len(job(line).mirrors) == MAX_MIRRORS
 
 
 @given(st.lists(st.binary(max_size=20), max_size=8))
