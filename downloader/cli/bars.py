@@ -23,7 +23,7 @@ from downloader.cli.pace import files_text, received
 from downloader.jobs import Progress as FileProgress
 from downloader.jobs import Result, Status
 from downloader.listrun.run import ListRun
-from downloader.listrun.words import duration_text, failure_text, size_text
+from downloader.listrun.words import MAX_EXAMPLES, duration_text, failure_text, size_text
 from downloader.sansio.printable import printable, printable_lines
 from downloader.sansio.url import redacted
 
@@ -36,8 +36,9 @@ _BAR_WIDTH = 16
 _NOTHING = " "
 # What two keys such as Ctrl-C leave on the terminal: ^C^C
 _ECHO_WIDTH = 4
-# More failures at once are a number: printing all of a dead host's would hold up the others.
-_MOST_AT_ONCE = 5
+# More failures at once are a number: printing all of a dead host's would hold up the others. The
+# last words would name so many of them, the first ones: all of those have been told by then.
+_MOST_AT_ONCE = MAX_EXAMPLES
 
 
 class Transfer(Protocol):
@@ -57,13 +58,12 @@ class Bars(Live):
         self._said: list[str] = []
         self._failed: list[str] = []
         self._unprinted = 0
-        self._left_out = False
         self._since: dict[Transfer, float] = {}
         self._lines: dict[Transfer, TaskID] = {}
 
     @property
     def told_failures(self) -> bool:
-        return not (self._left_out or self.broken)
+        return not self.broken
 
     def start(self, run: ListRun) -> None:
         nothing: dict[str, Any] = dict.fromkeys(("size", "rate", "left"), _NOTHING)
@@ -87,7 +87,6 @@ class Bars(Live):
             self._failed.append(f"failed: {failure_text(result)}")
         else:
             self._unprinted += 1
-            self._left_out = True
 
     def _end(self) -> None:
         try:
@@ -95,6 +94,7 @@ class Bars(Live):
             for line in self._lines.values():
                 self._progress.remove_task(line)
             self._show_whole()
+            self._progress.update(self._whole, left=_NOTHING)
         finally:
             self._progress.stop()  # the cursor comes back, whatever happened
 
@@ -124,7 +124,7 @@ class Bars(Live):
     def _show_whole(self) -> None:
         run, size = self._run, received(self._run)
         total = run.count(seconds=0.03)
-        self._pace.add(self._now, run.ended, size)
+        self._pace.add(self._now, run.finished, size)
         left = self._pace.seconds_left(None if total is None else total - run.ended)
         self._progress.update(
             self._whole,

@@ -67,7 +67,7 @@ class Plain(Live):
 
     def _tick(self) -> None:
         run = self._run
-        self._pace.add(self._now, run.ended, received(run))
+        self._pace.add(self._now, run.finished, received(run))
         total = run.count(seconds=0.05)
         parts = [files_text(run.ended, total), size_text(received(run))]
         parts.append(f"{size_text(self._pace.bytes_rate)}/s")

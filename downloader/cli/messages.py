@@ -17,7 +17,7 @@ class Display(Watcher, Protocol):
 
     @property
     def told_failures(self) -> bool:
-        """Whether each failure was told when it happened."""
+        """Whether failures were told when they happened, the first ones at least."""
 
     def start(self, run: ListRun) -> None:
         """Begin to show `run`, which starts now."""

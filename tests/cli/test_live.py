@@ -18,7 +18,7 @@ class Unshowable:
     def __init__(self) -> None:
         self.asked = 0
         self.counts = Report()
-        self.ended = 0
+        self.ended = self.finished = 0
         self.downloader = self
 
     def active(self) -> list[Any]:

@@ -126,6 +126,24 @@ async def test_headers_stay_with_the_urls_origin(start: Any, scripted: Any) -> N
     assert b"secret" not in other.connections[0].received
 
 
+async def test_headers_of_a_list(start: Any, scripted: Any, tmp_path: Path) -> None:
+    """An entry's own goes before -H, and a mirror elsewhere gets neither; -U is for all."""
+    mirror = scripted(answered(b"hello"))
+    first = scripted([lambda c: c.head(), b"HTTP/1.1 404 \r\nContent-Length: 0\r\n\r\n"])
+    own = scripted(answered(b"hello"))
+    (tmp_path / "list").write_text(
+        f"{first.url('/x')}\t{mirror.url('/x')}\n{own.url('/y')}\n header=authorization: own\n"
+    )
+    options = ["-H", "Authorization: secret", "-H", "X-One: 1", "-U", "me/1"]
+    code, _ = await run(start, "-i", "list", *options)
+    assert code == 0
+    sent = [server.connections[0].received.lower() for server in (first, mirror, own)]
+    assert [b"authorization: secret" in head for head in sent] == [True, False, False]
+    assert [b"x-one: 1" in head for head in sent] == [True, False, True]
+    assert [b"user-agent: me/1" in head for head in sent] == [True, True, True]
+    assert b"authorization: own" in sent[2]
+
+
 async def test_names(start: Any, scripted: Any, tmp_path: Path) -> None:
     """-o, -d, --names and --content-disposition."""
     offer = b'Content-Disposition: attachment; filename="offered.txt"'
