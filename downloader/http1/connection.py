@@ -319,8 +319,8 @@ class Connection(Protocol):
         self._fresh_head()
         self._pipeline.ended()
         self._cancel_deadline()
-        if self._upload is not None and not self._upload.finished:
-            self.abort()  # answered before the request's body was sent
+        if self._upload is not None and (response.code >= 400 or not self._upload.finished):
+            self.abort()  # a refusal may come early, and what is unsent would be in the way
         elif self._pipeline.reusable:
             self._upload = None
             self._read_on()

@@ -123,7 +123,7 @@ class PartFile:
     def _look(self, part: str) -> None:
         """Raise if the part file's name leads to another file by now."""
         named = os.stat(part, dir_fd=self._dir_fd, follow_symlinks=False)
-        if not os.path.samestat(named, os.fstat(self._fd)):
+        if not os.path.samestat(named, self._opened):
             raise OSError(errno.ESTALE, "another file has taken its place")
 
     def _open(self) -> int:
@@ -167,7 +167,7 @@ class PartFile:
             raise TargetBusy(printable(self.path)) from error
         except OSError:
             pass  # no locks on this file system
-        here = os.fstat(fd)
+        here = self._opened = os.fstat(fd)
         if not stat.S_ISREG(here.st_mode) or here.st_uid != os.geteuid():
             raise BadName(f"{printable(self.path + SUFFIX)} is not a file of ours")
         try:
@@ -185,10 +185,12 @@ class PartFile:
         return True
 
     def _unlink(self) -> None:
+        part = self._name + SUFFIX
         try:
-            os.unlink(self._name + SUFFIX, dir_fd=self._dir_fd)
+            self._look(part)
+            os.unlink(part, dir_fd=self._dir_fd)
         except OSError:
-            pass  # it is gone already, or the directory does not let us; nothing is lost
+            pass  # it is gone or another's, or the directory does not let us; nothing is lost
 
     def _close(self) -> None:
         if self._fd >= 0:

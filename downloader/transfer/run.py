@@ -64,6 +64,7 @@ class Run:
         self._exhausted = False
         self._stopped = False
         self._in_pump = False
+        self._in_source = False
         self._call: IDelayedCall | None = None
         self._began = clock.seconds()
         limiter.watch(self.wake)
@@ -123,8 +124,10 @@ class Run:
 
     async def _pull_async(self) -> None:
         try:
-            job = await anext(self._source)
-            if job is not None:
+            job = await self._next()
+            if self._stopped:  # cancelled, it has given a job all the same
+                self._close_source()
+            elif job is not None:
                 self._add(job)
         except StopAsyncIteration:
             self._exhausted = True
@@ -132,6 +135,14 @@ class Run:
             self._stop(Failure())
         self._pulling = None
         self.pump()
+
+    async def _next(self) -> Job | None:
+        self._in_source = True
+        try:
+            job: Job | None = await anext(self._source)
+            return job
+        finally:
+            self._in_source = False
 
     def _add(self, job: Job) -> None:
         try:
@@ -194,16 +205,21 @@ class Run:
         if self._call is not None:
             self._call.cancel()
             self._call = None
-        if self._pulling is not None:
+        if not self._in_source:
+            self._close_source()
+        elif self._pulling is not None:
             self._pulling.cancel()
-        if self._is_async and hasattr(self._source, "aclose"):
-            closing = Deferred.fromCoroutine(self._close_source())
-            closing.addErrback(lambda failure: _log.failure("a list did not close", failure))
         cancel_all(self._running)
         if not self.done.called:
             self.done.errback(reason)
 
-    async def _close_source(self) -> None:
+    def _close_source(self) -> None:
+        """Let an asynchronous generator clean up; one that runs cannot be closed."""
+        if self._is_async and hasattr(self._source, "aclose"):
+            closing = Deferred.fromCoroutine(self._aclose())
+            closing.addErrback(lambda failure: _log.failure("a list did not close", failure))
+
+    async def _aclose(self) -> None:
         await self._source.aclose()
 
     def _finish_if_over(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support.memory import Body, Link
+from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone, ResponseFailed, ResponseNeverReceived
 
@@ -99,6 +100,27 @@ def test_an_unclaimed_body_is_closed_after_its_deadline() -> None:
     assert link.body.ends[0].value.reasons[0].type is StallTimeout
 
 
+class Holding(Body):
+    """Pauses before anything has come."""
+
+    def connectionMade(self) -> None:
+        self.transport.pauseProducing()
+
+
+def test_a_reader_may_pause_for_as_long_as_it_likes() -> None:
+    """Once somebody has the body, how long it takes is their affair."""
+    link = Link(claims=False, body=Holding())
+    link.ask()
+    link.feed(LENGTH[:-3])
+    assert link.response is not None
+    link.response.deliverBody(link.body)
+    link.clock.advance(10 * UNCLAIMED)
+    assert (link.transport.closed, link.body.data) == (None, b"")
+    link.body.transport.resumeProducing()
+    link.feed(LENGTH[-3:])
+    assert (link.body.data, link.body.end) == (b"hello", ResponseDone)
+
+
 def test_a_body_is_delivered_once() -> None:
     """A second protocol would get a part of it."""
     link = Link()
@@ -146,6 +168,32 @@ def test_a_reader_that_paused_to_the_end_does_not_hold_up_the_next_answer() -> N
     link.feed(LENGTH)
     assert (link.body.data, link.body.end) == (b"hello", ResponseDone)
     assert link.transport.closed is None
+
+
+@pytest.mark.parametrize("call", ["pauseProducing", "abortConnection"])
+def test_a_reader_has_no_hold_on_what_comes_after_its_answer(call: str) -> None:
+    """Over TLS it hears of the end one turn late, when its answer is complete already."""
+    link = Link(tls=True)
+    link.ask()
+    link.connection.dataReceived(LENGTH)
+    assert (link.body.end, link.freed_times) == (None, 0)
+    getattr(link.body.transport, call)()
+    assert (link.transport.producerState, link.transport.closed) == ("producing", None)
+    link.clock.advance(0)
+    assert link.freed_times == 1
+    link.body.transport.resumeProducing()
+    assert link.body.end is (ResponseDone if call == "pauseProducing" else CancelledError)
+
+
+def test_a_record_behind_the_answer_ends_the_connection() -> None:
+    """Over TLS it comes in the same turn, and must not be taken for the next answer."""
+    link = Link(tls=True)
+    link.ask()
+    for _ in range(2):
+        link.connection.dataReceived(LENGTH)
+    assert link.transport.closed == "abort"
+    link.clock.advance(0)
+    assert (link.body.data, link.body.end, link.freed_times) == (b"hello", ResponseDone, 0)
 
 
 class Flickering(Body):

@@ -10,6 +10,7 @@ from support.asking import HELLO, OK, get, hello, path_of, until
 from support.memory import Body
 from support.resolving import SilentResolver
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.web.client import FileBodyProducer, ResponseFailed, ResponseNeverReceived, readBody
 
 from downloader.errors import Closed
@@ -67,6 +68,27 @@ async def test_bytes_on_an_idle_connection_end_it(scripted: Any, agent: Any, rea
     assert await server.connections[0].ended() is End.RST
     assert (await get(agent, server.url()))[1] == b"hello"
     assert len(server.connections) == 2
+
+
+async def test_an_answer_nobody_asked_for_is_nobodys(
+    scripted: Any, make_agent: Any, ca: Any
+) -> None:
+    """Over TLS one read may bring it, in a record of its own, while the next request waits."""
+
+    async def script(connection: Any) -> None:
+        await connection.head()
+        if connection.number == 0:
+            for record in (HELLO, OK + b"Content-Length: 4\r\n\r\nevil"):
+                TLSMemoryBIOProtocol.write(connection.transport, record)
+        else:
+            connection.send(HELLO)
+
+    server = scripted(script, tls=ca.server())
+    agent = make_agent(connections_per_host=1, tls=TlsOptions(trust_root=ca.trust_root))
+    asked = [Deferred.fromCoroutine(get(agent, server.url(f"/{n}"))) for n in range(2)]
+    assert [(await one)[1] for one in asked] == [b"hello", b"hello"]
+    assert [[path_of(h) for h in c.heads] for c in server.connections] == [["/0"], ["/1"]]
+    assert await server.connections[0].ended() is End.RST
 
 
 async def test_a_server_may_close_an_idle_connection(
@@ -193,6 +215,26 @@ async def test_a_get_meets_a_stale_connection(scripted: Any, agent: Any) -> None
     for path in ("/a", "/b"):
         assert (await get(agent, server.url(path)))[1] == b"hello"
     assert [[path_of(h) for h in c.heads] for c in server.connections] == [["/a", "/b"], ["/b"]]
+
+
+async def test_what_is_as_old_as_a_stale_connection_is_closed(
+    scripted: Any, make_agent: Any, reactor: Any
+) -> None:
+    """A request has one more try, and it is not spent on another that is stale as well."""
+
+    async def script(connection: Any) -> None:
+        await connection.head()
+        await until(reactor, lambda: len(server.connections) >= 2)
+        connection.send(HELLO)
+        await connection.head()
+        connection.reset()
+
+    server = scripted(script)
+    agent = make_agent(connections_per_host=2)
+    await gatherResults([Deferred.fromCoroutine(get(agent, server.url())) for _ in range(2)])
+    assert (await get(agent, server.url()))[1] == b"hello"
+    assert sorted([await one.ended() for one in server.connections[:2]]) == [End.FIN, End.OURS]
+    assert [len(one.heads) for one in server.connections[2:]] == [1]
 
 
 async def test_a_post_meets_a_stale_connection(scripted: Any, agent: Any) -> None:

@@ -248,6 +248,25 @@ async def test_a_hop_is_drained_and_its_connection_used_again(
     assert response.previousResponse.previousResponse.previousResponse is None
 
 
+async def test_the_hop_that_is_one_too_many_is_drained(
+    scripted: Any, agent: Any, reactor: Any
+) -> None:
+    """Its connection too is free for whoever asks next."""
+
+    async def script(connection: Any) -> None:
+        while True:
+            await connection.head()
+            connection.send(b"HTTP/1.1 302 Found\r\nLocation: /to\r\nContent-Length: 5\r\n\r\n")
+            await connection.flush()
+            connection.send(b"moved")
+
+    server = scripted(script)
+    with pytest.raises(TooManyRedirects):
+        await get(RedirectAgent(agent, Deadlines(reactor)), server.url())
+    assert [len(one.heads) for one in server.connections] == [MAX_REDIRECTS + 1]
+    assert "1 idle, 0 busy" in repr(agent)
+
+
 @pytest.mark.parametrize("framing", ["length", "chunks"])
 async def test_a_large_hop_is_aborted(
     scripted: Any, agent: Any, reactor: Any, framing: str

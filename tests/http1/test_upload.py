@@ -6,9 +6,9 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from support.asking import HELLO, OK, until
+from support.asking import HELLO, OK, get, hello, until
 from support.memory import FIRST_BYTE_TIMEOUT, Link
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IConsumer
 from twisted.web.client import FileBodyProducer, RequestGenerationFailed, ResponseDone, readBody
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
@@ -195,6 +195,33 @@ def test_the_first_byte_is_awaited_from_the_last_piece() -> None:
     assert link.clock.getDelayedCalls() == []
 
 
+def test_a_continue_that_nobody_awaited_does_not_hurry_the_upload() -> None:
+    """Some servers say at once that they want the body; it takes as long to send as before."""
+    link, producer = uploading(1000)
+    link.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
+    for _ in range(5):
+        link.clock.advance(FIRST_BYTE_TIMEOUT - 1)
+        producer.consumer.write(b"abc")
+    assert link.failure is None
+    link.clock.advance(FIRST_BYTE_TIMEOUT + 0.1)
+    assert link.failure is not None and link.failure.type is FirstByteTimeout
+
+
+def test_a_producer_that_cancels_when_stopped() -> None:
+    """Its request fails once, with the cancel, which came first."""
+
+    class Cancelling(Producer):
+        def stopProducing(self) -> None:
+            exchange.answer.cancel()
+
+    link = Link()
+    exchange = link.ask(b"POST", Cancelling(1000))
+    link.clock.advance(FIRST_BYTE_TIMEOUT + 0.1)
+    assert link.failure is not None and link.failure.type is CancelledError
+    assert link.transport.closed == "abort"
+    assert link.lose().again == []
+
+
 def test_another_producer_may_take_over() -> None:
     """A file sender that registers itself with its consumer feels the back-pressure then."""
     link, producer = uploading(1000)
@@ -261,3 +288,43 @@ async def test_a_server_that_does_not_read_pauses_the_producer(
     connection.resume_reading()
     assert await connection.ended() is End.RST
     assert producer.calls[-1] == "stop"
+
+
+class AtOnce(Producer):
+    """Writes its whole body in one turn, whatever the connection makes of it."""
+
+    def startProducing(self, consumer: Any) -> Deferred[None]:
+        consumer.write(b"x" * self.length)
+        return succeed(None)
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"HTTP/1.1 413 Too Large\r\n",
+        b"HTTP/1.1 413 Too Large\r\nConnection: close\r\n",
+        OK + b"Connection: close\r\n",
+    ],
+    ids=["413", "413, close", "200, close"],
+)
+async def test_an_answer_while_the_body_is_still_unsent(
+    scripted: Any, make_agent: Any, beginning: bytes
+) -> None:
+    """The server reads no more of it and does not close: the next request goes elsewhere."""
+
+    async def script(connection: Any) -> None:
+        if connection.number:
+            await hello(connection)
+        await connection.head()
+        connection.stop_reading()
+        connection.send(HELLO.replace(OK, beginning))
+
+    server = scripted(script)
+    agent = make_agent(connections_per_host=1)
+    producer = AtOnce(16 << 20)
+    response = await agent.request(b"POST", server.url().encode(), None, producer)
+    assert await readBody(response) == b"hello"
+    assert (await get(agent, server.url()))[1] == b"hello"
+    await agent.close()
+    server.connections[0].resume_reading()
+    assert await server.connections[0].ended() is End.RST

@@ -145,6 +145,24 @@ def test_cancelling_aborts_and_what_comes_late_is_dropped(make: Make, part: Part
     assert part.size == 3
 
 
+@pytest.mark.parametrize("why", ["stall", "disk", "cancel"])
+def test_the_transport_is_aborted_before_anybody_goes_on(
+    make: Make, part: PartFile, clock: Clock, why: str
+) -> None:
+    """Whoever waits for the end may ask the same server next, and needs its connection closed."""
+    body = make(10)
+    seen: list[str] = []
+    body.done.addErrback(lambda _: seen.extend(body.transport.calls))
+    if why == "stall":
+        drip(body, clock, [0] * 20)
+    elif why == "disk":
+        part.keep()
+        body.dataReceived(b"abc")
+    else:
+        body.done.cancel()
+    assert seen == ["abortConnection"]
+
+
 def test_the_digest_hears_every_byte(make: Make) -> None:
     digest = sha256()
     body = make(6, digest.update)

@@ -36,6 +36,7 @@ from downloader.errors import (
     ResolveError,
     TlsError,
     TooManyRedirects,
+    TotalTimeout,
     TruncatedBody,
 )
 from downloader.testing import End, Origin, content, fin, head, mute, rst
@@ -291,4 +292,18 @@ async def test_a_server_that_never_answers(make: Make, scripted: Any, tmp_path: 
     timeouts = Timeouts(connect=0.1, first_byte=0.1)
     error = await fault(make(timeouts=timeouts), server.url("/a"), tmp_path)
     assert type(error) is FirstByteTimeout
+    assert await server.connections[0].ended() in (End.RST, End.FIN)
+
+
+@pytest.mark.parametrize("phase", ["before the head", "in the body"])
+@pytest_twisted.ensureDeferred
+async def test_the_total_time_is_over(
+    make: Make, scripted: Any, tmp_path: Path, phase: str
+) -> None:
+    """It cancels the request, and no agent's way to say so is taken for a fault of the server."""
+    sent = [OK + b"Content-Length: 9\r\n\r\nabc"] if phase == "in the body" else []
+    server = scripted([head, *sent, mute])
+    error = await fault(make(timeouts=Timeouts(total=0.2)), server.url("/a"), tmp_path)
+    assert type(error) is TotalTimeout
+    assert error.attempts == 1
     assert await server.connections[0].ended() in (End.RST, End.FIN)

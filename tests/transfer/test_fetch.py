@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseFailed
 from twisted.web.http import PotentialDataLoss
 
-from downloader import Downloader, Job, Result, Retries, Status, Timeouts
+from downloader import Downloader, Job, Limits, Result, Retries, Status, Timeouts
 from downloader.errors import (
     BadResponse,
     BadUrl,
@@ -166,6 +166,28 @@ def test_a_stall_is_tried_again(make: Make, spy: AgentSpy, clock: Clock, out: st
         assert response.transport.calls == ["abortConnection"]
     assert type(error_of(fetching)) is StallTimeout
     assert len(spy.requests) == 2
+
+
+def test_a_stalled_body_is_aborted_before_the_next_job_asks(
+    make: Make, spy: AgentSpy, clock: Clock, out: str
+) -> None:
+    """With one connection for both it would wait for what nobody reads any more."""
+    told: list[list[str]] = []
+
+    class Next(AgentSpy):
+        def request(self, *arguments: Any) -> Any:
+            told.append(response.transport.calls.copy() if spy.requests else [])
+            return spy.request(*arguments)
+
+    downloader = make(agent=Next(), limits=Limits(total=1), retries=ONCE)
+    first, second = (downloader.fetch(Job(f"{URL}?{n}", out)) for n in range(2))
+    response = spy.requests[0].answer(length=9)
+    for _ in range(5):
+        clock.advance(15)
+    assert type(error_of(first)) is StallTimeout
+    assert told == [[], ["abortConnection"]]
+    give(spy.requests[1].answer(length=1), b"x")
+    assert take(second).attempts == 1
 
 
 def test_an_agent_that_never_answers(make: Make, spy: AgentSpy, clock: Clock, out: str) -> None:

@@ -138,6 +138,14 @@ def test_skipping_when_the_name_was_taken_meanwhile(make: Make, spy: AgentSpy, o
     assert Path(out, "a.bin.part").read_bytes() == b"ours"
 
 
+def test_a_directory_that_is_not_utf8(make: Make, spy: AgentSpy, tmp_path: Path) -> None:
+    directory = os.fsencode(tmp_path) + b"/d\xff"
+    fetching = make().fetch(Job(URL, os.fsdecode(directory)))
+    give(spy.requests[0].answer(length=1), b"x")
+    assert os.fsencode(take(fetching).path or "") == directory + b"/a.bin"
+    assert os.listdir(directory) == [b"a.bin"]
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_a_directory_that_is_removed_between_two_files(
     make: Make, spy: AgentSpy, out: str, again: bool

@@ -139,6 +139,34 @@ def test_a_part_file_that_was_swapped_is_not_published(
     part.keep()
 
 
+@pytest.mark.parametrize("end", ["commit", "overwrite", "keep", "discard"])
+@pytest.mark.parametrize("how", ["removed", "moved"])
+def test_a_part_file_begun_again_by_another(folder: Folder, out: Path, how: str, end: str) -> None:
+    """However the first ends: it publishes none of the second's bytes and takes none away."""
+    first = PartFile(folder, "a")
+    if end != "keep":
+        first.write(b"first")
+    if how == "removed":
+        (out / "a.part").unlink()
+    else:
+        (out / "a.part").rename(out / "mine")
+    second = PartFile(folder, "a")
+    second.write(b"second")
+    if end in ("keep", "discard"):
+        getattr(first, end)()
+    elif how == "removed" or end == "overwrite":
+        with pytest.raises(DiskError):
+            first.commit("a", end == "overwrite")
+    else:
+        first.commit("a")
+        assert (out / "a").read_bytes() == b"first"
+        (out / "a").unlink()
+    first.discard()
+    second.commit("a")
+    assert (out / "a").read_bytes() == b"second"
+    assert not (out / "a.part").exists()
+
+
 def test_two_writers_of_one_name(folder: Folder, out: Path) -> None:
     """The second is refused and disturbs the first in nothing."""
     first = PartFile(folder, "a")
@@ -239,6 +267,17 @@ def test_a_file_system_without_hard_links(folder: Folder, out: Path) -> None:
     part.commit("a.1")
     assert ((out / "a").read_bytes(), (out / "a.1").read_bytes()) == (b"theirs", b"ours")
     assert sorted(os.listdir(out)) == ["a", "a.1"]
+
+
+def test_a_swapped_part_file_is_not_renamed_either(folder: Folder, out: Path) -> None:
+    part = Linkless(folder, "a")
+    part.write(b"ours")
+    (out / "theirs").write_bytes(b"theirs")
+    (out / "theirs").rename(out / "a.part")
+    with pytest.raises(DiskError):
+        part.commit("a")
+    part.discard()
+    assert os.listdir(out) == ["a.part"]
 
 
 # --- what the disk says ---------------------------------------------------------------------

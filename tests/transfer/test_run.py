@@ -32,7 +32,7 @@ from downloader import (
 from downloader.sansio.window import WINDOW
 from downloader.testing import AgentSpy
 from downloader.transfer.limiter import FIRST_JOBS
-from downloader.transfer.run import A_TURN
+from downloader.transfer.run import A_TURN, READ_AHEAD_PAUSE
 
 # --- reading --------------------------------------------------------------------------------
 
@@ -85,6 +85,24 @@ def test_it_reads_on_past_a_busy_host_up_to_the_window(
     fetching.cancel()
     assert isinstance(outcome(fetching), CancelledError)
     assert all(request.cancelled for request in spy.requests[1:])
+
+
+def test_reading_ahead_takes_its_time(
+    make: Make, spy: AgentSpy, clock: Clock, tmp_path: Path
+) -> None:
+    """A turn's worth, then a pause, whatever ends meanwhile: a list is not read for one host."""
+    reader = Reader(jobs_of("h", 10**9, tmp_path))
+    fetching = make().fetch_all(reader)
+    for number in range(3):
+        read, started = reader.read, len(spy.requests)
+        bring(spy.requests[number])
+        assert len(spy.requests) > started
+        clock.advance(READ_AHEAD_PAUSE * 0.9)
+        assert reader.read == read
+        clock.advance(READ_AHEAD_PAUSE * 0.2)
+        assert read < reader.read <= read + A_TURN
+    fetching.cancel()
+    assert isinstance(outcome(fetching), CancelledError)
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -227,6 +245,40 @@ def test_a_job_that_waits_to_try_again_lets_others_go_on(
         refuse(spy.requests[number], 503)
     fetching.cancel()
     assert isinstance(outcome(fetching), CancelledError)
+
+
+def test_a_job_that_waits_for_its_mirrors_host_lets_others_go_on(
+    make: Make, spy: AgentSpy, clock: Clock, tmp_path: Path
+) -> None:
+    """Between two URLs of a job its slot of the total is free, though there is no wait."""
+    jobs = [
+        Job("http://b/slow", str(tmp_path)),
+        Job("http://a/x", str(tmp_path), mirrors=("http://b/x",)),
+        Job("http://c/x", str(tmp_path)),
+    ]
+    fetching = make(limits=Limits(total=2, per_host=1)).fetch_all(jobs)
+    settle(clock)
+    refuse(spy.requests[1], 404)
+    settle(clock)
+    assert [host_of(request) for request in spy.requests] == ["b", "a", "c"]
+    fetching.cancel()
+    assert isinstance(outcome(fetching), CancelledError)
+
+
+def test_two_lists_take_turns(make: Make, spy: AgentSpy, clock: Clock, tmp_path: Path) -> None:
+    """A short list does not wait for the end of a long one that was there before."""
+    downloader = make(limits=Limits(total=4))
+    long = downloader.fetch_all(jobs_of("long", 600, tmp_path))
+    short = downloader.fetch_all(jobs_of("short", 1, tmp_path))
+    ended = 0
+    while not short.called:
+        settle(clock)
+        bring(spy.requests[ended])
+        ended += 1
+    asked = [host_of(request) for request in spy.requests].index("short")
+    assert asked <= 4 + 2
+    long.cancel()
+    assert (outcome(short).complete, type(outcome(long))) == (1, CancelledError)
 
 
 def test_a_slot_given_back_by_others_is_used(

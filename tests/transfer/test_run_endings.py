@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.clean import LoggedFailures
 from support.listing import (
     ONCE,
     Make,
@@ -19,7 +21,7 @@ from support.listing import (
     settle,
 )
 from support.spied import Time
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.task import Clock
 
@@ -123,6 +125,92 @@ def test_cancelling_counts_nothing_more(make: Make, spy: AgentSpy, tmp_path: Pat
     assert len(results) == 1
     assert list(downloader.active()) == []
     assert downloader.limiter.idle
+
+
+@pytest.mark.parametrize("where", ["between two jobs", "before one", "in spite of it"])
+def test_an_asynchronous_list_is_closed(
+    make: Make, spy: AgentSpy, clock: Clock, tmp_path: Path, where: str
+) -> None:
+    """What it cleans up may take its time, and is awaited though the run is over."""
+    told: list[str] = []
+    waiting: Deferred[None] = Deferred()
+    cleaning: Deferred[None] = Deferred()
+
+    async def jobs() -> AsyncIterator[Job]:
+        try:
+            try:
+                if where != "between two jobs":
+                    await waiting
+            except CancelledError:
+                if where == "before one":
+                    raise
+            yield Job("http://h/", str(tmp_path))
+        finally:
+            told.append("cleaning")
+            await cleaning
+            told.append("clean")
+
+    fetching = make(limits=Limits(total=1)).fetch_all(jobs())
+    settle(clock)
+    fetching.cancel()
+    assert isinstance(outcome(fetching), CancelledError)
+    assert told == ["cleaning"]
+    cleaning.callback(None)
+    assert told == ["cleaning", "clean"]
+    assert len(spy.requests) == (where == "between two jobs")
+
+
+def test_an_asynchronous_list_may_cancel_its_own_run(make: Make, tmp_path: Path) -> None:
+    """Even while it runs; it is closed once it has given its job."""
+    told: list[str] = []
+    downloader = make()
+
+    async def jobs() -> AsyncIterator[Job]:
+        try:
+            downloader.close()
+            yield Job("http://h/", str(tmp_path))
+        finally:
+            told.append("clean")
+
+    assert isinstance(outcome(downloader.fetch_all(jobs())), CancelledError)
+    assert told == ["clean"]
+
+
+def test_an_asynchronous_list_that_does_not_close(
+    make: Make, spy: AgentSpy, logged_failures: LoggedFailures
+) -> None:
+    """Its error is logged, since the run has ended before."""
+
+    async def jobs() -> AsyncIterator[Job]:
+        try:
+            yield Job("http://h/")
+        finally:
+            raise ZeroDivisionError
+
+    fetching = make(limits=Limits(total=1)).fetch_all(jobs())
+    fetching.cancel()
+    assert isinstance(outcome(fetching), CancelledError)
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
+@pytest.mark.parametrize("end", ["cancelled", "at its end", "broken"])
+def test_a_run_that_is_over_is_told_of_no_slot(
+    make: Make, spy: AgentSpy, clock: Clock, tmp_path: Path, end: str
+) -> None:
+    """Else a downloader that lives for long would tell ever more of them."""
+    downloader = make()
+    downloader.limiter.watch(str)
+    fetching = downloader.fetch_all([Job("http://h/x", str(tmp_path))])
+    assert downloader.limiter.shared
+    if end == "cancelled":
+        fetching.cancel()
+    elif end == "broken":
+        spy.requests[0].fail(SystemExit())
+    else:
+        bring(spy.requests[0])
+    settle(clock)
+    assert outcome(fetching) is not None
+    assert not downloader.limiter.shared
 
 
 FATES = st.lists(st.sampled_from(["brought", "missing", "busy", "refused", "cancelled", "no url"]))

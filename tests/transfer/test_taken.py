@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 
 import pytest
@@ -37,6 +38,14 @@ def test_names_that_some_file_system_takes_for_one(names: TakenNames) -> None:
 
 def test_directories_do_not_share_names(names: TakenNames) -> None:
     assert [names.assign(d, "a", nowhere) for d in ("x", "y")] == ["a", "a"]
+
+
+def test_a_directory_need_not_be_utf8(names: TakenNames) -> None:
+    """Its bytes count, whatever they mean."""
+    one, other = (os.fsdecode(name) for name in (b"d\xff", b"d\xfe"))
+    assert [names.assign(d, "a", nowhere) for d in (one, other, one)] == ["a", "a", "a.1"]
+    names.release(one, "a")
+    assert names.assign(one, "a", nowhere) == "a"
 
 
 def test_a_file_is_no_directory_and_a_directory_no_file(names: TakenNames) -> None:
