@@ -64,7 +64,8 @@ WHAT = options_of(
         "-i",
         "--input-file",
         metavar="LIST",
-        help="Fetch the URLs in the file LIST, or in standard input for -, as they come. "
+        help="Fetch the URLs in the file LIST, or in standard input for -, as they come; since "
+        "options may follow a URL, the last URL starts when the input ends. "
         "The format is aria2's: a URL a line, mirrors of the same file parted by TAB, "
         "indented options below it (out, dir, header, checksum), comments after #. "
         "gzip is recognised. Example: zcat urls.gz | downloader fetch -i -",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
+from time import monotonic
 
 from downloader.errors import BadLine
 from downloader.jobs import Job
@@ -17,13 +18,22 @@ from downloader.sansio.urllist import (
     says_nothing,
 )
 
+# Bytes of lines from one None to the next, each line counting as its length and LINE_COST. The
+# costliest lines, options, take 5 us each then, the longest URLs 40 us a KiB: 200 steps, which are
+# a turn of `fetch_all`, last some 10 ms.
+BETWEEN_TURNS = 1024
+LINE_COST = 20
+_NOT_COUNTED = "what is left of the list is too long to count; more is pending than will be told"
+
 
 class Entries:
     """Reads entries from pieces of text, no faster than they are asked for.
 
+    Between the jobs it yields None, which says that others may have their turn now: after each
+    piece, and more often where much is read that gives no job.
+
     `taken` counts the jobs that were handed out, `refused` the bad lines. Those go to `refuse`
-    and notes, as sentences, to `warn`, before the job that was read with them. `at_line_end` says
-    whether the text so far ends with a whole line.
+    and notes, as sentences, to `warn`, before the job that was read with them.
     """
 
     def __init__(
@@ -35,48 +45,54 @@ class Entries:
     ) -> None:
         self.taken = 0
         self.refused = 0
-        self.at_line_end = True
         self._refuse = refuse
         self._warn = warn
         self._parser = ListParser(directory, headers)
         self._splitter = LineSplitter()
         self._pieces: Iterator[bytes] = iter(())
         self._lines: Iterator[bytes] = iter(())
+        self._passed = 0  # since the last None
 
     def __repr__(self) -> str:
         return f"<Entries line={self._parser.line} taken={self.taken}>"
 
-    def read(self, pieces: Iterator[bytes]) -> Iterator[Job]:
+    def read(self, pieces: Iterator[bytes]) -> Iterator[Job | None]:
         """Yield the jobs that are complete in `pieces`; the last one waits for its options."""
         self._pieces = pieces
         for piece in pieces:
-            self.at_line_end = piece.endswith(b"\n")
             yield from self._parsed(self._splitter.feed(piece))
+            yield None
 
-    def flush(self) -> Iterator[Job]:
-        """Yield the entry that waits for its options: none are to come."""
-        yield from self._jobs(self._parser.close())
-
-    def end(self) -> Iterator[Job]:
+    def end(self) -> Iterator[Job | None]:
         """Yield what is left at the end of the list."""
         yield from self._parsed(self._splitter.close())
-        yield from self.flush()
+        yield from self._jobs(self._parser.close())
 
-    def rest(self) -> int:
-        """How many entries were read, or can be read now, but not handed out."""
-        waiting = len(self._parser.close())
-        waiting += count_entries(self._lines)
+    def rest(self, seconds: float) -> int:
+        """How many entries were read, or can be read now, but not handed out.
+
+        After so many `seconds` the counting ends where it is, with a warning.
+        """
+        deadline = monotonic() + seconds
+        waiting = len(self._parser.close()) + count_entries(self._lines)
         for piece in self._pieces:
+            if monotonic() >= deadline:
+                self._warn(_NOT_COUNTED)
+                break
             waiting += count_entries(self._splitter.feed(piece))
         return waiting + count_entries(self._splitter.close())
 
-    def _parsed(self, lines: list[bytes]) -> Iterator[Job]:
+    def _parsed(self, lines: list[bytes]) -> Iterator[Job | None]:
         self._lines = iter(lines)
         for line in self._lines:
             if items := self._parser.feed(line):
                 yield from self._jobs(items)
+            self._passed += LINE_COST + len(line)
+            while self._passed >= BETWEEN_TURNS:
+                self._passed -= BETWEEN_TURNS
+                yield None
 
-    def _jobs(self, items: list[Item]) -> Iterator[Job]:
+    def _jobs(self, items: list[Item]) -> Iterator[Job | None]:
         jobs = [item for item in items if isinstance(item, Job)]
         for item in items:
             if isinstance(item, BadLine):
@@ -84,6 +100,8 @@ class Entries:
                 self._refuse(item)
             elif isinstance(item, Note):
                 self._warn(f"line {item.line}: {item.message}")
+        if items and not jobs:
+            yield None  # to tell of a line takes as long as to start a job
         for job in jobs:
             self.taken += 1
             yield job

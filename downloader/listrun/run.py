@@ -16,6 +16,9 @@ from downloader.listrun.words import Failures, summary_text
 
 # A reader of the report is never further behind than this many seconds.
 FLUSH_EVERY = 1.0
+# Seconds to count what is left of a list that was stopped: some 50 MB of it, and soon enough
+# for who pressed Ctrl-C.
+REST_WITHIN = 0.5
 
 
 class Watcher(Protocol):
@@ -152,7 +155,7 @@ class ListRun:
 
     def _settle(self) -> None:
         """Close the books: what was read but not finished is pending, and so is the rest."""
-        self.counts.pending = self.source.taken - self.finished + self.source.rest()
+        self.counts.pending = self.source.taken - self.finished + self.source.rest(REST_WITHIN)
         self._settled = True
         self.source.close()
         if self._report is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import stat
@@ -38,17 +37,23 @@ class Source(Protocol):
     def taken(self) -> int:
         """How many jobs were taken."""
 
-    def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Job] | AsyncIterator[Job]:
-        """The jobs, once. Bad lines go to `refuse`, remarks about the list to `warn`."""
+    def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Job | None] | AsyncIterator[Job | None]:
+        """The jobs, once; None between them says that it may take a while until the next.
+
+        Bad lines go to `refuse`, remarks about the list to `warn`.
+        """
 
     def count(self, seconds: float) -> int | None:
         """How many lines become a job or are refused, or None while that is not known.
 
-        Each call may go on counting for so many `seconds`.
+        Each call may go on counting for so many `seconds`. After `close` it is not known.
         """
 
-    def rest(self) -> int:
-        """How many entries were not taken, as far as that can be known without waiting."""
+    def rest(self, seconds: float) -> int:
+        """How many entries were not taken, as far as that is found in so many `seconds`.
+
+        What has yet to come through a pipe is not waited for.
+        """
 
     def close(self) -> None:
         """Let go of the file."""
@@ -63,7 +68,7 @@ class GivenJobs:
         self.taken = 0
         self._jobs = jobs
 
-    def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Job]:
+    def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Job | None]:
         for job in self._jobs:
             self.taken += 1
             yield job
@@ -71,7 +76,7 @@ class GivenJobs:
     def count(self, seconds: float) -> int | None:
         return len(self._jobs)
 
-    def rest(self) -> int:
+    def rest(self, seconds: float) -> int:
         return len(self._jobs) - self.taken
 
     def close(self) -> None:
@@ -102,7 +107,7 @@ class ListFile:
     def taken(self) -> int:
         return self._entries.taken if self._entries else 0
 
-    def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Job]:
+    def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Job | None]:
         self._entries = entries = Entries(self._directory, refuse, warn, self._headers)
         try:
             yield from entries.read(self._pieces())
@@ -112,6 +117,8 @@ class ListFile:
         yield from entries.end()
 
     def count(self, seconds: float) -> int | None:
+        if self._fd < 0:
+            return None
         deadline = monotonic() + seconds
         try:
             while self._uncounted is not None:
@@ -127,11 +134,12 @@ class ListFile:
             self._uncounted = None
         return self._counter.entries if self._uncounted is None else None
 
-    def rest(self) -> int:
+    def rest(self, seconds: float) -> int:
         if self._entries is None:
-            return self.count(math.inf) or 0
+            self.count(seconds)
+            return self._counter.entries
         try:
-            return self._entries.rest()
+            return self._entries.rest(seconds)
         except (ListError, OSError) as error:
             self.error = reason_text(error)
             return 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from twisted.internet.defer import TimeoutError as DeferredTimeout
-
 from downloader.errors import BadLine, ListError
 from downloader.jobs import Job
 from downloader.listrun.entries import Entries
@@ -14,13 +12,12 @@ from downloader.listrun.readable import Readable
 from downloader.listrun.unzip import Unzip
 from downloader.listrun.words import reason_text
 
-# An entry's options follow its URL. A writer who is silent for so many seconds after a whole
-# line has none to add: an entry from a slow writer starts now, not when the next one comes.
-QUIET = 0.5
-
 
 class ListStream:
     """A list read from `fd` when there is something to read; nothing is read ahead.
+
+    However slow its writer, a job comes when the next entry begins or the list ends, and no
+    sooner: without an option that is yet to come it would be another job.
 
     `fd` is closed by `close`. `error` and the methods are those of a `Source`.
     """
@@ -29,7 +26,6 @@ class ListStream:
         self, reactor: Any, fd: int, directory: str, headers: Sequence[tuple[str, str]] = ()
     ) -> None:
         self.error: str | None = None
-        self._reactor = reactor
         self._readable = Readable(reactor, fd)
         self._directory = directory
         self._headers = headers
@@ -46,11 +42,12 @@ class ListStream:
 
     async def jobs(
         self, refuse: Callable[[BadLine], None], warn: Callable[[str], None]
-    ) -> AsyncIterator[Job]:
+    ) -> AsyncIterator[Job | None]:
         self._entries = entries = Entries(self._directory, refuse, warn, self._headers)
         try:
-            async for job in self._read(entries):
-                yield job
+            while chunk := await self._readable.read():
+                for job in entries.read(self._unzip.feed(chunk)):
+                    yield job
             for job in entries.read(self._unzip.end()):
                 yield job
         except (ListError, OSError) as error:
@@ -64,34 +61,12 @@ class ListStream:
         entries = self._entries
         return entries.taken + entries.refused if entries and self._ended else None
 
-    def rest(self) -> int:
+    def rest(self, seconds: float) -> int:
         try:
-            return self._entries.rest() if self._entries else 0
+            return self._entries.rest(seconds) if self._entries else 0
         except (ListError, OSError) as error:
             self.error = reason_text(error)
             return 0
 
     def close(self) -> None:
         self._readable.close()
-
-    async def _read(self, entries: Entries) -> AsyncIterator[Job]:
-        news = False
-        while True:
-            try:
-                chunk = await self._next(news and entries.at_line_end)
-            except DeferredTimeout:
-                news = False
-                for job in entries.flush():
-                    yield job
-                continue
-            if not chunk:
-                return
-            news = True
-            for job in entries.read(self._unzip.feed(chunk)):
-                yield job
-
-    async def _next(self, until_quiet: bool) -> bytes:
-        reading = self._readable.read()
-        if until_quiet:
-            reading.addTimeout(QUIET, self._reactor)
-        return await reading

@@ -20,6 +20,8 @@ _WITH_HEADER = 16 + zlib.MAX_WBITS
 class Unzip:
     """Feed it bytes as they come; it yields plain bytes, at most `STEP` of unpacked ones at once.
 
+    Pieces may be empty: however little there is in gzip, its reader gets a turn at each step.
+
     Several gzip members in a row are one text, and zeros behind the last are padding, as for
     gzip(1). Broken gzip raises `ListError`.
     """
@@ -54,11 +56,11 @@ class Unzip:
             if self._member is None:
                 data = data.lstrip(b"\0")
                 if not data:
+                    yield b""
                     return
                 self._member = zlib.decompressobj(_WITH_HEADER)
             piece = self._step(self._member, data)
-            if piece:
-                yield piece
+            yield piece
             if self._member.eof:
                 data, self._member = self._member.unused_data, None
                 continue

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.task import deferLater
 
 from downloader.testing import Origin
 
@@ -51,14 +52,30 @@ async def test_every_kind_of_list(start: Any, origin: Origin, tmp_path: Path, sh
 async def test_standard_input_is_fetched_as_it_comes(
     start: Any, until: Any, origin: Origin, tmp_path: Path
 ) -> None:
-    """The first file is there while its writer still thinks about the second."""
+    """A file is there while its writer still thinks about the next but one."""
     command = start("fetch", "-i", "-", "-d", "out")
-    for number in range(3):
+    command.write(f"{origin.add('/0', SIZE)}\n".encode())
+    for number in range(1, 4):
         command.write(f"{origin.add(f'/{number}', SIZE)}\n".encode())
-        await until((tmp_path / "out" / str(number)).exists)
+        await until((tmp_path / "out" / str(number - 1)).exists)
     assert not command.ended.called
     command.end_input()
     assert await command.ended == 0
+    assert fetched(tmp_path) == 4
+
+
+async def test_a_slow_writer_keeps_its_options(
+    reactor: Any, start: Any, origin: Origin, tmp_path: Path
+) -> None:
+    """Without them a file would be published unchecked, and under another name."""
+    command = start("fetch", "-i", "-", "-d", "out")
+    command.write(f"{origin.add('/a', SIZE)}\n".encode())
+    await deferLater(reactor, 1.0)
+    command.write(b"  out=b\n  checksum=md5=" + b"0" * 32)
+    command.end_input()
+    assert await command.ended == 1
+    assert b"checksum" in command.err
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 async def test_a_terminal_is_left_as_it_was(
@@ -67,7 +84,7 @@ async def test_a_terminal_is_left_as_it_was(
     """O_NONBLOCK on it would reach the shell, which shares it."""
     ours, terminal = pty.openpty()
     command = start("fetch", "-i", "-", "-d", "out", fds={0: terminal, 1: "r", 2: "r"})
-    os.write(ours, f"{origin.add('/a', SIZE)}\n".encode())
+    os.write(ours, f"{origin.add('/a', SIZE)}\n{origin.add('/b', SIZE)}\n".encode())
     await until((tmp_path / "out" / "a").exists)
     assert not fcntl.fcntl(terminal, fcntl.F_GETFL) & os.O_NONBLOCK
     os.write(ours, b"\x04")

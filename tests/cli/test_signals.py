@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import json
 import os
 import sys
@@ -49,13 +50,29 @@ async def test_a_signal_stops(
 async def test_a_signal_stops_a_stream(start: Any, until: Any, origin: Origin) -> None:
     """Nobody waits for the rest of a list whose writer does not end."""
     command = start("fetch", "-i", "-")
-    command.write(f"{origin.add_silent('/silent')}\n".encode())
+    command.write(f"{origin.add_silent('/silent')}\n{origin.url('/next')}\n".encode())
     await until(lambda: origin.silent)
     command.signal("INT")
     assert await command.ended == 130
-    assert command.said[-1].startswith("0 complete, 1 pending, ")
+    assert command.said[-1].startswith("0 complete, 2 pending, ")
     await until(lambda: origin.silent_ends)
     assert origin.silent_ends == {End.RST: 1}
+
+
+@pytest.mark.parametrize("line", [b"", b"# a comment", b"no url", b" out=x"])
+async def test_a_signal_stops_a_list_of_junk(
+    reactor: Any, start: Any, until: Any, origin: Origin, tmp_path: Path, line: bytes
+) -> None:
+    """However long it takes to read it, or to count what is left: here, some minutes."""
+    urls = f"{origin.add_silent('/silent')}\n{origin.add_silent('/next')}\n".encode()
+    junk = gzip.compress((line + b"\n") * 100_000) * 10_000
+    (tmp_path / "list").write_bytes(gzip.compress(urls) + junk)
+    command = start("fetch", "-q", "-i", "list", "--report", "/dev/null")
+    await until(lambda: origin.silent)
+    began = reactor.seconds()
+    command.signal("INT")
+    assert await command.ended == 130
+    assert reactor.seconds() - began < 5
 
 
 async def test_a_second_signal_ends_at_once(

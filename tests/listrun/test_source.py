@@ -35,7 +35,7 @@ def opened(reactor: Any) -> Generator[Any, None, None]:
 
 
 def jobs_of(source: Any) -> list[Job]:
-    return list(source.jobs(pytest.fail, pytest.fail))
+    return [job for job in source.jobs(pytest.fail, pytest.fail) if job is not None]
 
 
 @pytest.mark.parametrize("data", [TEXT, gzip.compress(TEXT)], ids=["plain", "gzip"])
@@ -45,7 +45,7 @@ def test_a_file_is_read(tmp_path: Path, opened: Any, data: bytes) -> None:
     source = opened(tmp_path / "list")
     assert isinstance(source, ListFile)
     assert [job.url for job in jobs_of(source)] == URLS
-    assert (source.taken, source.rest(), source.error) == (len(URLS), 0, None)
+    assert (source.taken, source.rest(60), source.error) == (len(URLS), 0, None)
 
 
 def test_counting_goes_in_slices(tmp_path: Path, opened: Any) -> None:
@@ -61,10 +61,19 @@ def test_counting_does_not_disturb_reading(tmp_path: Path, opened: Any) -> None:
     """They have a position each."""
     (tmp_path / "list").write_bytes(TEXT)
     source = opened(tmp_path / "list")
-    jobs = source.jobs(pytest.fail, pytest.fail)
+    jobs = filter(None, source.jobs(pytest.fail, pytest.fail))
     first = next(jobs)
     assert source.count(60) == len(URLS)
     assert [job.url for job in (first, *jobs)] == URLS
+
+
+def test_nothing_is_counted_after_the_end(tmp_path: Path, opened: Any) -> None:
+    """The file is closed; a total of what was counted until then would be wrong."""
+    (tmp_path / "list").write_bytes(TEXT)
+    source = opened(tmp_path / "list")
+    source.count(0)
+    source.close()
+    assert source.count(60) is None
 
 
 @pytest.mark.parametrize("taken", [0, 1, 2500, 5000])
@@ -73,17 +82,28 @@ def test_the_rest_is_counted(tmp_path: Path, opened: Any, taken: int) -> None:
     (tmp_path / "list").write_bytes(gzip.compress(TEXT))
     source = opened(tmp_path / "list")
     jobs = source.jobs(pytest.fail, pytest.fail)
-    for _ in range(taken):
+    while source.taken < taken:
         next(jobs)
     jobs.close()
     assert source.taken == taken
-    assert source.rest() == len(URLS) - taken
+    assert source.rest(60) == len(URLS) - taken
 
 
 def test_the_rest_of_a_list_that_was_never_begun(tmp_path: Path, opened: Any) -> None:
     """All of it."""
     (tmp_path / "list").write_bytes(TEXT)
-    assert opened(tmp_path / "list").rest() == len(URLS)
+    assert opened(tmp_path / "list").rest(60) == len(URLS)
+
+
+def test_an_endless_list_is_left_in_time(opened: Any) -> None:
+    """Begun or not; what was found so far is told."""
+    source = opened("/dev/zero")
+    assert source.rest(0.01) == 0
+    warnings: list[str] = []
+    jobs = source.jobs(pytest.fail, warnings.append)
+    assert next(jobs) is None
+    assert source.rest(0.01) == 1  # a line of zeros has begun
+    assert len(warnings) == 1
 
 
 def test_a_broken_list_ends_where_it_breaks(tmp_path: Path, opened: Any) -> None:
@@ -140,4 +160,4 @@ def test_given_jobs_are_a_list_too() -> None:
     source = GivenJobs(jobs)
     taken = source.jobs(pytest.fail, pytest.fail)
     assert next(taken) is jobs[0]
-    assert (source.taken, source.rest(), source.count(0)) == (1, 1, 2)
+    assert (source.taken, source.rest(0), source.count(0)) == (1, 1, 2)

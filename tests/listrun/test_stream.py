@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 
 from downloader.jobs import Job
-from downloader.listrun.stream import QUIET, ListStream
+from downloader.listrun.stream import ListStream
 
 
 class Pipe:
@@ -25,7 +25,7 @@ class Pipe:
         self.reader, self.writer = os.pipe()
         self.bad: list[int] = []
         self.source = ListStream(reactor, os.dup(self.reader), "out")
-        self.jobs: AsyncIterator[Job] = self.source.jobs(
+        self.jobs: AsyncIterator[Job | None] = self.source.jobs(
             lambda bad: self.bad.append(bad.line), pytest.fail
         )
 
@@ -39,12 +39,14 @@ class Pipe:
 
     def next(self) -> Deferred[Job]:
         async def take() -> Job:
-            return await anext(self.jobs)
+            while (job := await anext(self.jobs)) is None:
+                pass
+            return job
 
         return Deferred.fromCoroutine(take())
 
     async def rest(self) -> list[str]:
-        return [job.url async for job in self.jobs]
+        return [job.url async for job in self.jobs if job is not None]
 
 
 @pytest.fixture
@@ -56,45 +58,40 @@ def pipe(reactor: Any) -> Generator[Pipe, None, None]:
     os.close(pipe.reader)
 
 
-async def test_a_job_comes_before_the_list_ends(reactor: Any, pipe: Pipe) -> None:
-    """When the next entry begins, or when the writer is quiet after a whole line."""
+async def test_a_job_comes_when_the_next_entry_begins(pipe: Pipe) -> None:
+    """The last one when the list ends."""
     pipe.write(b"http://h/1\nhttp://h/2\n")
     assert (await pipe.next()).url == "http://h/1"
-    began = reactor.seconds()
-    assert (await pipe.next()).url == "http://h/2"
-    assert reactor.seconds() - began >= QUIET * 0.9
-    pipe.write(b"http://h/3")
+    last = pipe.next()
+    pipe.write(b"# http://h/3\n\n")
+    assert not last.called
     pipe.end()
-    assert await pipe.rest() == ["http://h/3"]
-    assert pipe.source.count(0) == 3
-
-
-async def test_half_a_line_is_waited_for(reactor: Any, pipe: Pipe) -> None:
-    """However slow its writer: half a URL is another URL."""
-    pipe.write(b"http://h/fi")
-    job = pipe.next()
-    await deferLater(reactor, QUIET * 1.5)
-    assert not job.called
-    pipe.write(b"le\n")
-    assert (await job).url == "http://h/file"
-
-
-async def test_options_that_come_in_time_count(pipe: Pipe) -> None:
-    """They may come in writes of their own."""
-    job = pipe.next()
-    pipe.write(b"http://h/1\n")
-    pipe.write(b" out=one\n")
-    assert (await job).name == "one"
-
-
-async def test_an_option_that_comes_too_late_is_told(pipe: Pipe) -> None:
-    """The job is under way, under another name; so it is said, with the line's number."""
-    pipe.write(b"http://h/1\n")
-    await pipe.next()
-    pipe.write(b" out=one\n")
-    pipe.end()
+    assert (await last).url == "http://h/2"
     assert await pipe.rest() == []
-    assert pipe.bad == [2]
+    assert pipe.source.count(0) == 2
+
+
+async def test_options_are_waited_for(reactor: Any, pipe: Pipe) -> None:
+    """However slow their writer: without its checksum a file would be published unchecked."""
+    job = pipe.next()
+    pipe.write(b"http://h/fi")
+    pipe.write(b"le\n")
+    await deferLater(reactor, 0.6)
+    assert not job.called
+    pipe.write(b" out=one\n checksum=md5=")
+    pipe.write(b"0" * 32 + b"\n")
+    pipe.write(b"http://h/next\n")
+    found = await job
+    assert (found.url, found.name, found.checksum) == ("http://h/file", "one", "md5=" + "0" * 32)
+    assert pipe.bad == []
+
+
+async def test_junk_gives_turns(pipe: Pipe) -> None:
+    """A stream of it too lets others have theirs."""
+    pipe.write(b"\n" * 5000)
+    pipe.end()
+    steps = [job async for job in pipe.jobs]
+    assert len(steps) > 90 and not any(steps)
 
 
 @pytest.mark.parametrize("size", [1, 100_000])
@@ -116,7 +113,7 @@ async def test_broken_gzip_ends_the_list(pipe: Pipe) -> None:
     pipe.end()
     assert await pipe.rest() == ["http://h/1", "http://h/2"]
     assert pipe.source.error == "the gzip data ends too early"
-    assert pipe.source.rest() == 1
+    assert pipe.source.rest(60) == 1
 
 
 async def test_a_read_that_fails_ends_the_list(reactor: Any) -> None:
@@ -127,7 +124,7 @@ async def test_a_read_that_fails_ends_the_list(reactor: Any) -> None:
     source = ListStream(reactor, ours.detach(), "out")
     assert [job async for job in source.jobs(pytest.fail, pytest.fail)] == []
     assert source.error == "Connection reset by peer"
-    assert source.rest() == 0
+    assert source.rest(60) == 0
     source.close()
 
 
@@ -179,7 +176,7 @@ async def test_a_terminal_keeps_its_flags(reactor: Any) -> None:
     source = ListStream(reactor, os.dup(terminal), "out")
     found: Callable[[Any], None] = pytest.fail
     os.write(ours, b"http://h/1\n\x04")
-    assert [job.url async for job in source.jobs(found, found)] == ["http://h/1"]
+    assert [job.url async for job in source.jobs(found, found) if job] == ["http://h/1"]
     assert not fcntl.fcntl(terminal, fcntl.F_GETFL) & os.O_NONBLOCK
     source.close()
     os.close(ours)

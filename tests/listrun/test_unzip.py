@@ -55,6 +55,15 @@ def test_pieces_are_bounded() -> None:
     assert b"".join(pieces) == text
 
 
+@pytest.mark.parametrize("data", [gzip.compress(b"") * 100, bytes(1000)])
+def test_gzip_without_text_gives_empty_pieces(data: bytes) -> None:
+    """So that a reader of gigabytes of it has its turns."""
+    unzip = Unzip()
+    unzip_all = [*unzip.feed(gzip.compress(b"")), *unzip.feed(data)]
+    assert set(unzip_all) == {b""}
+    assert len(unzip_all) > data.count(b"\x1f\x8b")
+
+
 def test_a_cut_file_is_an_error() -> None:
     """At any place behind its magic."""
     data = gzip.compress(b"http://example.org/\n")
