@@ -19,7 +19,8 @@ from downloader.cli.messages import Display
 from downloader.client import Downloader
 from downloader.errors import ListError
 from downloader.jobs import Job, Limits, Naming, OnConflict, Report, Retries, Timeouts
-from downloader.listrun.report import FailedFile, OutputFile, ReportFile
+from downloader.listrun.outputs import PRIVATE, OutputFile
+from downloader.listrun.report import FailedFile, ReportFile
 from downloader.listrun.run import ListRun
 from downloader.listrun.source import GivenJobs, Source, open_list
 from downloader.listrun.words import reason_text
@@ -84,7 +85,7 @@ def open_work(reactor: Any, jobs: list[Job], options: dict[str, Any], display: D
     _prepare_directory(options["directory"])
     _check_apart(options["input_file"], options["report"], options["failed"])
     report = _open_output(options["report"], work, 0o666)
-    failed = _open_output(options["failed"], work, 0o600)
+    failed = _open_output(options["failed"], work, PRIVATE)
     if options["insecure"]:
         display.say(_INSECURE)
     work.run = ListRun(

@@ -8,97 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from downloader.errors import BadLine
 from downloader.jobs import Job, Report, Result, Status
-from downloader.listrun.words import reason_text
+from downloader.listrun.outputs import OutputFile
 from downloader.sansio.url import redacted
 from downloader.sansio.urllist import format_entry
 
-STDOUT = 1
-# One write for about two hundred report lines.
-_BUFFER = 64 * 1024
 # ASCII only: what a server sent can act on no terminal that the report is shown on.
 _quoted = json.encoder.encode_basestring_ascii
-
-
-class OutputFile:
-    """Lines to a file or to standard output (`-`).
-
-    Writing is the side show: the first failure is told to `on_trouble` in one sentence, then
-    lines are dropped and the downloads go on. Opening raises OSError, before anything is fetched.
-    """
-
-    def __init__(self, path: str, on_trouble: Callable[[str], None], mode: int = 0o666) -> None:
-        self.path = path
-        self.broken = False
-        self._on_trouble = on_trouble
-        self._lines: list[str] = []
-        self._size = 0
-        self._fd = os.dup(STDOUT) if path == "-" else _created(path, mode)
-
-    def __repr__(self) -> str:
-        return f"<OutputFile {self.path!r} {'broken' if self.broken else 'open'}>"
-
-    def fileno(self) -> int:
-        """The open file's number, to compare files with."""
-        return self._fd
-
-    def write(self, text: str) -> None:
-        """Add `text`, which ends with a line end; it reaches the file at `flush` at the latest."""
-        self._lines.append(text)
-        self._size += len(text)
-        if self._size >= _BUFFER:
-            self.flush()
-
-    def flush(self) -> None:
-        """Hand everything over to the operating system."""
-        if not self._lines:
-            return
-        data = "".join(self._lines).encode("utf-8", "surrogateescape")
-        self._lines.clear()
-        self._size = 0
-        if not self.broken:
-            try:
-                _write_all(self._fd, data)
-            except OSError as error:
-                self._break(error)
-
-    def close(self) -> None:
-        """Flush and close."""
-        self.flush()
-        try:
-            os.close(self._fd)
-        except OSError as error:  # NFS tells a full disk as late as this
-            self._break(error)
-
-    def _break(self, error: OSError) -> None:
-        self.broken = True
-        name = "standard output" if self.path == "-" else self.path
-        self._on_trouble(f"cannot write to {name}: {reason_text(error)}")
-
-
-def _created(path: str, mode: int) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-    fd = os.open(path, flags, mode)
-    if mode == 0o600 and stat.S_ISREG(os.fstat(fd).st_mode):
-        os.fchmod(fd, mode)  # an older file of this name may be readable by all
-    return fd
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        try:
-            rest = rest[os.write(fd, rest) :]
-        except BlockingIOError:  # someone else made the shared standard output non-blocking
-            waiting = select.poll()
-            waiting.register(fd, select.POLLOUT)
-            waiting.poll()
 
 
 class ReportFile:

@@ -1,10 +1,8 @@
-"""The report says the same of each job, without secrets, and a full disk does not end a run."""
+"""The report says the same of each job, without secrets; what failed is a list again."""
 
 from __future__ import annotations
 
 import json
-import os
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,8 @@ import pytest
 
 from downloader.errors import BadLine, NotFound, TargetExists
 from downloader.jobs import Job, Report, Result, Status
-from downloader.listrun.report import FailedFile, OutputFile, ReportFile, given_name
+from downloader.listrun.outputs import OutputFile
+from downloader.listrun.report import FailedFile, ReportFile, given_name
 from downloader.sansio.urllist import parse_lines
 
 FIELDS = [
@@ -81,71 +80,6 @@ def test_secrets_and_escapes_stay_out(tmp_path: Path, troubles: list[str]) -> No
     text = path.read_text("ascii")
     assert "pw" not in text and "\x1b" not in text
     assert json.loads(text)["url"] == "http://h/x?token=***"
-
-
-def test_a_full_disk_is_told_once(troubles: list[str]) -> None:
-    """And the lines after it are dropped, not kept in memory."""
-    file = OutputFile("/dev/full", troubles.append)
-    for _ in range(3):
-        file.write("line\n")
-        file.flush()
-    file.close()
-    assert troubles == ["cannot write to /dev/full: No space left on device"]
-    assert file.broken
-
-
-def test_a_file_that_cannot_be_made_raises(tmp_path: Path, troubles: list[str]) -> None:
-    """Before anything is fetched."""
-    with pytest.raises(OSError):
-        OutputFile(str(tmp_path / "none" / "r"), troubles.append)
-
-
-def test_lines_are_written_when_there_are_many(tmp_path: Path, troubles: list[str]) -> None:
-    """Memory does not grow with the list."""
-    path = tmp_path / "r"
-    file = OutputFile(str(path), troubles.append)
-    for _ in range(2000):
-        file.write("x" * 99 + "\n")
-    assert path.stat().st_size > 2000 * 100 - 65536
-    file.close()
-    assert path.stat().st_size == 2000 * 100
-
-
-def test_a_full_pipe_is_waited_for(troubles: list[str]) -> None:
-    """Standard output may be non-blocking through no doing of ours; no line is lost then."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    saved = os.dup(1)
-    os.dup2(writer, 1)
-    try:
-        file = OutputFile("-", troubles.append)
-    finally:
-        os.dup2(saved, 1)
-        os.close(saved)
-        os.close(writer)
-    text = "x" * 200_000 + "\n"
-    pid = os.fork()
-    if not pid:  # the child writes, since one process cannot wait for itself
-        os.close(reader)
-        file.write(text)
-        file.close()
-        os._exit(len(troubles))
-    file.close()
-    with os.fdopen(reader, "rb") as stream:
-        assert stream.read() == text.encode()
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-
-
-@pytest.mark.parametrize("mode", [0o644, None])
-def test_the_list_of_failures_is_private(
-    tmp_path: Path, troubles: list[str], mode: int | None
-) -> None:
-    """It holds headers and whole URLs; an older file of that name may be open to all."""
-    path = tmp_path / "failed"
-    if mode is not None:
-        path.touch(mode)
-    OutputFile(str(path), troubles.append, 0o600).close()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(

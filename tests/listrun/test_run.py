@@ -13,7 +13,8 @@ from twisted.internet.task import deferLater
 from downloader import Downloader, Limits, OnConflict
 from downloader.errors import BadLine
 from downloader.jobs import Report, Result
-from downloader.listrun.report import FailedFile, OutputFile, ReportFile
+from downloader.listrun.outputs import OutputFile
+from downloader.listrun.report import FailedFile, ReportFile
 from downloader.listrun.run import ListRun
 from downloader.listrun.source import open_list
 from downloader.testing import Origin
