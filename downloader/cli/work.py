@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from tempfile import TemporaryFile
@@ -147,11 +148,23 @@ def _prepare_directory(path: str) -> None:
         raise click.UsageError(what) from error
 
 
-def _check_apart(*paths: str | None) -> None:
-    """Opening an output empties it, so none may be the list, nor the other output."""
-    files = [os.path.realpath(path) for path in paths if path not in (None, "-")]
+def _check_apart(list_name: str | None, *outputs: str | None) -> None:
+    """None may be written into the list, nor into the other, whatever their names are."""
+    names = ["/dev/stdin" if list_name == "-" else list_name]
+    names += ["/dev/stdout" if output == "-" else output for output in outputs]
+    files = [_identity(name) for name in names if name is not None]
     if len(set(files)) < len(files):
         raise click.UsageError("-i, --report and --failed have to name different files")
+
+
+def _identity(name: str) -> object:
+    """What is the same for each name of a file; a terminal or /dev/null may be used twice."""
+    try:
+        found = os.stat(name)
+    except OSError:  # there is none yet
+        return os.path.realpath(name)
+    has_content = stat.S_ISREG(found.st_mode) or stat.S_ISFIFO(found.st_mode)
+    return (found.st_dev, found.st_ino) if has_content else object()
 
 
 def _open_output(path: str | None, work: Work, mode: int) -> OutputFile | None:

@@ -71,6 +71,59 @@ async def test_nobody_has_to_listen(start: Any, listed: int, tmp_path: Path, clo
     assert len(list((tmp_path / "out").iterdir())) == listed
 
 
+@pytest.mark.parametrize(
+    "shell",
+    [
+        '"$@" -i - --report list < list',
+        '"$@" -i /dev/fd/7 --report ./list 7< list',
+        '"$@" -i list --report link',
+        '"$@" -i - --failed link < list',
+        '"$@" -i list --report symlink',
+        '"$@" -i list --report - >> list',
+        '"$@" -i list --report new --failed ./new',
+        'touch a; ln a b; "$@" -i list --report a --failed b',
+    ],
+)
+async def test_no_output_is_the_list_or_the_other_output(
+    start: Any, listed: int, tmp_path: Path, shell: str
+) -> None:
+    """Under any of their names; the list is as it was."""
+    (tmp_path / "link").hardlink_to(tmp_path / "list")
+    (tmp_path / "symlink").symlink_to("list")
+    command = start("fetch", shell=shell)
+    assert await command.ended == 2
+    assert command.said == [
+        "downloader: -i, --report and --failed have to name different files",
+    ]
+    assert len((tmp_path / "list").read_text().splitlines()) == listed
+
+
+async def test_a_terminal_may_be_list_and_report(
+    start: Any, origin: Origin, terminal: Terminal
+) -> None:
+    """Both are shown to who types; nothing is lost."""
+    fds = {0: terminal.theirs, 1: terminal.theirs, 2: "r"}
+    command = start("fetch", "-i", "-", "--report", "/dev/stdout", fds=fds)
+    os.write(terminal.ours, f"{origin.add('/a', 1)}\n\x04".encode())
+    assert await command.ended == 0
+    assert '"status":"complete"' in terminal.read()
+
+
+@pytest.mark.parametrize(
+    ("option", "made", "reason"),
+    [
+        ("--report", "mkfifo f", "nobody reads it"),
+        ("--report", "ln -s none f", "what is there is not a regular file of yours"),
+        ("--failed", "mkfifo f", "what is there is not a regular file of yours"),
+    ],
+)
+async def test_what_is_not_written_to(start: Any, option: str, made: str, reason: str) -> None:
+    """Is told in one sentence, before anything is fetched."""
+    command = start("fetch", "http://h/x", option, "f", shell=f'{made}; "$@"')
+    assert await command.ended == 2
+    assert command.said == [f"downloader: cannot write to f: {reason}"]
+
+
 async def test_failures_are_a_list_for_their_owner(
     start: Any, origin: Origin, tmp_path: Path
 ) -> None:
