@@ -58,6 +58,8 @@ _ENTRY = re.compile(
 )
 _SPACE = " \t\r\v\f"
 _LONGEST_SHOWN = 200
+# What is wrong with a line may quote it twice.
+_LONGEST_TOLD = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class ListParser:
             url, *mirrors = map(_checked_url, _fields(_decoded(raw)))
         except ValueError as error:
             self._in_bad_entry = True
-            return [*items, BadLine(self.line, str(error))]
+            return [*items, self._refused(error)]
         self._in_bad_entry = False
         self._job = Job(url, self._directory, mirrors=tuple(mirrors), line=self.line)
         return items
@@ -169,11 +171,14 @@ class ListParser:
             changed = _with_option(self._job, name, value.lstrip(_SPACE)) if equals else None
         except (ValueError, BadName) as error:
             self._job, self._in_bad_entry = None, True
-            return [BadLine(self.line, str(error))]
+            return [self._refused(error)]
         if changed is None:
             return [Note(self.line, f"the option {_shown(name)} is not known here")]
         self._job = changed
         return []
+
+    def _refused(self, error: Exception) -> BadLine:
+        return BadLine(self.line, str(error)[:_LONGEST_TOLD])
 
     def _grow(self, size: int) -> None:
         self._size += size

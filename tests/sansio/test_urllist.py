@@ -315,6 +315,14 @@ def test_an_overlong_entry_is_one_bad_line() -> None:
     assert after == Job("http://h/b", line=2 * fitting + 5)
 
 
+@pytest.mark.parametrize(
+    "text", ["http://{}/", "{}", "http://h/\n out=../{}", "http://h/\n checksum={}=1"]
+)
+def test_what_is_wrong_is_told_in_short(text: str) -> None:
+    """However long what is wrong is: it is shown and reported for each bad line."""
+    assert len(bad_line(text.format("x" * 60_000)).message) <= 600
+
+
 def test_the_most_mirrors() -> None:
     """MAX_MIRRORS of them are taken."""
     line = "\t".join(["http://h/a"] * (MAX_MIRRORS + 1))
