@@ -108,10 +108,11 @@ class Demo:
             cancelling.stop()
             ended = await self._connections_ended()
             await self._origin.stop()
+        wrong = await self._wrong_files()
         if self._work.run.interrupted:
             click.echo(f"stopped before the checks: {self._work.run.summary}")
             return False
-        return self._tell(counts, await self._wrong_files(), ended)
+        return self._tell(counts, wrong, ended)
 
     def _cancel_silent(self) -> None:
         """Cancel each silent file, before its headers, when it has waited for a while."""
@@ -137,9 +138,13 @@ class Demo:
 
     async def _wrong_files(self) -> list[str]:
         """The files that are not what the server has, those that should not be there too."""
+        if not self._work.run.interrupted:
+            click.echo("Comparing each byte with the server's")
         wrong = []
         there = set(os.listdir(self._out))
         for file in self._of(Kind.PROMPT, Kind.SLOW):
+            if self._work.run.interrupted:
+                break
             there.discard(file.name)
             if not _is_right(os.path.join(self._out, file.name), file):
                 wrong.append(file.name)

@@ -43,6 +43,18 @@ async def test_a_demo_that_is_stopped_cleans_up(start: Any, until: Any, tmp_path
     assert b"WRONG" not in command.out
 
 
+async def test_a_demo_that_is_stopped_while_it_compares(
+    start: Any, until: Any, tmp_path: Path
+) -> None:
+    """Ctrl-C is heard there too."""
+    command = start("demo", env={"TMPDIR": str(tmp_path)})
+    await until(lambda: b"Comparing" in command.out)
+    command.signal("INT")
+    assert await command.ended == 130
+    assert command.out.splitlines()[-1].startswith(b"stopped before the checks: ")
+    assert b"ok " not in command.out
+
+
 async def test_keeping_the_files(start: Any, until: Any, tmp_path: Path) -> None:
     """They are where the demo says."""
     command = start("demo", "--keep", env={"TMPDIR": str(tmp_path)})
