@@ -20,10 +20,17 @@ from twisted.python.failure import Failure
 from downloader.cli.live import Live
 from downloader.cli.messages import write_line
 from downloader.cli.pace import files_text, received
+from downloader.errors import BadLine
 from downloader.jobs import Progress as FileProgress
 from downloader.jobs import Result, Status
 from downloader.listrun.run import ListRun
-from downloader.listrun.words import MAX_EXAMPLES, duration_text, failure_text, size_text
+from downloader.listrun.words import (
+    MAX_EXAMPLES,
+    duration_text,
+    failure_text,
+    refusal_text,
+    size_text,
+)
 from downloader.sansio.printable import printable, printable_lines
 from downloader.sansio.url import redacted
 
@@ -39,6 +46,8 @@ _ECHO_WIDTH = 4
 # More failures at once are a number: printing all of a dead host's would hold up the others. The
 # last words would name so many of them, the first ones: all of those have been told by then.
 _MOST_AT_ONCE = MAX_EXAMPLES
+# Of what the command itself has to say more is kept: none of it should be lost among bad lines.
+_MOST_SAID = 100
 
 
 class Transfer(Protocol):
@@ -58,6 +67,7 @@ class Bars(Live):
         self._said: list[str] = []
         self._failed: list[str] = []
         self._unprinted = 0
+        self._unsaid = 0
         self._since: dict[Transfer, float] = {}
         self._lines: dict[Transfer, TaskID] = {}
 
@@ -68,8 +78,12 @@ class Bars(Live):
     def start(self, run: ListRun) -> None:
         nothing: dict[str, Any] = dict.fromkeys(("size", "rate", "left"), _NOTHING)
         self._whole = self._progress.add_task("fetching", total=None, **nothing)
-        self._progress.start()
         super().start(run)
+        try:
+            self._progress.start()
+        except OSError:  # the terminal is gone already
+            super().stop()
+            self._broke(Failure())
 
     def stop(self) -> None:
         super().stop()
@@ -77,10 +91,22 @@ class Bars(Live):
             maybeDeferred(self._end).addErrback(self._broke)
 
     def say(self, text: str) -> None:
-        if self._ticking.running:
+        self._keep(text, _MOST_SAID)
+
+    def line_refused(self, bad: BadLine) -> None:
+        self._keep(refusal_text(bad), _MOST_AT_ONCE)
+
+    def warned(self, sentence: str) -> None:
+        self._keep(sentence, _MOST_AT_ONCE)
+
+    def _keep(self, text: str, most: int) -> None:
+        """For the next frame, if there are not so many already."""
+        if not self._ticking.running:
+            write_line(text)
+        elif len(self._said) < most:
             self._said.append(text)
         else:
-            write_line(text)
+            self._unsaid += 1
 
     def job_failed(self, result: Result) -> None:
         if len(self._failed) < _MOST_AT_ONCE:
@@ -104,7 +130,7 @@ class Bars(Live):
         except Exception:  # the first error is told, and the cursor is back all the same
             pass
         super()._broke(failure)
-        for text in self._said:
+        for text in self._taken_messages():
             write_line(text)
 
     def _tick(self) -> None:
@@ -114,12 +140,18 @@ class Bars(Live):
         self._progress.refresh()
 
     def _print_messages(self) -> None:
-        lines = self._said + self._failed
-        if self._unprinted:
-            lines.append(f"and {self._unprinted:,} more failed")
-        self._said, self._failed, self._unprinted = [], [], 0
-        if lines:
+        if lines := self._taken_messages() + self._taken_failures():
             self._console.print(Text(printable_lines("\n".join(lines))), soft_wrap=True)
+
+    def _taken_messages(self) -> list[str]:
+        lines, more = self._said, self._unsaid
+        self._said, self._unsaid = [], 0
+        return [*lines, f"and {more:,} more messages"] if more else lines
+
+    def _taken_failures(self) -> list[str]:
+        lines, more = self._failed, self._unprinted
+        self._failed, self._unprinted = [], 0
+        return [*lines, f"and {more:,} more failed"] if more else lines
 
     def _show_whole(self) -> None:
         run, size = self._run, received(self._run)

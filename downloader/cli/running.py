@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -63,7 +63,8 @@ class Stopper:
 
 def _end_now(number: int) -> None:
     if os.isatty(2):
-        os.write(2, _SHOW_CURSOR)
+        with suppress(OSError):  # the terminal may be gone
+            os.write(2, _SHOW_CURSOR)
     os._exit(ExitCode.of_signal(number))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import pty
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ from twisted.internet.task import Clock
 
 from downloader.cli.bars import Bars
 from downloader.cli.live import PLAIN_EVERY, Live, Plain
+from downloader.errors import BadLine
 from downloader.jobs import Report
 
 
@@ -60,3 +64,35 @@ def test_a_display_that_fails_at_the_end(
     shown.start(Unshowable())  # type: ignore[arg-type]
     shown.stop()
     assert capsys.readouterr().err.count("please report it") == (display is Bars)
+
+
+@pytest.mark.parametrize("display", [Plain, Bars])
+def test_a_terminal_that_is_gone(monkeypatch: pytest.MonkeyPatch, display: type[Any]) -> None:
+    """Nothing can be shown on it, and nothing else fails."""
+    ours, theirs = pty.openpty()
+    clock = Clock()
+    with io.TextIOWrapper(os.fdopen(theirs, "wb", 0), write_through=True) as terminal:  # type: ignore[arg-type]
+        monkeypatch.setattr("sys.stderr", terminal)
+        os.close(ours)
+        shown: Live = display(clock)
+        shown.start(Unshowable())  # type: ignore[arg-type]
+        shown.say("something")
+        clock.advance(PLAIN_EVERY)
+        shown.stop()
+        shown.say("something more")
+        assert shown.broken and not clock.getDelayedCalls()
+
+
+@pytest.mark.parametrize("display", [Plain, Bars])
+def test_what_is_said_by_the_command_is_not_lost_among_bad_lines(
+    capsys: pytest.CaptureFixture[str], display: type[Any]
+) -> None:
+    """Of those, a number is enough."""
+    shown: Live = display(Clock())
+    shown.start(Unshowable())  # type: ignore[arg-type]
+    for number in range(1000):
+        shown.line_refused(BadLine(number, "no url"))
+        shown.warned("unknown")
+    shown.say("the disk is full")
+    shown.stop()
+    assert "the disk is full" in capsys.readouterr().err

@@ -263,6 +263,42 @@ async def test_bars_give_the_cursor_back_when_they_are_stopped(
     assert "0 complete, 1 pending" in terminal.text
 
 
+async def test_bad_lines_do_not_fill_bars_or_memory(
+    start: Any, terminal: Terminal, tmp_path: Path
+) -> None:
+    """Some are shown, the others are a number; the report tells of each."""
+    (tmp_path / "list").write_text("no url\n" * 2000)
+    command = start(
+        *("fetch", "-i", "list", "--report", "report"),
+        fds={0: "w", 1: "r", 2: terminal.theirs},
+        env=BARS,
+    )
+    assert await command.ended == 1
+    shown = re.findall(r"line \d+ is left out", terminal.read())
+    more = re.findall(r"and ([\d,]+) more messages", terminal.text)
+    assert len(shown) + sum(int(number.replace(",", "")) for number in more) == 2000
+    assert 10 <= len(shown) < 500
+    assert len((tmp_path / "report").read_text().splitlines()) == 2001
+
+
+@pytest.mark.parametrize("progress", ["bar", "plain"])
+async def test_a_terminal_that_goes_away(
+    start: Any, until: Any, origin: Origin, progress: str
+) -> None:
+    """The run is stopped by the hang-up, as without a display."""
+    ours, theirs = pty.openpty()
+    command = start(
+        *("fetch", origin.add_silent("/silent"), "--progress", progress),
+        shell='exec setsid -c "$@"',
+        fds={0: theirs, 1: "r", 2: theirs},
+        env=BARS,
+    )
+    os.close(theirs)
+    await until(lambda: origin.silent)
+    os.close(ours)
+    assert await command.ended == 129
+
+
 @pytest.mark.parametrize("env", [{**BARS, "NO_COLOR": "1"}, {**BARS, "TERM": "dumb"}])
 async def test_no_color(
     start: Any, origin: Origin, terminal: Terminal, env: dict[str, str]
