@@ -37,7 +37,7 @@ _SECRET_WORDS = (
     *("token", "sig", "secret", "pass", "pwd", "credential", "auth", "key", "jwt", "hmac"),
     *("session", "code"),
 )
-_PARAMETER = re.compile(r"([^&;=]+)=([^&;]*)")
+_SEPARATOR = re.compile(r"([&;])")
 # An address within a parameter's value: `?next=http://user:password@host/`.
 _NESTED_USERINFO = re.compile(r"//[^/?#&;]*@")
 
@@ -134,7 +134,8 @@ def redacted(url: str) -> str:
         return url
     url = url[:MAX_URL].partition("#")[0]
     path, mark, query = _USERINFO.sub(r"\1", url).partition("?")
-    return path + mark + _NESTED_USERINFO.sub("//", _PARAMETER.sub(_redacted_parameter, query))
+    query = "".join(map(_redacted_parameter, _SEPARATOR.split(query)))
+    return path + mark + _NESTED_USERINFO.sub("//", query)
 
 
 def redacted_invalid(text: str) -> str:
@@ -144,10 +145,12 @@ def redacted_invalid(text: str) -> str:
     return redacted(f"{scheme}//{rest}" if slashes else rest)
 
 
-def _redacted_parameter(match: re.Match[str]) -> str:
-    plain = unquote(match[1]).lower()
-    secret = any(word in plain for word in _SECRET_WORDS)
-    return f"{match[1]}=***" if secret else match[0]
+def _redacted_parameter(parameter: str) -> str:
+    name, equals, _ = parameter.partition("=")
+    if not equals:
+        return parameter
+    plain = unquote(name).lower()
+    return f"{name}=***" if any(word in plain for word in _SECRET_WORDS) else parameter
 
 
 def _scheme_reason(scheme: str) -> str:
