@@ -23,7 +23,7 @@ from downloader.sansio.urllist import (
 # a turn of `fetch_all`, last some 10 ms.
 BETWEEN_TURNS = 1024
 LINE_COST = 20
-_NOT_COUNTED = "what is left of the list is too long to count; more is pending than will be told"
+_NOT_COUNTED = "what is left of the list is too long to count; more may be pending than is told"
 
 
 class Entries:

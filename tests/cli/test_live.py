@@ -69,6 +69,7 @@ def test_a_display_that_fails_at_the_end(
 @pytest.mark.parametrize("display", [Plain, Bars])
 def test_a_terminal_that_is_gone(monkeypatch: pytest.MonkeyPatch, display: type[Any]) -> None:
     """Nothing can be shown on it, and nothing else fails."""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich writes as to a terminal that is there
     ours, theirs = pty.openpty()
     clock = Clock()
     with io.TextIOWrapper(os.fdopen(theirs, "wb", 0), write_through=True) as terminal:  # type: ignore[arg-type]
