@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.task import deferLater
 
 from downloader.testing import Origin
 
@@ -62,20 +61,6 @@ async def test_standard_input_is_fetched_as_it_comes(
     command.end_input()
     assert await command.ended == 0
     assert fetched(tmp_path) == 4
-
-
-async def test_a_slow_writer_keeps_its_options(
-    reactor: Any, start: Any, origin: Origin, tmp_path: Path
-) -> None:
-    """Without them a file would be published unchecked, and under another name."""
-    command = start("fetch", "-i", "-", "-d", "out")
-    command.write(f"{origin.add('/a', SIZE)}\n".encode())
-    await deferLater(reactor, 1.0)
-    command.write(b"  out=b\n  checksum=md5=" + b"0" * 32)
-    command.end_input()
-    assert await command.ended == 1
-    assert b"checksum" in command.err
-    assert list((tmp_path / "out").iterdir()) == []
 
 
 async def test_a_terminal_is_left_as_it_was(

@@ -76,8 +76,11 @@ async def test_options_are_waited_for(reactor: Any, pipe: Pipe) -> None:
     job = pipe.next()
     pipe.write(b"http://h/fi")
     pipe.write(b"le\n")
-    await deferLater(reactor, 0.6)
+    timers = reactor.getDelayedCalls()
+    for _ in range(20):
+        await deferLater(reactor, 0)
     assert not job.called
+    assert reactor.getDelayedCalls() == timers  # nor is there one that would start it later
     pipe.write(b" out=one\n checksum=md5=")
     pipe.write(b"0" * 32 + b"\n")
     pipe.write(b"http://h/next\n")
