@@ -6,6 +6,7 @@ and the same error, and the difference is what tests of cancelling are about.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from enum import StrEnum
 from typing import Any
 
@@ -110,7 +111,7 @@ class _TlsTransport(BufferingTLSTransport):
         super().connectionLost(reason)
 
 
-class LoopbackServer(Factory):
+class LoopbackServer(Factory, ABC):
     """Listens on a free port of 127.0.0.1 from its making until `stop`.
 
     `reactor` is an IReactorTCP and IReactorTime. With `tls`, such as `CertificateOptions`,
@@ -136,9 +137,9 @@ class LoopbackServer(Factory):
         """The URL of `path` here; `host` may be another name of this machine."""
         return f"{self._scheme}://{host}:{self.port}{path}"
 
+    @abstractmethod
     def make_peer(self, number: int) -> Peer:
         """The protocol of the connection `number`; each kind of server has its own."""
-        raise NotImplementedError
 
     def buildProtocol(self, addr: IAddress | None) -> Peer:
         peer = self.make_peer(len(self.connections))
