@@ -16,7 +16,7 @@ option, and the file is never fetched.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from posixpath import normpath
 
@@ -184,14 +184,6 @@ class ListParser:
         self._size += size
         if self._size > MAX_ENTRY:
             raise ValueError(f"the entry is longer than {MAX_ENTRY} bytes")
-
-
-def parse_lines(lines: Iterable[bytes | str], *, directory: str = ".") -> Iterator[Item]:
-    """The items of a whole list, as its lines come."""
-    parser = ListParser(directory)
-    for line in lines:
-        yield from parser.feed(line)
-    yield from parser.close()
 
 
 def checked_header(text: str) -> tuple[str, str]:

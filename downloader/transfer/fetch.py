@@ -233,7 +233,8 @@ class Transfer:
         try:
             self._take_offered(response)
             folder, part = self.target.open(self._setup.folders)
-        except DownloadError:
+        except Exception:
+            # Nobody reads the body then, and its connection would wait for somebody to.
             await drain(response, self._setup.deadlines)
             raise
         try:

@@ -11,6 +11,7 @@ import os
 from collections import OrderedDict
 
 from downloader.errors import BadName, DiskError, DownloadError
+from downloader.sansio.printable import printable
 from downloader.transfer.disk import disk_error
 
 # Roots that are kept open between jobs; a list may name a directory for each line.
@@ -29,6 +30,8 @@ class Folder:
             self.fd = os.open(path, _DIRECTORY)
         except OSError as error:
             raise disk_error(error, path) from error
+        except ValueError as error:
+            raise BadName(f"{printable(path)}: {error}") from error
 
     def __repr__(self) -> str:
         return f"<Folder {self.path!r} {self.users} users>"

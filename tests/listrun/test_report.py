@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.entries import parse_lines
 
 from downloader.errors import BadLine, NotFound, TargetExists
 from downloader.jobs import Job, Report, Result, Status
 from downloader.listrun.outputs import OutputFile
 from downloader.listrun.report import FailedFile, ReportFile, given_name
-from downloader.sansio.urllist import parse_lines
 
 FIELDS = [
     *("line", "url", "final_url", "path", "status", "http_status", "bytes", "seconds", "attempts"),

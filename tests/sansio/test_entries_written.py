@@ -7,35 +7,17 @@ from dataclasses import replace
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.entries import job, parse
 
-from downloader.errors import BadLine, BadName
+from downloader.errors import BadName
 from downloader.jobs import Job
 from downloader.sansio.names import checked_name
 from downloader.sansio.urllist import (
-    Item,
     checked_header,
     format_entry,
-    parse_lines,
 )
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
-
-
-def parse(text: bytes | str, directory: str = ".") -> list[Item]:
-    data = text.encode() if isinstance(text, str) else text
-    return list(parse_lines(data.split(b"\n"), directory=directory))
-
-
-def job(text: bytes | str, directory: str = ".") -> Job:
-    (item,) = parse(text, directory)
-    assert isinstance(item, Job)
-    return item
-
-
-def bad_line(text: bytes | str, directory: str = ".") -> BadLine:
-    (item,) = parse(text, directory)
-    assert isinstance(item, BadLine)
-    return item
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.entries import bad_line, job, parse, parse_lines
 
 from downloader.errors import BadLine
 from downloader.jobs import Job
@@ -21,27 +22,9 @@ from downloader.sansio.urllist import (
     Note,
     begins_entry,
     count_entries,
-    parse_lines,
 )
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
-
-
-def parse(text: bytes | str, directory: str = ".") -> list[Item]:
-    data = text.encode() if isinstance(text, str) else text
-    return list(parse_lines(data.split(b"\n"), directory=directory))
-
-
-def job(text: bytes | str, directory: str = ".") -> Job:
-    (item,) = parse(text, directory)
-    assert isinstance(item, Job)
-    return item
-
-
-def bad_line(text: bytes | str, directory: str = ".") -> BadLine:
-    (item,) = parse(text, directory)
-    assert isinstance(item, BadLine)
-    return item
 
 
 LIST = (

@@ -208,3 +208,12 @@ def test_a_directory_that_is_a_file(
     assert type(error_of(fetching)) is DiskError
     assert response.transport.calls == ["abortConnection"]
     assert (tmp_path / "file").read_bytes() == b"theirs"
+
+
+def test_a_directory_that_cannot_be_one(make: Make, spy: AgentSpy, tmp_path: Path) -> None:
+    """It is told as the caller's mistake, and the answer that came is read to its end."""
+    fetching = make().fetch(Job(URL, f"{tmp_path}/a\0b"))
+    response = spy.requests[0].answer(length=1)
+    assert response.delivering
+    give(response, b"x")
+    assert type(error_of(fetching)) is BadName
