@@ -15,6 +15,7 @@ from twisted.web.iweb import IAgent
 from downloader._version import __version__
 from downloader.deadlines import Deadlines
 from downloader.errors import Closed, DownloadError
+from downloader.fixedheaders import FixedHeaders
 from downloader.http1.agent import Agent
 from downloader.http1.redirect import RedirectAgent
 from downloader.http1.tls import TlsOptions
@@ -94,7 +95,7 @@ class Downloader:
             naming=naming,
             on_conflict=on_conflict,
             content_disposition=content_disposition,
-            headers=_headers(headers),
+            headers=FixedHeaders(_headers(headers)),
         )
         self._names = TakenNames()
         self._transfers: dict[Transfer, None] = {}
@@ -232,6 +233,7 @@ def _agent(
     return Agent(
         reactor,
         connections_per_host=limits.connections_per_host,
+        pipeline=limits.pipeline,
         connect_timeout=timeouts.connect,
         first_byte_timeout=timeouts.first_byte,
         tls=tls,

@@ -74,6 +74,13 @@ class StallTimeout(TryAgainLater):
     """The transfer stalled."""
 
 
+class Interrupted(TryAgainLater):
+    """Its connection was closed for the sake of another request that was cancelled.
+
+    Nothing went wrong, so a transfer asks again at once and does not count it.
+    """
+
+
 class TruncatedBody(TryAgainLater):
     """The connection ended before the whole file had come."""
 

@@ -105,7 +105,12 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
     agent = options["user_agent"]
     return Downloader(
         reactor,
-        limits=Limits(options["jobs"], options["per_host"], options["connections_per_host"]),
+        limits=Limits(
+            options["jobs"],
+            options["per_host"],
+            options["connections_per_host"],
+            options["pipeline"],
+        ),
         timeouts=Timeouts(
             connect=options["connect_timeout"],
             first_byte=options["first_byte_timeout"],

@@ -25,8 +25,10 @@ from zope.interface import implementer
 
 from downloader.deadlines import Deadlines
 from downloader.errors import BadUrl, WrongRequest
-from downloader.http1.connection import Connection, Owner
+from downloader.http1.connection import Connection
 from downloader.http1.exchange import Exchange
+from downloader.http1.heads import Heads
+from downloader.http1.owner import Owner
 from downloader.http1.pool import Key, Pool
 from downloader.http1.resolve import STAND_IN, Resolving, ThreadedResolver
 from downloader.http1.tls import TlsOptions
@@ -42,9 +44,10 @@ class Agent:
     """Twisted's IAgent over HTTP/1.1 connections of our own.
 
     Connections are kept and shared between requests to one origin, `connections_per_host` of
-    them at most. `connect_timeout` bounds name, TCP and TLS together, `first_byte_timeout` the
-    time from a request to the whole head of its answer, both in seconds. `tls` says how servers
-    are judged. `resolver` finds addresses; None asks the system, in threads.
+    them at most, with up to `pipeline` requests under way on each. `connect_timeout` bounds name,
+    TCP and TLS together, `first_byte_timeout` the time from a request to the whole head of its
+    answer, or from the end of the answer before it, both in seconds. `tls` says how servers are
+    judged. `resolver` finds addresses; None asks the system, in threads.
     `deadlines` are shared with whoever gives them; None is ones of its own.
     """
 
@@ -53,6 +56,7 @@ class Agent:
         reactor: Any,
         *,
         connections_per_host: int = 6,
+        pipeline: int = 16,
         connect_timeout: float = 30.0,
         first_byte_timeout: float = 60.0,
         tls: TlsOptions | None = None,
@@ -64,7 +68,10 @@ class Agent:
         self._first_byte_timeout = first_byte_timeout
         self._tls = tls or TlsOptions()
         self._deadlines = deadlines or Deadlines(reactor)
-        self._pool = Pool(self._connect, self._deadlines, connections_per_host, connect_timeout)
+        self._heads = Heads()
+        self._pool = Pool(
+            self._connect, self._deadlines, connections_per_host, connect_timeout, pipeline
+        )
 
     def __repr__(self) -> str:
         return f"<Agent {self._pool!r}>"
@@ -88,7 +95,9 @@ class Agent:
         """
         try:
             url = parse_url(uri.decode("ascii"))
-            exchange = Exchange(method, url, headers or NO_HEADERS, bodyProducer)
+            headers = headers or NO_HEADERS
+            head = self._heads.make(method, url, headers, bodyProducer)
+            exchange = Exchange(method, url, headers, bodyProducer, head)
         except BadUrl:
             return fail(Failure())
         except UnicodeDecodeError as error:
@@ -106,7 +115,7 @@ class Agent:
         """
         return self._pool.close()
 
-    def _connect(self, key: Key, owner: Owner) -> Deferred[Connection]:
+    def _connect(self, key: Key, owner: Owner[Connection]) -> Deferred[Connection]:
         scheme, host, port, tls = key
         secure = scheme == "https"
         resolving = Resolving(self._reactor, self._resolver, host)

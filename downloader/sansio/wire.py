@@ -125,6 +125,7 @@ def judge_head(
 
 
 def _length(value: bytes) -> int:
+    value = value.rstrip(b" \t")
     if not value.isdigit() or len(value) > 19 or int(value) > MAX_LENGTH:
         raise BadResponse("a Content-Length that is no length")
     return int(value)
