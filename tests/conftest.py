@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,9 @@ from support.ca import Authority
 from support.nginx import Nginx, find_nginx
 
 from downloader.testing import FullListener, Origin, ScriptedServer
+
+# For `benchmarks`, which is not installed; last, so that an installed downloader is what is tested.
+sys.path.append(str(Path(__file__).parent.parent))
 
 pytest_plugins = ("support.clean", "support.bench", "support.latencies", "support.time_limit")
 
