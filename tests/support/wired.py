@@ -93,12 +93,13 @@ class Asked:
         return None if length is UNKNOWN_LENGTH else length
 
     @property
-    def seen(self) -> tuple[Any, ...]:
-        """All that a caller can tell of it, apart from how the body was cut into pieces."""
+    def head(self) -> tuple[Any, ...] | None:
+        """All that the head of the answer says."""
         response = self.response
-        head = response and (response.version, response.code, response.phrase, response.length)
-        fields = response and sorted(response.headers.getAllRawHeaders())
-        return (head, fields, self.body.data, self.end)
+        if response is None:
+            return None
+        fields = sorted(response.headers.getAllRawHeaders())
+        return (response.version, response.code, response.phrase, response.length, fields)
 
     def _answered(self, response: IResponse) -> None:
         self.response = response
