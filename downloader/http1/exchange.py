@@ -29,13 +29,19 @@ class Exchange:
     `answer` fires with an IResponse once the final head is complete. Cancelling it takes the
     exchange from whoever holds it: out of the pool's queue, or by aborting its connection.
     `head` is its head as sent, made at once: ValueError for what would break the wire costs no
-    connection, and headers that the caller changes later are not sent.
+    connection, and headers that the caller changes later are not sent. With `via` it names the
+    whole URL and has these lines too: it goes to a proxy (RFC 9112 §3.2.2).
     """
 
     __slots__ = ("answer", "head", "headers", "holder", "method", "producer", "resent", "url")
 
     def __init__(
-        self, method: bytes, url: HttpUrl, headers: Headers, producer: IBodyProducer | None
+        self,
+        method: bytes,
+        url: HttpUrl,
+        headers: Headers,
+        producer: IBodyProducer | None,
+        via: bytes | None = None,
     ) -> None:
         self.method = method
         self.url = url
@@ -43,10 +49,10 @@ class Exchange:
         self.producer = producer
         self.head = request_head(
             method,
-            url.target.encode("ascii"),
+            (url.target if via is None else str(url)).encode("ascii"),
             url.netloc.encode("ascii"),
             headers.getAllRawHeaders(),
-            framing_header(method, producer),
+            framing_header(method, producer) + (via or b""),
         )
         self.resent = False
         self.holder: Holder | None = None

@@ -1,7 +1,7 @@
 """Connections kept for their next request, and requests that wait for a connection.
 
-A key is everything two requests must agree on to share a connection: scheme, host, port and TLS
-options. For each key at most `per_host` connections exist, those being made included. A request
+A key is everything two requests must agree on to share a connection: their `Route` to an origin.
+For each key at most `per_host` connections exist, those being made included. A request
 takes an idle connection, or a new one is made for it, or it waits; whichever connection comes
 free first serves whoever waits longest.
 """
@@ -18,9 +18,9 @@ from downloader.deadlines import Deadlines
 from downloader.errors import Closed, ConnectTimeout
 from downloader.http1.connection import Connection, Owner
 from downloader.http1.exchange import Exchange
-from downloader.http1.tls import TlsOptions
+from downloader.http1.route import Route
 
-Key = tuple[str, str, int, TlsOptions]
+Key = Route
 # Makes a connection for a key; it tells its owner what becomes of it.
 Connect = Callable[[Key, Owner], Deferred[Connection]]
 
@@ -70,7 +70,7 @@ class _Host:
 
     def __repr__(self) -> str:
         return (
-            f"<{self.key[0]}://{self.key[1]}:{self.key[2]} {len(self.idle)} idle, "
+            f"<{self.key} {len(self.idle)} idle, "
             f"{len(self.busy)} busy, {len(self.connecting)} connecting, "
             f"{len(self.waiting)} waiting>"
         )
