@@ -133,12 +133,15 @@ def _ipv4_of(name: str) -> str | None:
 
 
 def _ipv6_of(name: str) -> str | None:
-    """Its first address that is good beyond its own link."""
     try:
-        lines = _INTERFACES_6.read_text("ascii", "replace").splitlines()
+        return ipv6_in(_INTERFACES_6.read_text("ascii", "replace"), name)
     except OSError:
         return None
-    for line in lines:
+
+
+def ipv6_in(table: str, name: str) -> str | None:
+    """The first address of `name` in Linux's table that is good beyond its own link."""
+    for line in table.splitlines():
         address, _, _, scope, _, its_name = line.split()
         if its_name == name and scope != _LINK_LOCAL:
             return str(IPv6Address(bytes.fromhex(address)))

@@ -98,7 +98,11 @@ def _place(place: str) -> tuple[str, int]:
 
 
 def _login(login: str, scheme: str) -> tuple[bytes, bytes]:
-    user, password = (unquote_to_bytes(part) for part in login.partition(":")[::2])
+    try:  # what is no text in the environment is bytes for the proxy
+        encoded = login.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # which quotes it
+        raise ValueError("the proxy's user or password is no text") from None
+    user, password = (unquote_to_bytes(part) for part in encoded.partition(b":")[::2])
     if not _CONTROLS.isdisjoint(user + password):
         raise ValueError("the proxy's user or password holds a control character")
     if max(len(user), len(password)) > MAX_SECRET:

@@ -10,7 +10,7 @@ import pytest
 from support.asking import hello
 
 from downloader.cli.fetch import fetch
-from downloader.cli.network import local_address, network_of
+from downloader.cli.network import ipv6_in, local_address, network_of
 from downloader.sansio.network import Network
 from downloader.sansio.proxies import Proxies
 from downloader.testing import Asked
@@ -86,6 +86,18 @@ def test_interfaces() -> None:
     with pytest.raises(click.UsageError, match="is no IPv6 address"):
         network("--interface", "127.0.0.1", "-6")
     assert local_address(None, None) is None
+
+
+def test_ipv6_addresses_of_interfaces() -> None:
+    """Not the one that needs a zone."""
+    table = (
+        "fe800000000000000000000000000001 02 40 20 80     eth0\n"
+        "20010db8000000000000000000000002 02 40 00 80     eth0\n"
+        "00000000000000000000000000000001 01 80 10 80       lo\n"
+        "fe800000000000000000000000000003 03 40 20 80     eth1\n"
+    )
+    found = [ipv6_in(table, name) for name in ("lo", "eth0", "eth1", "eth")]
+    assert found == ["::1", "2001:db8::2", None, None]
 
 
 async def run(start: Any, *arguments: object, **environment: str) -> tuple[int, Any, Any]:

@@ -33,6 +33,7 @@ GOOD = {
     "http://me:a:b%40%2F%25@p.test:1": Proxy("http", "p.test", 1, b"me", b"a:b@/%"),
     "http://m@e:p@w@p.test:1": Proxy("http", "p.test", 1, b"m@e", b"p@w"),
     "http://me:%ff@p.test:1": Proxy("http", "p.test", 1, b"me", b"\xff"),
+    "http://me:\udcff@p.test:1": Proxy("http", "p.test", 1, b"me", b"\xff"),
     "http://me:\u00fc@p.test:1": Proxy("http", "p.test", 1, b"me", b"\xc3\xbc"),
     "socks5://a%3Ab:c@p.test:1": Proxy("socks5", "p.test", 1, b"a:b", b"c"),
     "http://b\u00fccher.test:1": Proxy("http", "xn--bcher-kva.test", 1),
@@ -53,6 +54,8 @@ BAD = {
     "http://s3 cret:1": "not valid",
     "http://[::1": "not valid",
     "http://::1:80": "not valid",
+    "http://s3cret\ud800:x@p.test": "no text",
+    "http://s3cret\ud800": "not valid",
     "http://a%00:s3cret@p.test": "control character",
     "http://a:s3cret%0d%0ax@p.test": "control character",
     "http://a%3As3cret:x@p.test": "colon",
@@ -76,7 +79,7 @@ def test_what_is_none(text: str) -> None:
     assert "s3c" not in str(caught.value)
 
 
-@given(st.text())
+@given(st.text(st.characters()))
 def test_any_text(text: str) -> None:
     """Is a proxy or a ValueError, and nothing else."""
     try:
@@ -87,8 +90,12 @@ def test_any_text(text: str) -> None:
 
 @given(
     st.sampled_from(["http", "socks5", "socks5h"]),
-    st.text(st.characters(min_codepoint=33, exclude_characters=":\x7f"), min_size=1, max_size=20),
-    st.text(st.characters(min_codepoint=33, exclude_characters="\x7f"), max_size=20),
+    st.text(
+        st.characters(min_codepoint=33, codec="utf-8", exclude_characters=":\x7f"),
+        min_size=1,
+        max_size=20,
+    ),
+    st.text(st.characters(min_codepoint=33, codec="utf-8", exclude_characters="\x7f"), max_size=20),
 )
 def test_users_and_passwords(scheme: str, user: str, password: str) -> None:
     """Come out as they were, quoted in between, and are shown by nobody."""
@@ -201,7 +208,11 @@ def test_no_proxy(text: str, host: str, port: int, direct: bool) -> None:
     assert NoProxy(text).covers(host, port) is direct
 
 
-@given(st.text(), st.from_regex(r"[a-z0-9.:-]{1,20}", fullmatch=True), st.integers(1, 65535))
+@given(
+    st.text(st.characters()),
+    st.from_regex(r"[a-z0-9.:-]{1,20}", fullmatch=True),
+    st.integers(1, 65535),
+)
 def test_any_no_proxy(text: str, host: str, port: int) -> None:
     """Covers a host or does not, and a host that it names."""
     NoProxy(text).covers(host, port)
