@@ -15,14 +15,18 @@ from downloader.jobs import (
     Status,
     Timeouts,
 )
+from downloader.sansio.network import Network
+from downloader.sansio.proxies import Proxies
 
 __all__ = [
     "Downloader",
     "Job",
     "Limits",
     "Naming",
+    "Network",
     "OnConflict",
     "Progress",
+    "Proxies",
     "Report",
     "Result",
     "Retries",

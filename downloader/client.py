@@ -30,6 +30,7 @@ from downloader.jobs import (
     Status,
     Timeouts,
 )
+from downloader.sansio.network import Network
 from downloader.transfer.fetch import Setup, Transfer, cancel_all
 from downloader.transfer.folder import Folders
 from downloader.transfer.foreign import ForeignAgent
@@ -48,7 +49,8 @@ class Downloader:
     """Fetches files: one with `fetch`, a list of any length with `fetch_all`.
 
     `reactor` is the program's. `headers` are sent with every request, to every origin; a job's
-    own go to its origin only. `verify_tls` off accepts any certificate. `trust_root` (an
+    own go to its origin only. `network` says which proxies and local address requests leave by;
+    the environment is not asked. `verify_tls` off accepts any certificate. `trust_root` (an
     IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the system's. `agent` may be
     any IAgent; None makes one of ours, which is what every promise about cancelling rests on.
 
@@ -69,6 +71,7 @@ class Downloader:
         headers: Sequence[tuple[str, str]] = (),
         verify_tls: bool = True,
         trust_root: Any = None,
+        network: Network = Network(),  # noqa: B008
         resolver: IHostnameResolver | None = None,
         agent: IAgent | None = None,
     ) -> None:
@@ -80,7 +83,7 @@ class Downloader:
             asked: IAgent = ForeignAgent(agent, reactor, timeouts.connect + timeouts.first_byte)
         else:
             tls = TlsOptions(verify_tls, trust_root)
-            self._own_agent = _agent(reactor, limits, timeouts, tls, resolver, deadlines)
+            self._own_agent = _agent(reactor, limits, timeouts, tls, network, resolver, deadlines)
             self.agent = asked = RedirectAgent(self._own_agent, deadlines)
         self.limiter = Limiter(limits.total, limits.per_host)
         self._setup = Setup(
@@ -226,6 +229,7 @@ def _agent(
     limits: Limits,
     timeouts: Timeouts,
     tls: TlsOptions,
+    network: Network,
     resolver: IHostnameResolver | None,
     deadlines: Deadlines,
 ) -> Agent:
@@ -237,6 +241,7 @@ def _agent(
         connect_timeout=timeouts.connect,
         first_byte_timeout=timeouts.first_byte,
         tls=tls,
+        network=network,
         resolver=resolver,
         deadlines=deadlines,
     )

@@ -173,6 +173,28 @@ class InternalError(LocalProblem):
     """A bug in this program, or in code that was handed to it."""
 
 
+# --- proxies: of each branch one, since the next move differs ---------------------------------
+
+
+class ProxyError(DownloadError):
+    """The proxy did not help.
+
+    The base of what a proxy can do wrong; `http_status`, where there is one, is the proxy's.
+    """
+
+
+class ProxyFailed(ProxyError, ConnectError):
+    """The proxy gave no connection."""
+
+
+class ProxyRefused(ProxyError, WrongRequest):
+    """The proxy does not do this."""
+
+
+class ProxyAuthRequired(ProxyError, LocalProblem):
+    """The proxy wants a user and password, or other ones."""
+
+
 # --- lists and options ----------------------------------------------------------------------
 
 

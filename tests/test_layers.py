@@ -12,7 +12,7 @@ PACKAGE = ROOT / "downloader"
 
 # room -> the rooms it may import
 ALLOWED = {
-    "": {"client", "errors", "jobs", "_version"},
+    "": {"client", "sansio", "errors", "jobs", "_version"},
     "__main__": {"cli"},
     "cli": {"listrun", "client", "testing", "sansio", "jobs", "errors", "_version"},
     "service": {"listrun", "client", "sansio", "jobs", "errors", "_version"},

@@ -124,6 +124,7 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
         content_disposition=options["content_disposition"],
         headers=[] if agent is None else [("User-Agent", agent)],
         verify_tls=not options["insecure"],
+        network=options["network"],
     )
 
 

@@ -25,13 +25,27 @@ class Heads:
         return f"<Heads of {len(self._ends)} hosts>"
 
     def make(
-        self, method: bytes, url: HttpUrl, headers: Headers, producer: IBodyProducer | None
+        self,
+        method: bytes,
+        url: HttpUrl,
+        headers: Headers,
+        producer: IBodyProducer | None,
+        via: bytes | None = None,
     ) -> bytes:
-        """The head of a request; ValueError for what would break the wire."""
-        target = url.target.encode("ascii")
-        if method != b"GET" or producer is not None or not isinstance(headers, FixedHeaders):
+        """The head of a request; ValueError for what would break the wire.
+
+        With `via` it names the whole URL and has these lines too: it goes to a proxy
+        (RFC 9112 §3.2.2).
+        """
+        target = (url.target if via is None else str(url)).encode("ascii")
+        if (
+            method != b"GET"
+            or producer is not None
+            or via is not None
+            or not isinstance(headers, FixedHeaders)
+        ):
             host = url.netloc.encode("ascii")
-            framing = framing_header(method, producer)
+            framing = framing_header(method, producer) + (via or b"")
             return request_head(method, target, host, headers.getAllRawHeaders(), framing)
         if headers is not self._headers:
             self._headers = headers

@@ -1,10 +1,10 @@
 """Connections kept for their next request, and requests that wait for a connection.
 
-A key is everything two requests must agree on to share a connection: scheme, host, port and TLS
-options. For each key at most `per_host` connections exist, those being made included. A request
-takes an idle connection, or a new one is made for it; when there can be no further one it is sent
-behind others (`Depth` says behind how many), or it waits. Whichever connection comes free first
-serves whoever waits longest.
+A key is everything two requests must agree on to share a connection: their `Route` to an origin.
+For each key at most `per_host` connections exist, those being made included. A request takes an
+idle connection, or a new one is made for it; when there can be no further one it is sent behind
+others (`Depth` says behind how many), or it waits. Whichever connection comes free first serves
+whoever waits longest.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from downloader.errors import Closed, ConnectTimeout
 from downloader.http1.connection import Connection
 from downloader.http1.exchange import Exchange
 from downloader.http1.owner import Owner
-from downloader.http1.tls import TlsOptions
+from downloader.http1.route import Route
 from downloader.sansio.pipeline import Depth
 
-Key = tuple[str, str, int, TlsOptions]
+Key = Route
 # Makes a connection for a key; it tells its owner what becomes of it.
 Connect = Callable[[Key, Owner[Connection]], Deferred[Connection]]
 
@@ -78,7 +78,7 @@ class _Host:
 
     def __repr__(self) -> str:
         return (
-            f"<{self.key[0]}://{self.key[1]}:{self.key[2]} {len(self.idle)} idle, "
+            f"<{self.key} {len(self.idle)} idle, "
             f"{len(self.busy)} busy, {len(self.connecting)} connecting, "
             f"{len(self.waiting)} waiting>"
         )
@@ -307,7 +307,7 @@ class Pool:
         return connection
 
     def _new_host(self, key: Key) -> _Host:
-        depth = self._depths.pop(key, None) or Depth(self._depth)
+        depth = self._depths.pop(key, None) or Depth(self._depth if key.may_pipeline else 1)
         self._depths[key] = depth
         if len(self._depths) > REMEMBERED:
             self._depths.popitem(last=False)

@@ -15,13 +15,18 @@ from contextlib import suppress
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import (
     IAddress,
     IHostnameResolver,
     IHostResolution,
+    IProtocol,
+    IProtocolFactory,
     IReactorPluggableNameResolver,
     IResolutionReceiver,
+    IStreamClientEndpoint,
 )
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -32,15 +37,30 @@ from downloader.errors import ResolveError
 LOOKUPS = 32
 # As socket.getaddrinfo.
 GetAddrInfo = Callable[..., list[Any]]
+# What IHostnameResolver calls each IP version, and what sockets do; None is both.
+_TYPES: dict[int | None, tuple[type[IAddress], ...]] = {
+    None: (IPv4Address, IPv6Address),
+    4: (IPv4Address,),
+    6: (IPv6Address,),
+}
+_FAMILIES: dict[tuple[type[IAddress], ...], int] = {
+    (IPv4Address,): socket.AF_INET,
+    (IPv6Address,): socket.AF_INET6,
+}
+# The pool's deadline bounds name, TCP and TLS together; two would race for the error's class.
+NO_TIMEOUT: Any = None
 
 
 @implementer(IHostResolution)
 class Lookup:
     """One lookup under way. Cancelled, its answer is dropped; the thread cannot be stopped."""
 
-    def __init__(self, receiver: IResolutionReceiver, name: str, port: int) -> None:
+    def __init__(
+        self, receiver: IResolutionReceiver, name: str, port: int, family: int = socket.AF_UNSPEC
+    ) -> None:
         self.name = name
         self.port = port
+        self.family = family
         self.cancelled = False
         self._receiver = receiver
         receiver.resolutionBegan(self)
@@ -54,7 +74,7 @@ class Lookup:
         if self.cancelled:
             return []
         try:
-            found = getaddrinfo(self.name, self.port, type=socket.SOCK_STREAM)
+            found = getaddrinfo(self.name, self.port, family=self.family, type=socket.SOCK_STREAM)
         except (OSError, ValueError):
             return []
         return [_address(family, where) for family, _, _, _, where in found]
@@ -93,7 +113,8 @@ class ThreadedResolver:
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
         """Begin a lookup (IHostnameResolver)."""
-        lookup = Lookup(resolutionReceiver, hostName, portNumber)
+        family = _FAMILIES.get(tuple(addressTypes or ()), socket.AF_UNSPEC)
+        lookup = Lookup(resolutionReceiver, hostName, portNumber, family)
         with self._lock:
             self._waiting.append(lookup)
             if self._running == LOOKUPS:
@@ -127,13 +148,17 @@ class Resolving:
     """A reactor for one HostnameEndpoint, which resolves `host` whatever name it is asked for.
 
     The endpoint refuses names that IDNA does not know, such as those with an underscore, which
-    exist; it lets a lookup go on when it is cancelled; and of an unknown name it says too little.
+    exist; it lets a lookup go on when it is cancelled; of an unknown name it says too little; and
+    it has no word for the one IP version that is wanted.
     """
 
-    def __init__(self, reactor: Any, resolver: IHostnameResolver, host: str) -> None:
+    def __init__(
+        self, reactor: Any, resolver: IHostnameResolver, host: str, ip_version: int | None = None
+    ) -> None:
         self._reactor = reactor
         self._resolver = resolver
         self._host = host
+        self._types = _TYPES[ip_version]
         self._lookup: IHostResolution | None = None
 
     @property
@@ -147,10 +172,18 @@ class Resolving:
         return before
 
     def resolveHostName(
-        self, resolutionReceiver: IResolutionReceiver, hostName: str, *args: Any, **kwargs: Any
+        self,
+        resolutionReceiver: IResolutionReceiver,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Sequence[type[IAddress]] | None = None,
+        transportSemantics: str = "TCP",
     ) -> IHostResolution:
         """Begin the lookup of `host` (IHostnameResolver)."""
-        lookup = self._resolver.resolveHostName(resolutionReceiver, self._host, *args, **kwargs)
+        types = self._types if addressTypes is None else addressTypes
+        lookup = self._resolver.resolveHostName(
+            resolutionReceiver, self._host, portNumber, types, transportSemantics
+        )
         self._lookup = lookup
         return lookup
 
@@ -165,3 +198,80 @@ class Resolving:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reactor, name)
+
+
+@implementer(IStreamClientEndpoint)
+class NameEndpoint:
+    """Connects to one of the addresses of `host`, several tried at once (RFC 8305).
+
+    `ip_version` 4 or 6 takes addresses of that kind only; `bind` is the local address and port.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        resolver: IHostnameResolver,
+        host: str,
+        port: int,
+        ip_version: int | None,
+        bind: tuple[str, int] | None,
+    ) -> None:
+        self._reactor = reactor
+        self._resolver = resolver
+        self._host = host
+        self._port = port
+        self._ip_version = ip_version
+        self._bind = bind
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """As IStreamClientEndpoint.
+
+        **Fires with** the protocol. **Fails with** ResolveError, or what the last address failed
+        with. **Cancelling** cancels the lookup and every attempt.
+        """
+        resolving = Resolving(self._reactor, self._resolver, self._host, self._ip_version)
+        endpoint = HostnameEndpoint(resolving, STAND_IN, self._port, NO_TIMEOUT, self._bind)
+        return endpoint.connect(protocolFactory).addErrback(resolving.failed)
+
+
+@implementer(IResolutionReceiver)
+class _FirstAddress:
+    """Hears of a lookup; `found` fires with the first address."""
+
+    def __init__(self, name: str) -> None:
+        self.found: Deferred[str] = Deferred(self._cancel)
+        self._name = name
+        self._addresses: list[Any] = []
+        self._lookup: IHostResolution | None = None
+
+    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
+        self._lookup = resolutionInProgress
+
+    def addressResolved(self, address: IAddress) -> None:
+        self._addresses.append(address)
+
+    def resolutionComplete(self) -> None:
+        if self.found.called:
+            return  # cancelled
+        if self._addresses:
+            self.found.callback(self._addresses[0].host)
+        else:
+            self.found.errback(Failure(ResolveError(self._name)))
+
+    def _cancel(self, found: Deferred[str]) -> None:
+        if self._lookup is not None:
+            with suppress(NotImplementedError):  # Twisted's own has no cancel
+                self._lookup.cancel()
+
+
+def look_up(
+    resolver: IHostnameResolver, name: str, port: int, ip_version: int | None = None
+) -> Deferred[str]:
+    """Find an address of `name`.
+
+    **Fires with** the first. **Fails with** ResolveError when there is none. **Cancelling**
+    cancels the lookup.
+    """
+    receiver = _FirstAddress(name)
+    resolver.resolveHostName(receiver, name, port, _TYPES[ip_version])
+    return receiver.found
