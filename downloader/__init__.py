@@ -2,7 +2,9 @@
 
 from downloader import errors
 from downloader._version import __version__
+from downloader.certificates import Authorities, ClientCertificate
 from downloader.client import Downloader
+from downloader.identity import Bearer, Credentials, Identity, read_cookies, read_netrc
 from downloader.jobs import (
     Job,
     Limits,
@@ -19,7 +21,12 @@ from downloader.sansio.network import Network
 from downloader.sansio.proxies import Proxies
 
 __all__ = [
+    "Authorities",
+    "Bearer",
+    "ClientCertificate",
+    "Credentials",
     "Downloader",
+    "Identity",
     "Job",
     "Limits",
     "Naming",
@@ -34,4 +41,6 @@ __all__ = [
     "Timeouts",
     "__version__",
     "errors",
+    "read_cookies",
+    "read_netrc",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from random import random
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,15 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
 from downloader._version import __version__
+from downloader.certificates import ClientCertificate
 from downloader.deadlines import Deadlines
 from downloader.errors import Closed, DownloadError
 from downloader.fixedheaders import FixedHeaders
 from downloader.http1.agent import Agent
+from downloader.http1.identity import CookieAgent, DigestAgent
 from downloader.http1.redirect import RedirectAgent
 from downloader.http1.tls import TlsOptions
+from downloader.identity import Identity
 from downloader.jobs import (
     Job,
     Limits,
@@ -35,7 +39,7 @@ from downloader.transfer.fetch import Setup, Transfer, cancel_all
 from downloader.transfer.folder import Folders
 from downloader.transfer.foreign import ForeignAgent
 from downloader.transfer.limiter import Limiter
-from downloader.transfer.request import with_headers
+from downloader.transfer.request import Authorizations, with_headers
 from downloader.transfer.run import Jobs, Run
 from downloader.transfer.taken import TakenNames
 
@@ -49,10 +53,12 @@ class Downloader:
     """Fetches files: one with `fetch`, a list of any length with `fetch_all`.
 
     `reactor` is the program's. `headers` are sent with every request, to every origin; a job's
-    own go to its origin only. `network` says which proxies and local address requests leave by;
-    the environment is not asked. `verify_tls` off accepts any certificate. `trust_root` (an
-    IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the system's. `agent` may be
-    any IAgent; None makes one of ours, which is what every promise about cancelling rests on.
+    own go to its origin only. `identity` is who we are, and to whom. `network` says which proxies
+    and local address requests leave by; the environment is not asked. `verify_tls` off accepts any
+    certificate; `client_certificate` is shown to any https server that asks for one. `trust_root`
+    (Authorities or an IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the
+    system's. `agent` may be any IAgent, with TLS, resolver and redirects of its own; None makes
+    one of ours, which is what every promise about cancelling and secrets rests on.
 
     It closes by itself before the reactor shuts down: every transfer is cancelled, every file
     flushed.
@@ -72,19 +78,24 @@ class Downloader:
         verify_tls: bool = True,
         trust_root: Any = None,
         network: Network = Network(),  # noqa: B008
+        client_certificate: ClientCertificate | None = None,
+        identity: Identity | None = None,
         resolver: IHostnameResolver | None = None,
         agent: IAgent | None = None,
     ) -> None:
         self._reactor = reactor
         deadlines = Deadlines(reactor)
         self._own_agent: Agent | None = None
+        self._hop_agent: IAgent | None = None
         if agent is not None:
             self.agent = agent
-            asked: IAgent = ForeignAgent(agent, reactor, timeouts.connect + timeouts.first_byte)
+            foreign = ForeignAgent(agent, reactor, timeouts.connect + timeouts.first_byte)
+            asked = _identified(foreign, identity, deadlines)
         else:
-            tls = TlsOptions(verify_tls, trust_root)
+            tls = TlsOptions(verify_tls, trust_root, client_certificate)
             self._own_agent = _agent(reactor, limits, timeouts, tls, network, resolver, deadlines)
-            self.agent = asked = RedirectAgent(self._own_agent, deadlines)
+            self._hop_agent = _identified(self._own_agent, identity, deadlines)
+            self.agent = asked = RedirectAgent(self._hop_agent, deadlines)
         self.limiter = Limiter(limits.total, limits.per_host)
         self._setup = Setup(
             clock=reactor,
@@ -99,6 +110,7 @@ class Downloader:
             on_conflict=on_conflict,
             content_disposition=content_disposition,
             headers=FixedHeaders(_headers(headers)),
+            authorizations=_authorizations(identity),
         )
         self._names = TakenNames()
         self._transfers: dict[Transfer, None] = {}
@@ -118,7 +130,7 @@ class Downloader:
         if self._http is None:
             from downloader.http1.treqclient import HTTPClient  # late: treq is not always needed
 
-            self._http = HTTPClient(self.agent, self._own_agent)
+            self._http = HTTPClient(self.agent, self._hop_agent)
         return self._http
 
     def fetch(self, job: Job) -> Deferred[Result]:
@@ -132,7 +144,7 @@ class Downloader:
         if self._closed:
             return fail(Closed())
         try:
-            transfer = Transfer(job, self._setup, self._names)
+            transfer = self._transfer(job, self._names)
         except DownloadError:
             return fail(Failure())
         done: Deferred[Result] = Deferred(lambda _: transfer.cancel())
@@ -159,7 +171,7 @@ class Downloader:
             run = Run(
                 self._reactor,
                 self.limiter,
-                lambda job: Transfer(job, self._setup, names),
+                lambda job: self._transfer(job, names),
                 self._transfers,
                 jobs,
                 on_result,
@@ -197,6 +209,12 @@ class Downloader:
             self._names.close()
             self._forget_trigger()
         return succeed(None) if self._own_agent is None else self._own_agent.close()
+
+    def _transfer(self, job: Job, names: TakenNames) -> Transfer:
+        transfer = Transfer(job, self._setup, names)
+        if self._setup.authorizations is not None:
+            self._setup.authorizations.meet(transfer.url)
+        return transfer
 
     def _shut_down(self) -> Deferred[None]:
         self._trigger = None  # it is being called, and may not be removed any more
@@ -245,6 +263,22 @@ def _agent(
         resolver=resolver,
         deadlines=deadlines,
     )
+
+
+def _identified(agent: IAgent, identity: Identity | None, deadlines: Deadlines) -> IAgent:
+    """`agent`, with what of `identity` is decided for each hop; itself where there is none."""
+    if identity is not None and identity.cookies:
+        agent = CookieAgent(agent, identity.cookies, time.time)
+    if identity is not None and identity.digest:
+        agent = DigestAgent(agent, deadlines)
+    return agent
+
+
+def _authorizations(identity: Identity | None) -> Authorizations | None:
+    """None where no user or token is known, so that requests are not asked about them."""
+    if identity is None or (identity.credentials is None and identity.netrc is None):
+        return None
+    return Authorizations(identity)
 
 
 def _backoff(retries: Retries) -> Callable[[int], float]:

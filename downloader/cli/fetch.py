@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from downloader.cli.exits import ExitCode
+from downloader.cli.identity import AUTHORITIES, IDENTITY, check_identity
 from downloader.cli.network import MAY_BE_EMPTY, NETWORK, network_of
 from downloader.cli.options import (
     HOW_LONG,
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
 @click.command(cls=SectionCommand, context_settings={"max_content_width": 100})
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @WHAT
+@IDENTITY
 @WHERE
 @HOW_MUCH
 @HOW_LONG
 @NETWORK
 @TLS
+@AUTHORITIES
 @TELLING
 @click.pass_context
 def fetch(ctx: click.Context, /, urls: tuple[str, ...], **options: Any) -> None:
@@ -84,6 +87,7 @@ def given_jobs(urls: tuple[str, ...], options: dict[str, Any]) -> list[Job]:
         except BadUrl as error:
             hint = f" (is it a list? then: -i {url})" if os.path.exists(url) else ""
             raise click.UsageError(f"{redacted(url)!r} is no URL: {error.detail}{hint}") from error
+    check_identity(urls, options)
     if options["out"] is not None:
         try:
             checked_name(options["out"])

@@ -43,7 +43,7 @@ from downloader.transfer.door import translate
 from downloader.transfer.folder import Folder, Folders
 from downloader.transfer.limiter import Limiter, Slot
 from downloader.transfer.partfile import PartFile
-from downloader.transfer.request import request_headers
+from downloader.transfer.request import Authorizations, request_headers
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
 
@@ -69,6 +69,7 @@ class Setup:
     on_conflict: OnConflict
     content_disposition: bool
     headers: Headers
+    authorizations: Authorizations | None = None
 
 
 class Transfer:
@@ -215,12 +216,13 @@ class Transfer:
             slot.release(good)
 
     async def _exchange(self, url: HttpUrl) -> None:
+        setup = self._setup
         self._tries.made += 1
         self._http_status = self._length = None
-        request: Deferred[IResponse] = self._setup.agent.request(
+        request: Deferred[IResponse] = setup.agent.request(
             b"GET",
             str(url).encode("ascii"),
-            request_headers(self._setup.headers, self.job, self.url, url),
+            request_headers(setup.headers, self.job, self.url, url, setup.authorizations),
         )
         response = await request
         self._http_status = response.code
