@@ -23,6 +23,7 @@ from downloader.certificates import Authorities, ClientCertificate
 from downloader.errors import TlsError
 from downloader.http1.route import route_to
 from downloader.http1.tls import TlsOptions
+from downloader.sansio.network import Network
 from downloader.transfer.door import translate
 
 CLIENTS = trustme.CA()
