@@ -79,7 +79,7 @@ class Link:
         self.body: Any = body or Body()
         self._claims = claims
         self.connection = Connection(
-            Deadlines(self.clock), FIRST_BYTE_TIMEOUT, self, tls, self._soon
+            Deadlines(self.clock), FIRST_BYTE_TIMEOUT, self, tls, self._soon, memoryview(b"")
         )
         self.transport = MemoryTransport()
         self.connection.makeConnection(self.transport)
