@@ -20,7 +20,7 @@ from zope.interface import implementer
 from downloader.deadlines import Deadlines
 from downloader.drain import drain
 from downloader.errors import BadUrl, ProxyAuthRequired, WrongRequest
-from downloader.http1.bulk import BUFFER
+from downloader.http1.bulk import Buffers
 from downloader.http1.connection import Connection
 from downloader.http1.endpoints import Endpoints
 from downloader.http1.exchange import Exchange
@@ -72,7 +72,7 @@ class Agent:
         )
         self._deadlines = deadlines or Deadlines(reactor)
         self._heads = Heads()
-        self._buffer = memoryview(bytearray(BUFFER))
+        self._buffers = Buffers()
         self._pool = Pool(
             self._connect, self._deadlines, connections_per_host, connect_timeout, pipeline
         )
@@ -131,7 +131,7 @@ class Agent:
                 owner,
                 secure,
                 self._soon,
-                self._buffer,
+                self._buffers,
             )
         )
         factory.noisy = False  # it would log each connection

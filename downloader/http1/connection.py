@@ -11,6 +11,7 @@ from twisted.web.client import ResponseDone, ResponseFailed, ResponseNeverReceiv
 
 from downloader.deadlines import Deadline, Deadlines
 from downloader.errors import FirstByteTimeout, Interrupted
+from downloader.http1.bulk import Buffers
 from downloader.http1.continuation import continuation
 from downloader.http1.exchange import Exchange
 from downloader.http1.flow import Flow
@@ -45,7 +46,7 @@ class Connection(Opening):
         owner: Owner[Connection],
         tls: bool,
         soon: Callable[[Callable[[], None]], object],
-        buffer: memoryview,
+        buffers: Buffers,
     ) -> None:
         super().__init__(owner, tls)
         self.idle_deadline: Deadline | None = None
@@ -53,7 +54,7 @@ class Connection(Opening):
         self._first_byte_timeout = first_byte_timeout
         self._soon = soon
         self._flow = Flow(
-            deadlines, buffer, skipped=self._skipped, fail=self.fail, abort=self.abort
+            deadlines, buffers, skipped=self._skipped, fail=self.fail, abort=self.abort
         )
         self._pipeline: Pipeline[Exchange] = Pipeline()
         self._reader = AnswerReader(self)
@@ -251,6 +252,8 @@ class Connection(Opening):
         self._reading = False
         if self._aborted:
             return
+        if self._response is not None:
+            self._flow.hasten(self._response)
         if self._unsent:
             self._write()
         if self._pipeline.state is State.IDLE:
@@ -300,10 +303,13 @@ class Connection(Opening):
         if self._response is not None:
             self._response.body_received(data)
 
-    def _skipped(self) -> None:
-        """A body was read past the reader, to its end."""
+    def _skipped(self, rest: bytes) -> None:
+        """A body was read past the reader, to its end; `rest` came behind it."""
+        self._reading = True
         self._reader.skip_body()
         self.answer_ended()
+        if rest and not self._aborted:
+            self.dataReceived(rest)
         self._read_through()
 
     def answer_ended(self) -> None:

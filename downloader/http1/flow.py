@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 from downloader.deadlines import Deadline, Deadlines
 from downloader.errors import StallTimeout
-from downloader.http1.bulk import BulkRead, can_read_in_bulk
+from downloader.http1.bulk import Buffers, BulkRead, bulk_read
 from downloader.http1.response import Response
 from downloader.sansio.pipeline import BIG
 
@@ -21,16 +21,16 @@ UNCLAIMED = 60.0
 class Flow:
     """What a `Response` knows as its source, one for all of a connection.
 
-    `buffer` is for reading in bulk, after which `skipped()` is called. `fail` closes the
-    connection with a reason, `abort` without one.
+    `buffers` are for reading in bulk, after which `skipped(rest)` is called with what came behind
+    the body. `fail` closes the connection with a reason, `abort` without one.
     """
 
     def __init__(
         self,
         deadlines: Deadlines,
-        buffer: memoryview,
+        buffers: Buffers,
         *,
-        skipped: Callable[[], None],
+        skipped: Callable[[bytes], None],
         fail: Callable[[Failure], None],
         abort: Callable[[], None],
     ) -> None:
@@ -38,7 +38,7 @@ class Flow:
         self.paused = False
         self.abort = abort
         self._deadlines = deadlines
-        self._buffer = buffer
+        self._buffers = buffers
         self._skipped = skipped
         self._fail = fail
         self._stopped = False
@@ -76,9 +76,12 @@ class Flow:
             self.pause_body()
             if self._unclaimed is None:
                 self._unclaimed = self._deadlines.set(UNCLAIMED, self._late)
-        elif response.left > BIG and response.takes_views and can_read_in_bulk(self.transport):
-            self._bulk = BulkRead(
-                *(self.transport, self._buffer, self._deadlines),
+
+    def hasten(self, response: Response) -> None:
+        """A read is through: take what is left of a long body past the parser, if that may be."""
+        if response.left > BIG and response.takes_views and not (self._stopped or self._bulk):
+            self._bulk = bulk_read(
+                *(self.transport, self._buffers, self._deadlines),
                 response.left,
                 response.view_received,
                 self._bulk_ended,
@@ -92,10 +95,10 @@ class Flow:
             self._bulk.stop()
             self._bulk = None
 
-    def _bulk_ended(self) -> None:
+    def _bulk_ended(self, rest: bytes) -> None:
         self._bulk = None
         if not self._stopped:
-            self._skipped()
+            self._skipped(rest)
 
     def _late(self) -> None:
         self._unclaimed = None
