@@ -118,7 +118,7 @@ class Connection(Opening):
             rest = [one for one, _ in self._pipeline.lost() if one is not current]
             if self.transport is not None:
                 self.transport.abortConnection()
-            self._return(_to_resend(rest, Failure(ConnectionAborted())))
+            self._return(_to_resend(rest, ConnectionAborted()))
         elif self._closing:
             self._closing = False
             self.transport.abortConnection()
@@ -186,12 +186,12 @@ class Connection(Opening):
         self._response = None
         self.abort()
         assert exchange is not None
-        reason = Failure(Interrupted())
         if response is None:
-            self._return(_to_resend([exchange], reason))
+            self._return(_to_resend([exchange], Interrupted()))
         elif (rest := continuation(response, exchange)) is not None:
             self._owner.returned([rest])
         else:
+            reason = Failure(Interrupted())
             response.body_failed(Failure(ResponseFailed([reason], response)))
 
     def _move(self) -> None:
@@ -199,7 +199,7 @@ class Connection(Opening):
         if self._response is None:
             self._owner.slowed()
         rest = [one for one, _ in self._pipeline.give_up_rest()]
-        self._return(_to_resend(rest, Failure(ConnectionDone())))
+        self._return(_to_resend(rest, ConnectionDone()))
 
     def _looks(self) -> int | None:
         if self._response is None:
@@ -241,7 +241,7 @@ class Connection(Opening):
         exchange = self._pipeline.current
         if exchange is not None and exchange.behind and self._response is None:
             self.abort()  # maybe it was the answer before that did not end where it said
-            self._return(_to_resend([exchange], Failure(error)))
+            self._return(_to_resend([exchange], error))
         elif exchange is not None:
             self.fail(Failure(error))
         else:
@@ -260,7 +260,12 @@ class Connection(Opening):
             self._cancel_deadline()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if not self._aborted and len(self._pipeline) > 1:
+        self._owner.gone(self, [] if self._aborted else self._owed(reason))
+        self.never_ready(reason)
+
+    def _owed(self, reason: Failure) -> list[Exchange]:
+        """The other side, or the network, has closed it. What is to be sent once more."""
+        if len(self._pipeline) > 1:
             self._owner.doubted()
         self._aborted = True
         self._release()
@@ -268,10 +273,8 @@ class Connection(Opening):
         if fates and fates[0][1] is not Fate.RESEND:
             exchange, fate = fates.pop(0)
             self._tell(exchange, fate, reason)
-        again = _to_resend([one for one, _ in fates], reason)
         unsent, self._unsent = self._unsent, []
-        self._owner.gone(self, [*again, *unsent])
-        self.never_ready(reason)
+        return [*_to_resend([one for one, _ in fates], reason), *unsent]
 
     def _tell(self, exchange: Exchange, fate: Fate, reason: Failure) -> None:
         response, self._response = self._response, None
@@ -341,7 +344,7 @@ class Connection(Opening):
             self.abort()  # a close would wait for what is still to be sent
         else:
             self.close()
-        self._return(_to_resend(rest, Failure(ConnectionDone())))
+        self._return(_to_resend(rest, ConnectionDone()))
 
     # --- bookkeeping ------------------------------------------------------------------------
 
@@ -362,12 +365,13 @@ class Connection(Opening):
             upload.stop()
 
 
-def _to_resend(exchanges: list[Exchange], reason: Failure) -> list[Exchange]:
+def _to_resend(exchanges: list[Exchange], reason: Failure | BaseException) -> list[Exchange]:
     """Those of them that may be sent again; the others fail."""
     again = []
     for exchange in exchanges:
         if exchange.may_go_again():
             again.append(exchange)
         else:
-            exchange.fail(Failure(ResponseNeverReceived([reason])))
+            why = reason if isinstance(reason, Failure) else Failure(reason)
+            exchange.fail(Failure(ResponseNeverReceived([why])))
     return again
