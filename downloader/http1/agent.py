@@ -10,14 +10,10 @@ from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.endpoints import (
-    HostnameEndpoint,
-    TCP4ClientEndpoint,
-    TCP6ClientEndpoint,
-    wrapClientTLS,
-)
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.interfaces import IHostnameResolver, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
@@ -27,6 +23,7 @@ from downloader.deadlines import Deadlines
 from downloader.errors import BadUrl, WrongRequest
 from downloader.http1.connection import Connection, Owner
 from downloader.http1.exchange import Exchange
+from downloader.http1.eyeballs import NameEndpoint
 from downloader.http1.pool import Key, Pool
 from downloader.http1.resolve import STAND_IN, Resolving, ThreadedResolver
 from downloader.http1.tls import TlsOptions
@@ -110,15 +107,16 @@ class Agent:
         scheme, host, port, tls = key
         secure = scheme == "https"
         resolving = Resolving(self._reactor, self._resolver, host)
-        endpoint = self._endpoint(resolving, host, port)
-        if secure:
-            endpoint = wrapClientTLS(tls.creator(host), endpoint)
-        factory = Factory.forProtocol(
+        factory: Any = Factory.forProtocol(
             lambda: Connection(self._deadlines, self._first_byte_timeout, owner, secure, self._soon)
         )
         factory.noisy = False  # it would log each connection
-        connected: Deferred[Any] = endpoint.connect(factory)
+        if secure:  # Twisted's wrapClientTLS would have the global reactor time its writes
+            factory = TLSMemoryBIOFactory(tls.creator(host), True, factory, self._reactor)
+        connected: Deferred[Any] = self._endpoint(resolving, host, port).connect(factory)
         connected.addErrback(resolving.failed)
+        if secure:
+            connected.addCallback(lambda tls_protocol: tls_protocol.wrappedProtocol)
         return connected.addCallback(lambda connection: connection.ready)
 
     def _soon(self, call: Callable[[], None]) -> None:
@@ -129,7 +127,7 @@ class Agent:
         try:
             version = ip_address(host).version
         except ValueError:
-            return HostnameEndpoint(resolving, STAND_IN, port, NO_TIMEOUT)
+            return NameEndpoint(resolving, STAND_IN, port)
         if version == 6:
             return TCP6ClientEndpoint(self._reactor, host, port, NO_TIMEOUT)
         return TCP4ClientEndpoint(self._reactor, host, port, NO_TIMEOUT)

@@ -118,16 +118,17 @@ class ThreadedResolver:
             self._reactor.callFromThread(lookup.tell, lookup.ask(self._getaddrinfo))
 
 
-# What HostnameEndpoint is told to connect to; `Resolving` knows better.
-STAND_IN = b"host.invalid"
+# What the endpoint is told to connect to; `Resolving` knows better.
+STAND_IN = "host.invalid"
 
 
 @implementer(IReactorPluggableNameResolver, IHostnameResolver)
 class Resolving:
-    """A reactor for one HostnameEndpoint, which resolves `host` whatever name it is asked for.
+    """A reactor for one endpoint, which resolves `host` whatever name it is asked for.
 
-    The endpoint refuses names that IDNA does not know, such as those with an underscore, which
-    exist; it lets a lookup go on when it is cancelled; and of an unknown name it says too little.
+    Twisted's endpoints refuse names that IDNA does not know, such as those with an underscore,
+    which exist. An endpoint lets a lookup go on when it is cancelled, and says too little of an
+    unknown name.
     """
 
     def __init__(self, reactor: Any, resolver: IHostnameResolver, host: str) -> None:
