@@ -15,6 +15,7 @@ ALLOWED = {
     "": {"client", "errors", "jobs", "_version"},
     "__main__": {"cli"},
     "cli": {"listrun", "client", "testing", "sansio", "jobs", "errors", "_version"},
+    "blocking": {"client", "sansio", "jobs", "errors"},
     "service": {"listrun", "client", "sansio", "jobs", "errors", "_version"},
     "listrun": {"client", "sansio", "jobs", "errors"},
     "client": {"http1", "transfer", "deadlines", "sansio", "jobs", "errors", "_version"},
