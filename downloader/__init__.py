@@ -2,7 +2,9 @@
 
 from downloader import errors
 from downloader._version import __version__
+from downloader.certificates import Authorities, ClientCertificate
 from downloader.client import Downloader
+from downloader.identity import Bearer, Credentials, Identity, read_cookies, read_netrc
 from downloader.jobs import (
     Job,
     Limits,
@@ -15,14 +17,23 @@ from downloader.jobs import (
     Status,
     Timeouts,
 )
+from downloader.sansio.network import Network
+from downloader.sansio.proxies import Proxies
 
 __all__ = [
+    "Authorities",
+    "Bearer",
+    "ClientCertificate",
+    "Credentials",
     "Downloader",
+    "Identity",
     "Job",
     "Limits",
     "Naming",
+    "Network",
     "OnConflict",
     "Progress",
+    "Proxies",
     "Report",
     "Result",
     "Retries",
@@ -30,4 +41,6 @@ __all__ = [
     "Timeouts",
     "__version__",
     "errors",
+    "read_cookies",
+    "read_netrc",
 ]

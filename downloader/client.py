@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from random import random
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,15 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 
 from downloader._version import __version__
+from downloader.certificates import ClientCertificate
 from downloader.deadlines import Deadlines
 from downloader.errors import Closed, DownloadError
+from downloader.fixedheaders import FixedHeaders
 from downloader.http1.agent import Agent
+from downloader.http1.identity import CookieAgent, DigestAgent
 from downloader.http1.redirect import RedirectAgent
 from downloader.http1.tls import TlsOptions
+from downloader.identity import Identity
 from downloader.jobs import (
     Job,
     Limits,
@@ -29,13 +34,14 @@ from downloader.jobs import (
     Status,
     Timeouts,
 )
+from downloader.sansio.network import Network
 from downloader.transfer.ask import ask
 from downloader.transfer.door import translate
 from downloader.transfer.fetch import Setup, Transfer, cancel_all
 from downloader.transfer.folder import Folders
 from downloader.transfer.foreign import ForeignAgent
 from downloader.transfer.limiter import Limiter
-from downloader.transfer.request import with_headers
+from downloader.transfer.request import Authorizations, with_headers
 from downloader.transfer.run import Jobs, Run
 from downloader.transfer.taken import TakenNames
 
@@ -49,9 +55,12 @@ class Downloader:
     """Fetches files: one with `fetch`, a list of any length with `fetch_all`.
 
     `reactor` is the program's. `headers` are sent with every request, to every origin; a job's
-    own go to its origin only. `verify_tls` off accepts any certificate. `trust_root` (an
-    IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the system's. `agent` may be
-    any IAgent; None makes one of ours, which is what every promise about cancelling rests on.
+    own go to its origin only. `identity` is who we are, and to whom. `network` says which proxies
+    and local address requests leave by; the environment is not asked. `verify_tls` off accepts any
+    certificate; `client_certificate` is shown to any https server that asks for one. `trust_root`
+    (Authorities or an IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the
+    system's. `agent` may be any IAgent, with TLS, resolver and redirects of its own; None makes
+    one of ours, which is what every promise about cancelling and secrets rests on.
 
     It closes by itself before the reactor shuts down: every transfer is cancelled, every file
     flushed.
@@ -70,19 +79,25 @@ class Downloader:
         headers: Sequence[tuple[str, str]] = (),
         verify_tls: bool = True,
         trust_root: Any = None,
+        network: Network = Network(),  # noqa: B008
+        client_certificate: ClientCertificate | None = None,
+        identity: Identity | None = None,
         resolver: IHostnameResolver | None = None,
         agent: IAgent | None = None,
     ) -> None:
         self._reactor = reactor
         deadlines = Deadlines(reactor)
         self._own_agent: Agent | None = None
+        self._hop_agent: IAgent | None = None
         if agent is not None:
             self.agent = agent
-            asked: IAgent = ForeignAgent(agent, reactor, timeouts.connect + timeouts.first_byte)
+            foreign = ForeignAgent(agent, reactor, timeouts.connect + timeouts.first_byte)
+            asked = _identified(foreign, identity, deadlines)
         else:
-            tls = TlsOptions(verify_tls, trust_root)
-            self._own_agent = _agent(reactor, limits, timeouts, tls, resolver, deadlines)
-            self.agent = asked = RedirectAgent(self._own_agent, deadlines)
+            tls = TlsOptions(verify_tls, trust_root, client_certificate)
+            self._own_agent = _agent(reactor, limits, timeouts, tls, network, resolver, deadlines)
+            self._hop_agent = _identified(self._own_agent, identity, deadlines)
+            self.agent = asked = RedirectAgent(self._hop_agent, deadlines)
         self.limiter = Limiter(limits.total, limits.per_host)
         self._setup = Setup(
             clock=reactor,
@@ -96,7 +111,8 @@ class Downloader:
             naming=naming,
             on_conflict=on_conflict,
             content_disposition=content_disposition,
-            headers=_headers(headers),
+            headers=FixedHeaders(_headers(headers)),
+            authorizations=_authorizations(identity),
         )
         self._names = TakenNames()
         self._transfers: dict[Transfer, None] = {}
@@ -116,7 +132,7 @@ class Downloader:
         if self._http is None:
             from downloader.http1.treqclient import HTTPClient  # late: treq is not always needed
 
-            self._http = HTTPClient(self.agent, self._own_agent)
+            self._http = HTTPClient(self.agent, self._hop_agent)
         return self._http
 
     def fetch(self, job: Job) -> Deferred[Result]:
@@ -130,7 +146,7 @@ class Downloader:
         if self._closed:
             return fail(Closed())
         try:
-            transfer = Transfer(job, self._setup, self._names)
+            transfer = self._transfer(job, self._names)
         except DownloadError:
             return fail(Failure())
         done: Deferred[Result] = Deferred(lambda _: transfer.cancel())
@@ -147,7 +163,8 @@ class Downloader:
         *,
         ok_only: bool = True,
     ) -> Deferred[IResponse]:
-        """Ask for `url` once, for no file: no slot, no retry. `headers` are for its origin only.
+        """Ask for `url` once, for no file: no slot, no retry. `headers` and `identity` are shown as
+        for a job: those of its origin to no other.
 
         **Fires with** the IResponse of the last redirect. `explain` says what the end of its body
         means. **Fails with** a DownloadError; with `ok_only`, for a status other than 2xx too.
@@ -181,7 +198,7 @@ class Downloader:
             run = Run(
                 self._reactor,
                 self.limiter,
-                lambda job: Transfer(job, self._setup, names),
+                lambda job: self._transfer(job, names),
                 self._transfers,
                 jobs,
                 on_result,
@@ -220,6 +237,12 @@ class Downloader:
             self._forget_trigger()
         return succeed(None) if self._own_agent is None else self._own_agent.close()
 
+    def _transfer(self, job: Job, names: TakenNames) -> Transfer:
+        transfer = Transfer(job, self._setup, names)
+        if self._setup.authorizations is not None:
+            self._setup.authorizations.meet(transfer.url)
+        return transfer
+
     def _shut_down(self) -> Deferred[None]:
         self._trigger = None  # it is being called, and may not be removed any more
         return self.close()
@@ -251,6 +274,7 @@ def _agent(
     limits: Limits,
     timeouts: Timeouts,
     tls: TlsOptions,
+    network: Network,
     resolver: IHostnameResolver | None,
     deadlines: Deadlines,
 ) -> Agent:
@@ -258,12 +282,30 @@ def _agent(
     return Agent(
         reactor,
         connections_per_host=limits.connections_per_host,
+        pipeline=limits.pipeline,
         connect_timeout=timeouts.connect,
         first_byte_timeout=timeouts.first_byte,
         tls=tls,
+        network=network,
         resolver=resolver,
         deadlines=deadlines,
     )
+
+
+def _identified(agent: IAgent, identity: Identity | None, deadlines: Deadlines) -> IAgent:
+    """`agent`, with what of `identity` is decided for each hop; itself where there is none."""
+    if identity is not None and identity.cookies:
+        agent = CookieAgent(agent, identity.cookies, time.time)
+    if identity is not None and identity.digest:
+        agent = DigestAgent(agent, deadlines)
+    return agent
+
+
+def _authorizations(identity: Identity | None) -> Authorizations | None:
+    """None where no user or token is known, so that requests are not asked about them."""
+    if identity is None or (identity.credentials is None and identity.netrc is None):
+        return None
+    return Authorizations(identity)
 
 
 def _backoff(retries: Retries) -> Callable[[int], float]:

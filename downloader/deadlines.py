@@ -25,6 +25,10 @@ class Deadline:
         self._expired = expired
         self.when = when
 
+    def postpone(self, seconds: float) -> None:
+        """Let it be so many seconds from now. It has to be live, and may only become later."""
+        self.when = self._owner._clock.seconds() + seconds
+
     def cancel(self) -> None:
         """Forget it; harmless when it has passed or was cancelled already."""
         self._owner._cancel(self)

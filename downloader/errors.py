@@ -74,6 +74,13 @@ class StallTimeout(TryAgainLater):
     """The transfer stalled."""
 
 
+class Interrupted(TryAgainLater):
+    """Its connection was closed for the sake of another request that was cancelled.
+
+    Nothing went wrong, so a transfer asks again at once and does not count it.
+    """
+
+
 class TruncatedBody(TryAgainLater):
     """The connection ended before the whole file had come."""
 
@@ -164,6 +171,28 @@ class Closed(LocalProblem):
 
 class InternalError(LocalProblem):
     """A bug in this program, or in code that was handed to it."""
+
+
+# --- proxies: of each branch one, since the next move differs ---------------------------------
+
+
+class ProxyError(DownloadError):
+    """The proxy did not help.
+
+    The base of what a proxy can do wrong; `http_status`, where there is one, is the proxy's.
+    """
+
+
+class ProxyFailed(ProxyError, ConnectError):
+    """The proxy gave no connection."""
+
+
+class ProxyRefused(ProxyError, WrongRequest):
+    """The proxy does not do this."""
+
+
+class ProxyAuthRequired(ProxyError, LocalProblem):
+    """The proxy wants a user and password, or other ones."""
 
 
 # --- lists and options ----------------------------------------------------------------------

@@ -73,15 +73,17 @@ class Limits:
 
     `total` jobs in all, `per_host` jobs of one host (None: as many as `total`), and
     `connections_per_host` connections to one host: the polite number, whatever the others say.
+    `pipeline` requests may be under way on one connection, 1 for one after the other.
     """
 
     total: int = 32
     per_host: int | None = None
     connections_per_host: int = 6
+    pipeline: int = 16
 
     def __post_init__(self) -> None:
         per_host = self.total if self.per_host is None else self.per_host
-        if min(self.total, per_host, self.connections_per_host) < 1:
+        if min(self.total, per_host, self.connections_per_host, self.pipeline) < 1:
             raise ValueError("limits are at least 1")
 
 

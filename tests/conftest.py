@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +16,17 @@ import pytest_twisted
 from support.ca import Authority
 from support.nginx import Nginx, find_nginx
 
-from downloader.testing import FullListener, Origin, ScriptedServer
+from downloader.testing import FullListener, HttpProxy, Origin, ScriptedServer, SocksProxy
+
+# For `benchmarks`, which is not installed; last, so that an installed downloader is what is tested.
+sys.path.append(str(Path(__file__).parent.parent))
 
 pytest_plugins = ("support.clean", "support.bench", "support.latencies", "support.time_limit")
+
+
+# The command obeys them, and so would the tests' own servers be asked through somebody's proxy.
+for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[name]
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +42,31 @@ def scripted(reactor: Any) -> Generator[Callable[..., ScriptedServer], None, Non
 
     def start(script: Any, **options: Any) -> ScriptedServer:
         servers.append(ScriptedServer(reactor, script, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        pytest_twisted.blockon(server.stop())
+
+
+@pytest.fixture
+def http_proxy(reactor: Any) -> Generator[Callable[..., HttpProxy], None, None]:
+    """Start an `HttpProxy`: `http_proxy(login=None)`."""
+    yield from started(reactor, HttpProxy)
+
+
+@pytest.fixture
+def socks_proxy(reactor: Any) -> Generator[Callable[..., SocksProxy], None, None]:
+    """Start a `SocksProxy`: `socks_proxy(login=None)`."""
+    yield from started(reactor, SocksProxy)
+
+
+def started(reactor: Any, kind: Any) -> Generator[Callable[..., Any], None, None]:
+    """A function that starts servers of this kind, which stop with the test."""
+    servers: list[Any] = []
+
+    def start(**options: Any) -> Any:
+        servers.append(kind(reactor, **options))
         return servers[-1]
 
     yield start

@@ -12,18 +12,27 @@ PACKAGE = ROOT / "downloader"
 
 # room -> the rooms it may import
 ALLOWED = {
-    "": {"client", "errors", "jobs", "_version"},
+    "": {"client", "identity", "certificates", "sansio", "errors", "jobs", "_version"},
     "__main__": {"cli"},
-    "cli": {"listrun", "client", "testing", "sansio", "jobs", "errors", "_version"},
+    "cli": {
+        *("listrun", "client", "testing", "identity", "certificates"),
+        *("sansio", "jobs", "errors", "_version"),
+    },
     "blocking": {"client", "sansio", "jobs", "errors"},
     "service": {"listrun", "client", "sansio", "jobs", "errors", "_version"},
     "listrun": {"client", "sansio", "jobs", "errors"},
-    "client": {"http1", "transfer", "deadlines", "sansio", "jobs", "errors", "_version"},
+    "client": {
+        *("http1", "transfer", "identity", "certificates", "deadlines", "fixedheaders"),
+        *("sansio", "jobs", "errors", "_version"),
+    },
     "testing": {"sansio", "jobs", "errors"},
-    "transfer": {"deadlines", "drain", "sansio", "jobs", "errors"},
-    "http1": {"deadlines", "drain", "sansio", "errors"},
+    "transfer": {"identity", "deadlines", "drain", "sansio", "jobs", "errors"},
+    "http1": {"certificates", "deadlines", "drain", "fixedheaders", "sansio", "errors"},
+    "identity": {"sansio"},
+    "certificates": set(),
     "drain": {"deadlines"},
     "deadlines": set(),
+    "fixedheaders": set(),
     "sansio": {"jobs", "errors"},
     "jobs": {"errors"},
     "errors": set(),

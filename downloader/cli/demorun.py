@@ -28,8 +28,8 @@ from downloader.testing import End, Origin, content
 PATIENCE = 2.0
 # A cancelled connection is reset at once; the rest is the demo's own slowness.
 _SEEN_WITHIN = 1.0
-# Enough for the silent ones to hold theirs while the others go on.
-_OPTIONS = ("--jobs", "32", "--connections-per-host", "16")
+# Enough for the silent ones to hold theirs while the others go on. A proxy cannot reach it.
+_OPTIONS = ("--jobs", "32", "--connections-per-host", "16", "--proxy", "")
 
 
 def run_demo(keep: bool, progress: str) -> int:
@@ -166,8 +166,8 @@ class Demo:
                 f"{run.cancelled} of {silent} files that never answer cancelled before a header",
             ),
             (
-                ended == silent,
-                f"{ended} of {silent} of their connections ended, as the server saw",
+                not self._origin.silent and ended >= silent,
+                f"{ended} connections that waited for one of them ended, as the server saw",
             ),
         ]
         click.echo(run.summary)

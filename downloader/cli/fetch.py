@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from downloader.cli.exits import ExitCode
+from downloader.cli.identity import AUTHORITIES, IDENTITY, check_identity
+from downloader.cli.network import MAY_BE_EMPTY, NETWORK, network_of
 from downloader.cli.options import (
     HOW_LONG,
     HOW_MUCH,
@@ -29,10 +31,13 @@ if TYPE_CHECKING:
 @click.command(cls=SectionCommand, context_settings={"max_content_width": 100})
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @WHAT
+@IDENTITY
 @WHERE
 @HOW_MUCH
 @HOW_LONG
+@NETWORK
 @TLS
+@AUTHORITIES
 @TELLING
 @click.pass_context
 def fetch(ctx: click.Context, /, urls: tuple[str, ...], **options: Any) -> None:
@@ -58,7 +63,7 @@ def fetch(ctx: click.Context, /, urls: tuple[str, ...], **options: Any) -> None:
 def checked(urls: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     """`options` when they make sense together; else a usage error says why not."""
     for param in fetch.params:
-        if options.get(str(param.name)) == "":
+        if options.get(str(param.name)) == "" and param.name not in MAY_BE_EMPTY:
             raise click.UsageError(f"{param.opts[-1]} needs more than an empty text")
     if bool(urls) == (options["input_file"] is not None):
         what = "give URLs or a list, not both" if urls else "give URLs, or a list with -i LIST"
@@ -70,7 +75,8 @@ def checked(urls: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     if options["user_agent"] is not None:
         headers = tuple(header for header in headers if header[0].lower() != "user-agent")
     insecure = options["insecure"] or not options["check_certificate"]
-    return {**options, "headers": headers, "insecure": insecure}
+    network = network_of(options, os.environ)
+    return {**options, "headers": headers, "insecure": insecure, "network": network}
 
 
 def given_jobs(urls: tuple[str, ...], options: dict[str, Any]) -> list[Job]:
@@ -81,6 +87,7 @@ def given_jobs(urls: tuple[str, ...], options: dict[str, Any]) -> list[Job]:
         except BadUrl as error:
             hint = f" (is it a list? then: -i {url})" if os.path.exists(url) else ""
             raise click.UsageError(f"{redacted(url)!r} is no URL: {error.detail}{hint}") from error
+    check_identity(urls, options)
     if options["out"] is not None:
         try:
             checked_name(options["out"])

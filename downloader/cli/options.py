@@ -163,7 +163,16 @@ HOW_MUCH = options_of(
         default=Limits().connections_per_host,
         show_default=True,
         metavar="N",
-        help="Open up to N connections to one host; files beyond it wait for one.",
+        help="Open up to N connections to one host; files beyond it share one or wait.",
+    ),
+    option(
+        "--pipeline",
+        type=_at_least_1(),
+        default=Limits().pipeline,
+        show_default=True,
+        metavar="N",
+        help="Have up to N requests under way on one connection, once a server has shown that "
+        "it can; fewer when files are large, and 1 after any doubt. 1 turns it off.",
     ),
 )
 

@@ -16,6 +16,7 @@ import click
 from twisted.internet.defer import Deferred
 
 from downloader._version import __version__
+from downloader.cli.identity import identity_of
 from downloader.cli.messages import Display
 from downloader.client import Downloader
 from downloader.errors import ListError
@@ -85,13 +86,14 @@ def open_work(reactor: Any, jobs: list[Job], options: dict[str, Any], display: D
     source = _open_source(reactor, jobs, options)
     _prepare_directory(options["directory"])
     _check_apart(options["input_file"], options["report"], options["failed"])
+    downloader = make_downloader(reactor, options)
     report = _open_output(options["report"], work, 0o666)
     failed = _open_output(options["failed"], work, PRIVATE)
     if options["insecure"]:
         display.say(_INSECURE)
     work.run = ListRun(
         reactor,
-        make_downloader(reactor, options),
+        downloader,
         source,
         display,
         ReportFile(report, __version__) if report else None,
@@ -105,7 +107,12 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
     agent = options["user_agent"]
     return Downloader(
         reactor,
-        limits=Limits(options["jobs"], options["per_host"], options["connections_per_host"]),
+        limits=Limits(
+            options["jobs"],
+            options["per_host"],
+            options["connections_per_host"],
+            options["pipeline"],
+        ),
         timeouts=Timeouts(
             connect=options["connect_timeout"],
             first_byte=options["first_byte_timeout"],
@@ -119,6 +126,8 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
         content_disposition=options["content_disposition"],
         headers=[] if agent is None else [("User-Agent", agent)],
         verify_tls=not options["insecure"],
+        network=options["network"],
+        **identity_of(options),
     )
 
 

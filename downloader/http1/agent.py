@@ -6,32 +6,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
+from functools import lru_cache, partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.interfaces import IHostnameResolver, IStreamClientEndpoint
+from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.protocol import Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from downloader.deadlines import Deadlines
-from downloader.errors import BadUrl, WrongRequest
-from downloader.http1.connection import Connection, Owner
+from downloader.drain import drain
+from downloader.errors import BadUrl, ProxyAuthRequired, WrongRequest
+from downloader.http1.connection import Connection
+from downloader.http1.endpoints import Endpoints
 from downloader.http1.exchange import Exchange
-from downloader.http1.eyeballs import NameEndpoint
-from downloader.http1.pool import Key, Pool
-from downloader.http1.resolve import STAND_IN, Resolving, ThreadedResolver
+from downloader.http1.heads import Heads
+from downloader.http1.owner import Owner
+from downloader.http1.pool import Pool
+from downloader.http1.resolve import ThreadedResolver
+from downloader.http1.route import Route, route_to
 from downloader.http1.tls import TlsOptions
+from downloader.sansio.network import Network
 from downloader.sansio.url import parse_url, redacted
 
 NO_HEADERS = Headers()
-# The pool's deadline bounds name, TCP and TLS together; two would race for the error's class.
-NO_TIMEOUT: Any = None
+# Routes that are remembered: more origins than a list asks at a time.
+ROUTES = 1024
 
 
 @implementer(IAgent)
@@ -39,9 +42,11 @@ class Agent:
     """Twisted's IAgent over HTTP/1.1 connections of our own.
 
     Connections are kept and shared between requests to one origin, `connections_per_host` of
-    them at most. `connect_timeout` bounds name, TCP and TLS together, `first_byte_timeout` the
-    time from a request to the whole head of its answer, both in seconds. `tls` says how servers
-    are judged. `resolver` finds addresses; None asks the system, in threads.
+    them at most, with up to `pipeline` requests under way on each. `connect_timeout` bounds name,
+    TCP and TLS together, `first_byte_timeout` the time from a request to the whole head of its
+    answer, or from the end of the answer before it, both in seconds. `tls` says how servers are
+    judged, `network` which proxies and addresses lead to them: by default none in particular.
+    `resolver` finds addresses; None asks the system, in threads.
     `deadlines` are shared with whoever gives them; None is ones of its own.
     """
 
@@ -50,18 +55,25 @@ class Agent:
         reactor: Any,
         *,
         connections_per_host: int = 6,
+        pipeline: int = 16,
         connect_timeout: float = 30.0,
         first_byte_timeout: float = 60.0,
         tls: TlsOptions | None = None,
+        network: Network | None = None,
         resolver: IHostnameResolver | None = None,
         deadlines: Deadlines | None = None,
     ) -> None:
         self._reactor = reactor
-        self._resolver = resolver or ThreadedResolver(reactor)
+        self._endpoints = Endpoints(reactor, resolver or ThreadedResolver(reactor))
         self._first_byte_timeout = first_byte_timeout
-        self._tls = tls or TlsOptions()
+        self._route = lru_cache(ROUTES)(
+            partial(route_to, network or Network(), tls or TlsOptions())
+        )
         self._deadlines = deadlines or Deadlines(reactor)
-        self._pool = Pool(self._connect, self._deadlines, connections_per_host, connect_timeout)
+        self._heads = Heads()
+        self._pool = Pool(
+            self._connect, self._deadlines, connections_per_host, connect_timeout, pipeline
+        )
 
     def __repr__(self) -> str:
         return f"<Agent {self._pool!r}>"
@@ -78,22 +90,27 @@ class Agent:
         **Fires with** an IResponse when the final head is complete; the transport its body
         protocol gets has `abortConnection`. **Fails with** BadUrl, WrongRequest for a method or
         header that would break the request, ResolveError, ConnectTimeout, FirstByteTimeout,
-        BadResponse, Closed; ResponseNeverReceived or ResponseFailed when the connection is
-        lost; or what Twisted's endpoint failed with. **Cancelling** it fails it with
+        BadResponse, Closed, a ProxyError; ResponseNeverReceived or ResponseFailed when the
+        connection is lost; or what Twisted's endpoint failed with. **Cancelling** it fails it with
         CancelledError, and whatever was under way for it is aborted: the connection attempt,
         the handshake, or the connection itself.
         """
         try:
             url = parse_url(uri.decode("ascii"))
-            exchange = Exchange(method, url, headers or NO_HEADERS, bodyProducer)
+            headers = headers or NO_HEADERS
+            route = self._route(url.scheme, url.host, url.port)
+            head = self._heads.make(method, url, headers, bodyProducer, route.via)
+            exchange = Exchange(method, url, headers, bodyProducer, head)
         except BadUrl:
             return fail(Failure())
         except UnicodeDecodeError as error:
             return fail(Failure(BadUrl(str(error))))
         except ValueError as error:
             return fail(Failure(WrongRequest(str(error), url=redacted(str(url)))))
-        self._pool.submit(exchange, (*url.origin, self._tls))
-        return exchange.answer
+        self._pool.submit(exchange, route)
+        if route.via is None:
+            return exchange.answer
+        return Deferred.fromCoroutine(self._through_proxy(exchange.answer))
 
     def close(self) -> Deferred[None]:
         """Abort every exchange and close every connection; nothing more can be asked.
@@ -101,33 +118,24 @@ class Agent:
         **Fires with** None once all transports are closed. **Fails** never. **Cancelling** it
         stops the waiting only.
         """
-        return self._pool.close()
+        return self._pool.close().addCallback(lambda _: self._endpoints.closed())
 
-    def _connect(self, key: Key, owner: Owner) -> Deferred[Connection]:
-        scheme, host, port, tls = key
-        secure = scheme == "https"
-        resolving = Resolving(self._reactor, self._resolver, host)
-        factory: Any = Factory.forProtocol(
+    def _connect(self, route: Route, owner: Owner[Connection]) -> Deferred[Connection]:
+        secure = route.scheme == "https"
+        factory = Factory.forProtocol(
             lambda: Connection(self._deadlines, self._first_byte_timeout, owner, secure, self._soon)
         )
         factory.noisy = False  # it would log each connection
-        if secure:  # Twisted's wrapClientTLS would have the global reactor time its writes
-            factory = TLSMemoryBIOFactory(tls.creator(host), True, factory, self._reactor)
-        connected: Deferred[Any] = self._endpoint(resolving, host, port).connect(factory)
-        connected.addErrback(resolving.failed)
-        if secure:
-            connected.addCallback(lambda tls_protocol: tls_protocol.wrappedProtocol)
+        connected: Deferred[Any] = self._endpoints.to(route).connect(factory)
         return connected.addCallback(lambda connection: connection.ready)
+
+    async def _through_proxy(self, answer: Deferred[IResponse]) -> IResponse:
+        """A 407 there is the proxy's own answer, as it would be to a CONNECT."""
+        response = await answer
+        if response.code == 407:
+            await drain(response, self._deadlines)
+            raise ProxyAuthRequired(http_status=407)
+        return response
 
     def _soon(self, call: Callable[[], None]) -> None:
         self._reactor.callLater(0, call)
-
-    def _endpoint(self, resolving: Resolving, host: str, port: int) -> IStreamClientEndpoint:
-        """Happy eyeballs for a name; for an address no resolver is asked."""
-        try:
-            version = ip_address(host).version
-        except ValueError:
-            return NameEndpoint(resolving, STAND_IN, port)
-        if version == 6:
-            return TCP6ClientEndpoint(self._reactor, host, port, NO_TIMEOUT)
-        return TCP4ClientEndpoint(self._reactor, host, port, NO_TIMEOUT)

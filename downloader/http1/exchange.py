@@ -10,9 +10,10 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer, IClientRequest, IResponse
 from zope.interface import implementer
 
-from downloader.http1.upload import framing_header
 from downloader.sansio.url import HttpUrl
-from downloader.sansio.wire import IDEMPOTENT, request_head
+from downloader.sansio.wire import IDEMPOTENT
+
+_IN_COMPANY = IDEMPOTENT - {b"HEAD"}
 
 
 class Holder(Shape):
@@ -28,26 +29,33 @@ class Exchange:
 
     `answer` fires with an IResponse once the final head is complete. Cancelling it takes the
     exchange from whoever holds it: out of the pool's queue, or by aborting its connection.
-    `head` is its head as sent, made at once: ValueError for what would break the wire costs no
+    `head` is its head as sent, made before anything else: what would break the wire costs no
     connection, and headers that the caller changes later are not sent.
+    `alone` says that nothing is to be sent before or behind it on a connection: it may not be
+    asked twice, or its answer has no body where the parser expects one.
+    `behind` says that it was sent behind others, `resent` that it was sent a second time.
     """
 
-    __slots__ = ("answer", "head", "headers", "holder", "method", "producer", "resent", "url")
+    __slots__ = (
+        *("alone", "answer", "behind", "head", "headers", "holder", "method", "producer"),
+        *("resent", "url"),
+    )
 
     def __init__(
-        self, method: bytes, url: HttpUrl, headers: Headers, producer: IBodyProducer | None
+        self,
+        method: bytes,
+        url: HttpUrl,
+        headers: Headers,
+        producer: IBodyProducer | None,
+        head: bytes,
     ) -> None:
         self.method = method
         self.url = url
         self.headers = headers
         self.producer = producer
-        self.head = request_head(
-            method,
-            url.target.encode("ascii"),
-            url.netloc.encode("ascii"),
-            headers.getAllRawHeaders(),
-            framing_header(method, producer),
-        )
+        self.head = head
+        self.alone = producer is not None or method not in _IN_COMPANY
+        self.behind = False
         self.resent = False
         self.holder: Holder | None = None
         self.answer: Deferred[IResponse] = Deferred(self._cancelled)
@@ -70,6 +78,12 @@ class Exchange:
         """Hand the answer to the caller."""
         self.holder = None
         self.answer.callback(response)
+
+    def may_go_again(self) -> bool:
+        """Whether it is to be sent once more now. It is then no more than that."""
+        may = self.may_resend
+        self.resent = True
+        return may
 
     def fail(self, reason: Failure) -> None:
         """Tell the caller that there will be no answer."""

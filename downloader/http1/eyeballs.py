@@ -1,88 +1,86 @@
 """Connecting to a host by its name: each of its addresses, until one lets us in.
 
 Twisted's HostnameEndpoint would do, but for its timer, which is made of the program's one global
-reactor before it is given ours: it would install one in a program that runs none, or another.
+reactor before it is given ours: it would install one in a program that runs none, or another. It
+also refuses names that IDNA does not know, such as those with an underscore, which exist.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.address import IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import (
-    IAddress,
     IDelayedCall,
-    IHostResolution,
+    IHostnameResolver,
     IProtocol,
     IProtocolFactory,
-    IResolutionReceiver,
     IStreamClientEndpoint,
 )
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from downloader.http1.resolve import look_up
+
 # RFC 8305 §5 recommends 250 ms between attempts; a failed one is followed at once.
 ATTEMPT_DELAY = 0.25
-# The caller's deadline bounds all attempts together.
+# The pool's deadline bounds name, TCP and TLS together; two would race for the error's class.
 _NO_TIMEOUT: Any = None
+Bind = tuple[str, int]
+
+
+def to_address(
+    reactor: Any, version: int, host: str, port: int, bind: Bind | None
+) -> IStreamClientEndpoint:
+    """The endpoint of an address of this IP version; `bind` is the local address and port."""
+    endpoint = TCP6ClientEndpoint if version == 6 else TCP4ClientEndpoint
+    return endpoint(reactor, host, port, _NO_TIMEOUT, bind)
 
 
 @implementer(IStreamClientEndpoint)
 class NameEndpoint:
-    """Happy Eyeballs (RFC 8305) in the order that the resolver of `reactor` gives.
+    """Happy Eyeballs (RFC 8305) in the order that `resolver` gives.
 
     Its sorting and its wait for the other family's addresses are left to the system's resolver,
-    which gives all at once.
+    which gives all at once. `ip_version` 4 or 6 takes addresses of that kind only; `bind` is the
+    local address and port.
     """
 
-    def __init__(self, reactor: Any, host: str, port: int) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        resolver: IHostnameResolver,
+        host: str,
+        port: int,
+        ip_version: int | None = None,
+        bind: Bind | None = None,
+    ) -> None:
         self._reactor = reactor
+        self._resolver = resolver
         self._host = host
         self._port = port
+        self._ip_version = ip_version
+        self._bind = bind
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect.
 
-        **Fires with** the protocol of the first connection there is. **Fails with**
-        DNSLookupError without any address, else as the last attempt. **Cancelling** it ends all
-        attempts; the lookup is its resolver's.
+        **Fires with** the protocol of the first connection there is. **Fails with** ResolveError
+        without any address, else as the last attempt. **Cancelling** it cancels the lookup, and
+        every attempt.
         """
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        receiver = _Receiver()
-        self._reactor.nameResolver.resolveHostName(receiver, self._host, portNumber=self._port)
-        addresses = await receiver.done
-        return await _Race(self._reactor, self._endpoints(addresses), factory).winner
+        addresses = await look_up(self._resolver, self._host, self._port, self._ip_version)
+        return await _Race(self._reactor, map(self._to, addresses), factory).winner
 
-    def _endpoints(self, addresses: Iterable[IAddress]) -> Iterator[IStreamClientEndpoint]:
-        for one in addresses:
-            if isinstance(one, IPv6Address):
-                yield TCP6ClientEndpoint(self._reactor, one.host, one.port, _NO_TIMEOUT)
-            elif isinstance(one, IPv4Address):
-                yield TCP4ClientEndpoint(self._reactor, one.host, one.port, _NO_TIMEOUT)
-
-
-@implementer(IResolutionReceiver)
-class _Receiver:
-    """The addresses that a lookup tells; `done` fires with all of them."""
-
-    def __init__(self) -> None:
-        self.done: Deferred[list[IAddress]] = Deferred()
-        self._addresses: list[IAddress] = []
-
-    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
-        """Nothing to do: whoever gave the resolver also cancels it."""
-
-    def addressResolved(self, address: IAddress) -> None:
-        self._addresses.append(address)
-
-    def resolutionComplete(self) -> None:
-        self.done.callback(self._addresses)
+    def _to(self, address: Any) -> IStreamClientEndpoint:
+        version = 6 if isinstance(address, IPv6Address) else 4
+        return to_address(self._reactor, version, address.host, address.port, self._bind)
 
 
 class _Race:
@@ -96,7 +94,7 @@ class _Race:
         self._endpoints = endpoints
         self._factory = factory
         self._pending: list[Deferred[Any]] = []
-        self._failure = Failure(DNSLookupError("no address"))
+        self._failure: Failure | None = None
         self._timer: IDelayedCall | None = None
         self._over = False
         self._next()

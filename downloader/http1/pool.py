@@ -1,9 +1,10 @@
 """Connections kept for their next request, and requests that wait for a connection.
 
-A key is everything two requests must agree on to share a connection: scheme, host, port and TLS
-options. For each key at most `per_host` connections exist, those being made included. A request
-takes an idle connection, or a new one is made for it, or it waits; whichever connection comes
-free first serves whoever waits longest.
+A key is everything two requests must agree on to share a connection: their `Route` to an origin.
+For each key at most `per_host` connections exist, those being made included. A request takes an
+idle connection, or a new one is made for it; when there can be no further one it is sent behind
+others (`Depth` says behind how many), or it waits. Whichever connection comes free first serves
+whoever waits longest.
 """
 
 from __future__ import annotations
@@ -16,17 +17,21 @@ from twisted.python.failure import Failure
 
 from downloader.deadlines import Deadlines
 from downloader.errors import Closed, ConnectTimeout
-from downloader.http1.connection import Connection, Owner
+from downloader.http1.connection import Connection
 from downloader.http1.exchange import Exchange
-from downloader.http1.tls import TlsOptions
+from downloader.http1.owner import Owner
+from downloader.http1.route import Route
+from downloader.sansio.pipeline import Depth
 
-Key = tuple[str, str, int, TlsOptions]
+Key = Route
 # Makes a connection for a key; it tells its owner what becomes of it.
-Connect = Callable[[Key, Owner], Deferred[Connection]]
+Connect = Callable[[Key, Owner[Connection]], Deferred[Connection]]
 
 # How long an idle connection is kept, in seconds: below the 60 to 75 s after which common
 # servers close it, so that a request seldom meets a connection that is just being closed.
 IDLE = 55.0
+# Keys whose depth is remembered while they have no connection: a doubt is for the rest of the run.
+REMEMBERED = 1024
 # Idle connections to all hosts together: a list may name more hosts than a process has files.
 MAX_IDLE = 128
 
@@ -56,21 +61,24 @@ class _Host:
     """What belongs to one key; the owner of its connections.
 
     A connection is in one of three places while its transport is open: `unready` from TCP to
-    the end of TLS, then `idle` or `busy`; one that is being closed counts as busy.
+    the end of TLS, then `idle` or `busy`; one that is being closed counts as busy. Of the busy
+    ones, `roomy` are those that may take one more request, the first one first.
     """
 
-    def __init__(self, pool: Pool, key: Key) -> None:
+    def __init__(self, pool: Pool, key: Key, depth: Depth) -> None:
         self.key = key
+        self.depth = depth
         self.unready: set[Connection] = set()
         self.idle: list[Connection] = []
         self.busy: set[Connection] = set()
+        self.roomy: OrderedDict[Connection, None] = OrderedDict()
         self.connecting: list[_Attempt] = []
         self.waiting: OrderedDict[Exchange, None] = OrderedDict()
         self._pool = pool
 
     def __repr__(self) -> str:
         return (
-            f"<{self.key[0]}://{self.key[1]}:{self.key[2]} {len(self.idle)} idle, "
+            f"<{self.key} {len(self.idle)} idle, "
             f"{len(self.busy)} busy, {len(self.connecting)} connecting, "
             f"{len(self.waiting)} waiting>"
         )
@@ -93,9 +101,26 @@ class _Host:
         """The transport is open."""
         self.unready.add(connection)
 
+    def answered(self, length: int) -> None:
+        """An answer of so many bytes came whole, and showed that others may come behind it."""
+        self.depth.answered(length)
+
+    def slowed(self) -> None:
+        """An answer did not come for a while, with others behind it."""
+        self.depth.slowed()
+
+    def doubted(self) -> None:
+        """The server is not to be trusted with several requests at once."""
+        self.depth.doubt()
+        self.roomy.clear()
+
     def freed(self, connection: Connection) -> None:
-        """An exchange has ended and another may follow."""
+        """Exchanges have ended and others may follow."""
         self._pool.freed(self, connection)
+
+    def returned(self, exchanges: list[Exchange]) -> None:
+        """These were given up by their connection and are to be sent elsewhere."""
+        self._pool.returned(self, exchanges)
 
     def gone(self, connection: Connection, again: list[Exchange]) -> None:
         """The transport is closed."""
@@ -106,12 +131,19 @@ class Pool:
     """Gives exchanges to connections. It holds an exchange until a connection takes it."""
 
     def __init__(
-        self, connect: Connect, deadlines: Deadlines, per_host: int, connect_timeout: float
+        self,
+        connect: Connect,
+        deadlines: Deadlines,
+        per_host: int,
+        connect_timeout: float,
+        depth: int,
     ) -> None:
         self._connect = connect
         self._deadlines = deadlines
         self._per_host = per_host
         self._connect_timeout = connect_timeout
+        self._depth = depth
+        self._depths: OrderedDict[Key, Depth] = OrderedDict()
         self._hosts: dict[Key, _Host] = {}
         self._idle: OrderedDict[Connection, _Host] = OrderedDict()
         self._closed = False
@@ -125,17 +157,26 @@ class Pool:
         if self._closed:
             exchange.fail(Failure(Closed()))
             return
-        host = self._hosts.get(key)
-        if host is None:
-            host = self._hosts[key] = _Host(self, key)
+        host = self._hosts.get(key) or self._new_host(key)
         while host.idle:
             connection = self._occupy(host, host.idle[-1])
             if connection.usable:
-                connection.send(exchange)
+                self._give(host, connection, exchange)
+                return
+        in_company = not (exchange.alone or exchange.resent or host.waiting)
+        while host.roomy and in_company and host.connections >= self._per_host:
+            connection, _ = host.roomy.popitem(last=False)
+            if connection.usable:
+                self._give(host, connection, exchange)
                 return
         exchange.holder = host
         host.waiting[exchange] = None
         self._connect_more(host)
+
+    def _give(self, host: _Host, connection: Connection, exchange: Exchange) -> None:
+        connection.send(exchange)
+        if connection.load < host.depth.now and not (exchange.alone or exchange.resent):
+            host.roomy[connection] = None
 
     def withdraw(self, host: _Host, exchange: Exchange) -> None:
         """Its caller cancelled while it waited. A connection made for nobody is given up."""
@@ -199,21 +240,41 @@ class Pool:
         self._forget_unused(host)
 
     def freed(self, host: _Host, connection: Connection) -> None:
-        """A connection can take an exchange: the one that waits longest, or it is kept idle."""
-        if self._closed:
+        """A connection can take exchanges: those that wait longest. Without any it is idle."""
+        while host.waiting and connection.usable and connection.load < host.depth.now:
+            exchange = next(iter(host.waiting))
+            if connection.load and (exchange.alone or exchange.resent):
+                return  # its turn comes when the others are answered
+            del host.waiting[exchange]
+            connection.send(exchange)
+            if exchange.alone or exchange.resent:
+                return
+        if connection.load:
+            if connection.usable and connection.load < host.depth.now:
+                host.roomy[connection] = None
+                host.roomy.move_to_end(connection, last=False)
+        elif self._closed:
             connection.close()
-        elif host.waiting:
-            connection.send(self._next(host))
-        else:
-            host.busy.remove(connection)
-            host.idle.append(connection)
-            self._idle[connection] = host
-            connection.idle_deadline = self._deadlines.set(
-                IDLE, lambda: self._occupy(host, connection).close()
-            )
-            if len(self._idle) > MAX_IDLE:
-                oldest, its_host = next(iter(self._idle.items()))
-                self._occupy(its_host, oldest).close()
+        elif connection.usable:
+            self._keep(host, connection)
+
+    def _keep(self, host: _Host, connection: Connection) -> None:
+        host.busy.remove(connection)
+        host.idle.append(connection)
+        self._idle[connection] = host
+        connection.idle_deadline = self._deadlines.set(
+            IDLE, lambda: self._occupy(host, connection).close()
+        )
+        if len(self._idle) > MAX_IDLE:
+            oldest, its_host = next(iter(self._idle.items()))
+            self._occupy(its_host, oldest).close()
+
+    def returned(self, host: _Host, exchanges: list[Exchange]) -> None:
+        """They go out once more, before those that wait."""
+        for exchange in reversed(exchanges):
+            self.submit(exchange, host.key)
+            if exchange in host.waiting:
+                host.waiting.move_to_end(exchange, last=False)
 
     def _next(self, host: _Host) -> Exchange:
         exchange, _ = host.waiting.popitem(last=False)
@@ -225,13 +286,12 @@ class Pool:
             self._occupy(host, connection)
         host.busy.discard(connection)
         host.unready.discard(connection)
-        for exchange in reversed(again):
+        host.roomy.pop(connection, None)
+        if again:
             for idle in list(host.idle):
                 # as old as the one that was lost, so as likely to be dead
                 self._occupy(host, idle).close()
-            self.submit(exchange, host.key)
-            if exchange in host.waiting:
-                host.waiting.move_to_end(exchange, last=False)  # it waited before they did
+            self.returned(host, again)
         if not self._closed:
             self._connect_more(host)
         self._forget_unused(host)
@@ -245,6 +305,14 @@ class Pool:
             connection.idle_deadline.cancel()
             connection.idle_deadline = None
         return connection
+
+    def _new_host(self, key: Key) -> _Host:
+        depth = self._depths.pop(key, None) or Depth(self._depth if key.may_pipeline else 1)
+        self._depths[key] = depth
+        if len(self._depths) > REMEMBERED:
+            self._depths.popitem(last=False)
+        host = self._hosts[key] = _Host(self, key, depth)
+        return host
 
     def _forget_unused(self, host: _Host) -> None:
         if host.unused and self._hosts.get(host.key) is host:

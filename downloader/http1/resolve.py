@@ -15,12 +15,11 @@ from contextlib import suppress
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.error import DNSLookupError
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IHostnameResolver,
     IHostResolution,
-    IReactorPluggableNameResolver,
     IResolutionReceiver,
 )
 from twisted.python.failure import Failure
@@ -32,15 +31,28 @@ from downloader.errors import ResolveError
 LOOKUPS = 32
 # As socket.getaddrinfo.
 GetAddrInfo = Callable[..., list[Any]]
+# What IHostnameResolver calls each IP version, and what sockets do; None is both.
+_TYPES: dict[int | None, tuple[type[IAddress], ...]] = {
+    None: (IPv4Address, IPv6Address),
+    4: (IPv4Address,),
+    6: (IPv6Address,),
+}
+_FAMILIES: dict[tuple[type[IAddress], ...], int] = {
+    (IPv4Address,): socket.AF_INET,
+    (IPv6Address,): socket.AF_INET6,
+}
 
 
 @implementer(IHostResolution)
 class Lookup:
     """One lookup under way. Cancelled, its answer is dropped; the thread cannot be stopped."""
 
-    def __init__(self, receiver: IResolutionReceiver, name: str, port: int) -> None:
+    def __init__(
+        self, receiver: IResolutionReceiver, name: str, port: int, family: int = socket.AF_UNSPEC
+    ) -> None:
         self.name = name
         self.port = port
+        self.family = family
         self.cancelled = False
         self._receiver = receiver
         receiver.resolutionBegan(self)
@@ -54,7 +66,7 @@ class Lookup:
         if self.cancelled:
             return []
         try:
-            found = getaddrinfo(self.name, self.port, type=socket.SOCK_STREAM)
+            found = getaddrinfo(self.name, self.port, family=self.family, type=socket.SOCK_STREAM)
         except (OSError, ValueError):
             return []
         return [_address(family, where) for family, _, _, _, where in found]
@@ -93,7 +105,8 @@ class ThreadedResolver:
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
         """Begin a lookup (IHostnameResolver)."""
-        lookup = Lookup(resolutionReceiver, hostName, portNumber)
+        family = _FAMILIES.get(tuple(addressTypes or ()), socket.AF_UNSPEC)
+        lookup = Lookup(resolutionReceiver, hostName, portNumber, family)
         with self._lock:
             self._waiting.append(lookup)
             if self._running == LOOKUPS:
@@ -118,51 +131,47 @@ class ThreadedResolver:
             self._reactor.callFromThread(lookup.tell, lookup.ask(self._getaddrinfo))
 
 
-# What the endpoint is told to connect to; `Resolving` knows better.
-STAND_IN = "host.invalid"
+@implementer(IResolutionReceiver)
+class _Addresses:
+    """Hears of a lookup; `found` fires with the addresses of `types`."""
 
-
-@implementer(IReactorPluggableNameResolver, IHostnameResolver)
-class Resolving:
-    """A reactor for one endpoint, which resolves `host` whatever name it is asked for.
-
-    Twisted's endpoints refuse names that IDNA does not know, such as those with an underscore,
-    which exist. An endpoint lets a lookup go on when it is cancelled, and says too little of an
-    unknown name.
-    """
-
-    def __init__(self, reactor: Any, resolver: IHostnameResolver, host: str) -> None:
-        self._reactor = reactor
-        self._resolver = resolver
-        self._host = host
+    def __init__(self, name: str, types: tuple[type[IAddress], ...]) -> None:
+        self.found: Deferred[list[Any]] = Deferred(self._cancel)
+        self._name = name
+        self._types = types
+        self._addresses: list[Any] = []
         self._lookup: IHostResolution | None = None
 
-    @property
-    def nameResolver(self) -> IHostnameResolver:
-        """This object (IReactorPluggableNameResolver)."""
-        return self
+    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
+        self._lookup = resolutionInProgress
 
-    def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
-        """Use `resolver` from now on; returns the one before."""
-        before, self._resolver = self._resolver, resolver
-        return before
+    def addressResolved(self, address: IAddress) -> None:
+        if isinstance(address, self._types):
+            self._addresses.append(address)
 
-    def resolveHostName(
-        self, resolutionReceiver: IResolutionReceiver, hostName: str, *args: Any, **kwargs: Any
-    ) -> IHostResolution:
-        """Begin the lookup of `host` (IHostnameResolver)."""
-        lookup = self._resolver.resolveHostName(resolutionReceiver, self._host, *args, **kwargs)
-        self._lookup = lookup
-        return lookup
+    def resolutionComplete(self) -> None:
+        if self.found.called:
+            return  # cancelled
+        if self._addresses:
+            self.found.callback(self._addresses)
+        else:
+            self.found.errback(Failure(ResolveError(self._name)))
 
-    def failed(self, reason: Failure) -> Failure:
-        """No connection: the lookup, if it still runs, is not waited for."""
+    def _cancel(self, found: Deferred[list[Any]]) -> None:
         if self._lookup is not None:
             with suppress(NotImplementedError):  # Twisted's own has no cancel
                 self._lookup.cancel()
-        if reason.check(DNSLookupError):
-            return Failure(ResolveError(self._host))
-        return reason
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
+
+def look_up(
+    resolver: IHostnameResolver, name: str, port: int, ip_version: int | None = None
+) -> Deferred[list[Any]]:
+    """Find the addresses of `name`; with `ip_version` 4 or 6, those of that kind.
+
+    **Fires with** them, IPv4Addresses and IPv6Addresses, at least one. **Fails with** ResolveError
+    when there is none. **Cancelling** cancels the lookup.
+    """
+    types = _TYPES[ip_version]
+    receiver = _Addresses(name, types)
+    resolver.resolveHostName(receiver, name, port, types)
+    return receiver.found

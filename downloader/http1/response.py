@@ -11,15 +11,18 @@ from collections.abc import Sequence
 from typing import Protocol as Shape
 
 from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IProtocol, IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseFailed
+from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IClientRequest, IResponse
 from zope.interface import implementer
 
-from downloader.errors import InternalError
+from downloader.errors import InternalError, TruncatedBody
+from downloader.http1.exchange import Exchange
 from downloader.sansio.wire import Head
 
 _log = Logger()
@@ -50,26 +53,36 @@ class Response:
     PotentialDataLoss (the end of the connection was the end of the body) or ResponseFailed.
     """
 
+    __slots__ = (
+        *("_exchange", "_finished", "_flushing", "_head", "_headers", "_held", "_protocol"),
+        *("_raw_headers", "_reason", "_source", "announced", "code", "length", "paused"),
+        *("phrase", "previousResponse", "received", "request", "version"),
+    )
+
     def __init__(
         self,
         source: Source,
-        request: IClientRequest,
+        exchange: Exchange,
         head: Head,
         phrase: bytes,
         raw_headers: Sequence[tuple[bytes, bytes]],
     ) -> None:
-        self.request = request
+        self.request: IClientRequest = exchange
         self.code = head.status
         self.phrase = phrase
         self.version = (b"HTTP", *head.version)
         self.length: int | object = UNKNOWN_LENGTH if head.length is None else head.length
         self.previousResponse: IResponse | None = None
+        self.announced = False
+        self.paused = False
+        self.received = 0
+        self._exchange = exchange
+        self._head = head
         self._raw_headers = raw_headers
         self._headers: Headers | None = None
         self._source: Source | None = source
         self._protocol: IProtocol | None = None
         self._held: deque[bytes] = deque()
-        self._paused = False
         self._reason: Failure | None = None
         self._flushing = False
         self._finished = False
@@ -84,13 +97,19 @@ class Response:
         if self._headers is None:
             self._headers = Headers()
             for name, value in self._raw_headers:
-                self._headers.addRawHeader(name, value)
+                self._headers.addRawHeader(name, value.rstrip(b" \t"))  # llhttp leaves them
         return self._headers
 
     @property
     def claimed(self) -> bool:
         """Whether somebody has asked for the body."""
         return self._protocol is not None
+
+    @property
+    def proven(self) -> int | None:
+        """The body's length, if this answer shows that others may follow without a doubt."""
+        head = self._head
+        return head.length if head.persistent and head.version == (1, 1) else None
 
     def setPreviousResponse(self, response: IResponse) -> None:
         """Set the redirect that led here."""
@@ -108,11 +127,17 @@ class Response:
 
     # --- called by the connection -----------------------------------------------------------
 
+    def announce(self) -> None:
+        """Hand it to whoever asked. An answer that is whole by then is handed over whole."""
+        self.announced = True
+        self._exchange.succeed(self)
+
     def body_received(self, data: bytes) -> None:
         """A piece of the body came."""
         if self._finished:
             return
-        if self._protocol is None or self._paused or self._held:
+        self.received += len(data)
+        if self._protocol is None or self.paused or self._held:
             self._held.append(data)
         else:
             self._deliver(data)
@@ -125,12 +150,28 @@ class Response:
         """No more will come. The protocol is told after what is held for it."""
         self._source = None
         self._reason = reason
-        self._flush()
+        if not self.announced:
+            self.announce()
+        else:
+            self._flush()
+
+    def body_lost(self, reason: Failure) -> None:
+        """The connection was closed by the other side, or by the network."""
+        if self._head.close_delimited and reason.check(ConnectionDone):
+            self.body_ended(Failure(PotentialDataLoss()))
+        else:
+            self.body_ended(Failure(ResponseFailed([reason, Failure(TruncatedBody())], self)))
+
+    def continued(self, source: Source) -> None:
+        """The rest comes from elsewhere."""
+        self._source = source
 
     def body_failed(self, reason: Failure) -> None:
         """The connection was closed on purpose. The protocol is told at once, paused or not."""
         self._source = None
-        self._reason = reason
+        if not self.announced:
+            self.announce()
+        self._reason = self._reason or reason
         if self._protocol is not None:
             self._finish(reason)
 
@@ -138,13 +179,13 @@ class Response:
 
     def pause(self) -> None:
         """Deliver nothing until `resume`; what still arrives is held."""
-        self._paused = True
+        self.paused = True
         if self._source is not None:
             self._source.pause_body()
 
     def resume(self) -> None:
         """Deliver again."""
-        self._paused = False
+        self.paused = False
         self._flush()
 
     def abort(self) -> None:
@@ -165,10 +206,10 @@ class Response:
         if self._protocol is None or self._flushing:
             return
         self._flushing = True
-        while self._held and not self._paused and not self._finished:
+        while self._held and not self.paused and not self._finished:
             self._deliver(self._held.popleft())
         self._flushing = False
-        if self._paused or self._finished:
+        if self.paused or self._finished:
             return
         if self._reason is not None:
             self._finish(self._reason)

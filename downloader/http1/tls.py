@@ -21,19 +21,23 @@ from twisted.internet.ssl import CertificateOptions, platformTrust
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from downloader.certificates import Authorities, ClientCertificate
 from downloader.errors import BadUrl, TlsError
 
 
 @dataclass(frozen=True)
 class TlsOptions:
-    """How servers are judged. Part of the pool's key: connections are never shared across it.
+    """How servers are judged, and what we show them. Part of the pool's key: connections are
+    never shared across it.
 
-    `verify` off accepts any certificate, from anybody in between too. `trust_root` is an
-    IOpenSSLTrustRoot; None is the system's, which SSL_CERT_FILE and SSL_CERT_DIR can move.
+    `verify` off accepts any certificate, from anybody in between too. `trust_root` is Authorities
+    or an IOpenSSLTrustRoot; None is the system's, which SSL_CERT_FILE and SSL_CERT_DIR can move.
+    `certificate` is for servers that ask who we are; None shows them nothing.
     """
 
     verify: bool = True
     trust_root: Any = None
+    certificate: ClientCertificate | None = None
 
     def creator(self, host: str) -> IOpenSSLClientConnectionCreator:
         """The object that sets up TLS with `host`: its name in SNI, and checked."""
@@ -42,9 +46,13 @@ class TlsOptions:
     @cached_property
     def context(self) -> SSL.Context:
         """One for all hosts, since the trusted certificates are read for each."""
+        shown = {} if self.certificate is None else self.certificate.options
         if not self.verify:
-            return CertificateOptions(verify=False).getContext()
-        return CertificateOptions(trustRoot=self.trust_root or platformTrust()).getContext()
+            return CertificateOptions(verify=False, **shown).getContext()
+        root = self.trust_root or platformTrust()
+        if isinstance(root, Authorities):
+            root = root.trust_root
+        return CertificateOptions(trustRoot=root, **shown).getContext()
 
 
 @implementer(IOpenSSLClientConnectionCreator)

@@ -1,8 +1,9 @@
 """The exchanges of one connection: which request is being answered, and what an event means.
 
 One exchange is one request and its answer. They are answered in the order they were sent
-(RFC 9112 §9.3.2), so the queue's head is the one an arriving byte belongs to. This machine
-keeps that order and the doubts; it holds no socket, and exchanges are opaque to it.
+(RFC 9112 §9.3.2), so the queue's head is the one an arriving byte belongs to; those behind it
+are sent and wait. This machine keeps that order and the doubts; it holds no socket, and exchanges
+are opaque to it.
 
 State of the head of the queue:
 
@@ -12,13 +13,18 @@ State of the head of the queue:
     BODY     the final head is complete, the body is arriving
     CLOSED   nothing goes out any more
 
-              sent        began       headed      ended        lost             cancelled
-    IDLE      -> SENT     refuse      -           -            -> CLOSED        -
-    SENT      -           -> HEAD     -           -            RESEND or NONE   abort
-    HEAD      -           HEAD        -> BODY     -            HEAD             abort
-    BODY      -           -           -           -> IDLE      BODY             abort
+              sent        began       headed      ended            lost: head     lost: behind
+    IDLE      -> SENT     refuse      -           -                -              -
+    SENT      queue       -> HEAD     -           -                RESEND, NONE   RESEND
+    HEAD      queue       HEAD        -> BODY     -                HEAD           RESEND
+    BODY      queue       -           -           -> SENT or IDLE  BODY           RESEND
 
-A connection that gave any doubt is not used again: after `ended`, `reusable` says so.
+Cancelling the head means aborting the transport now. Cancelling one behind it means waiting until
+those before it are answered: `cancel` marks it, and `ended` leads to a head for which `unwanted`
+is true.
+
+Nothing is queued behind a body that is long, or of unknown length, nor behind a request that was
+sent as the last one; `open` tells. A connection that gave any doubt takes no further request.
 """
 
 from __future__ import annotations
@@ -32,8 +38,52 @@ from downloader.sansio.wire import MAX_INFORMATIONAL
 
 ExchangeT = TypeVar("ExchangeT")
 
-# Requests that may be under way at once on one connection.
-DEPTH = 1
+# A body longer than this holds up what is queued behind it: 20 ms at 100 Mbit/s. It is also what a
+# connection's queue may bring together.
+BIG = 256 * 1024
+# How far an answer's length moves the mean.
+_WEIGHT = 1 / 8
+
+
+class Depth:
+    """How many requests may be under way on one connection to an origin: `now`.
+
+    One, until the origin has answered once in a way that shows where an answer ends and that the
+    connection goes on. Then as many as bring about `BIG` bytes, by the mean of what came lately,
+    and `most` at most. Half as many when an answer kept others waiting, and one for ever after
+    the first doubt.
+    """
+
+    __slots__ = ("_earned", "_mean", "most", "now")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.now = 1
+        self._earned = float(most)
+        self._mean = -1.0
+
+    def __repr__(self) -> str:
+        return f"<Depth {self.now} of {self.most}>"
+
+    def answered(self, length: int) -> None:
+        """A persistent HTTP/1.1 answer of `length` bytes came whole."""
+        if self._mean < 0:
+            self._mean = length
+        else:
+            self._mean += (length - self._mean) * _WEIGHT
+        if self._earned < self.most:
+            self._earned += _WEIGHT
+        self.now = max(1, min(int(self._earned), int(BIG / (self._mean + 1))))
+
+    def slowed(self) -> None:
+        """An answer did not come for a while."""
+        self._earned = max(1.0, self.now / 2)
+        self.now = int(self._earned)
+
+    def doubt(self) -> None:
+        """Something did not add up."""
+        self.most = self.now = 1
+        self._earned = 1.0
 
 
 class State(Enum):
@@ -50,7 +100,7 @@ class Fate(Enum):
     """What a lost connection means for one exchange."""
 
     RESEND = auto()
-    """Not a byte came back on a connection that had served before: it had been closed meanwhile."""
+    """Its answer had not begun, on a connection that had served others: it may be sent again."""
     NO_ANSWER = auto()
     """Not a byte came back on a fresh connection."""
     PARTIAL_HEAD = auto()
@@ -58,19 +108,30 @@ class Fate(Enum):
 
 
 class Pipeline(Generic[ExchangeT]):
-    """The queue of one connection, oldest first."""
+    """The queue of one connection, oldest first.
 
-    __slots__ = ("_informational", "_persistent", "_queue", "answered", "state")
+    `persistent` says whether the connection may outlive the exchanges it has.
+    """
+
+    __slots__ = (
+        *("_informational", "_queue", "_taking", "_unwanted"),
+        *("answered", "persistent", "state"),
+    )
 
     def __init__(self) -> None:
         self.state = State.IDLE
         self.answered = 0
         self._queue: deque[ExchangeT] = deque()
-        self._persistent = True
+        self._unwanted: set[ExchangeT] = set()
+        self.persistent = True
+        self._taking = True
         self._informational = 0
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.state.name} {len(self._queue)} queued, {self.answered} answered>"
+
+    def __len__(self) -> int:
+        return len(self._queue)
 
     @property
     def current(self) -> ExchangeT | None:
@@ -78,17 +139,24 @@ class Pipeline(Generic[ExchangeT]):
         return self._queue[0] if self._queue else None
 
     @property
-    def reusable(self) -> bool:
-        """Whether a further request may be sent now."""
-        return self._persistent and self.state is State.IDLE and len(self._queue) < DEPTH
+    def open(self) -> bool:
+        """Whether a further request may be sent now, behind those that are under way."""
+        return self.persistent and self._taking
 
-    def sent(self, exchange: ExchangeT) -> None:
-        """A request was written."""
-        if not self.reusable:
+    @property
+    def unwanted(self) -> bool:
+        """Whether the head of the queue was cancelled while it waited for those before it."""
+        return bool(self._unwanted and self._queue) and self._queue[0] in self._unwanted
+
+    def sent(self, exchange: ExchangeT, last: bool = False) -> None:
+        """A request was written; after one that is the `last`, none until it is answered."""
+        if not (self.persistent and self._taking):
             raise RuntimeError(f"{self!r} takes no request")
+        if not self._queue:
+            self.state = State.SENT
+            self._informational = 0
         self._queue.append(exchange)
-        self.state = State.SENT
-        self._informational = 0
+        self._taking = not last
 
     def began(self) -> None:
         """A message began. `BadResponse` when nobody had asked for it."""
@@ -104,29 +172,54 @@ class Pipeline(Generic[ExchangeT]):
         if self._informational > MAX_INFORMATIONAL:
             raise BadResponse(f"over {MAX_INFORMATIONAL} informational answers")
 
-    def headed(self, persistent: bool) -> None:
+    def headed(self, persistent: bool, length: int | None) -> None:
         """The final head is complete; `persistent` is what it says of the connection."""
         self.state = State.BODY
-        self._persistent = self._persistent and persistent
+        if not persistent:
+            self.persistent = False
+        if length is None or length > BIG:
+            self._taking = False
 
     def ended(self) -> ExchangeT:
         """The answer is complete. Returns its exchange, which leaves the queue."""
         exchange = self._queue.popleft()
         self.answered += 1
-        self.state = State.IDLE
+        self._informational = 0
+        if self._queue:
+            self.state = State.SENT
+        else:
+            self.state = State.IDLE
+            self._taking = True
         return exchange
 
     def doubt(self) -> None:
         """Something did not add up: no further request on this connection."""
-        self._persistent = False
+        self.persistent = False
+
+    def cancel(self, exchange: ExchangeT) -> bool:
+        """Nobody wants this answer any more. True for the head: then the transport is to go."""
+        if self._queue and self._queue[0] is exchange:
+            return True
+        self._unwanted.add(exchange)
+        return False
+
+    def give_up_rest(self) -> list[tuple[ExchangeT, Fate]]:
+        """Those behind the head will not be waited for here, and the connection ends with it."""
+        self.persistent = False
+        rest = [self._queue.pop() for _ in range(len(self._queue) - 1)]
+        return [(exchange, Fate.RESEND) for exchange in reversed(rest) if self._wanted(exchange)]
 
     def lost(self) -> list[tuple[ExchangeT, Fate]]:
         """The connection is gone. Returns what that means for each exchange, oldest first."""
         state, self.state = self.state, State.CLOSED
-        self._persistent = False
-        exchanges = list(self._queue)
-        self._queue.clear()
-        return [(exchange, self._fate(state)) for exchange in exchanges]
+        self.persistent = False
+        exchanges, self._queue = self._queue, deque()
+        fates = [self._fate(state), *[Fate.RESEND] * len(exchanges)]
+        found = zip(exchanges, fates, strict=False)
+        return [(exchange, fate) for exchange, fate in found if self._wanted(exchange)]
+
+    def _wanted(self, exchange: ExchangeT) -> bool:
+        return exchange not in self._unwanted
 
     def _fate(self, state: State) -> Fate:
         if state is State.BODY:

@@ -27,7 +27,7 @@ MAX_LENGTH = 2**63 - 1
 # Set by the agent alone: a second value would break the framing or the routing.
 FRAMING_HEADERS = frozenset(
     (b"host", b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"te",
-     b"trailer", b"upgrade", b"proxy-connection", b"expect")
+     b"trailer", b"upgrade", b"proxy-connection", b"proxy-authorization", b"expect")
 )  # fmt: skip
 # RFC 9110 §9.2.2: asking twice does what asking once does.
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
@@ -125,6 +125,7 @@ def judge_head(
 
 
 def _length(value: bytes) -> int:
+    value = value.rstrip(b" \t")
     if not value.isdigit() or len(value) > 19 or int(value) > MAX_LENGTH:
         raise BadResponse("a Content-Length that is no length")
     return int(value)

@@ -9,6 +9,7 @@ from downloader.testing.agentspy import AgentSpy, SpiedRequest, SpiedResponse, S
 from downloader.testing.backlog import FullListener
 from downloader.testing.loopback import End
 from downloader.testing.origin import Origin, content
+from downloader.testing.proxy import Asked, HttpProxy, SocksProxy
 from downloader.testing.scripted import (
     Connection,
     ScriptedServer,
@@ -23,11 +24,14 @@ from downloader.testing.scripted import (
 
 __all__ = [
     "AgentSpy",
+    "Asked",
     "Connection",
     "End",
     "FullListener",
+    "HttpProxy",
     "Origin",
     "ScriptedServer",
+    "SocksProxy",
     "SpiedRequest",
     "SpiedResponse",
     "SpiedTransport",

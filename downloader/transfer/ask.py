@@ -9,11 +9,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.web.iweb import IBodyProducer, IResponse
 
 from downloader.drain import drain
-from downloader.errors import DownloadError
 from downloader.jobs import Job
-from downloader.sansio.retry import refusal
 from downloader.sansio.url import parse_url, redacted
-from downloader.transfer.door import translate
+from downloader.transfer.door import refused, translate
 from downloader.transfer.fetch import Setup
 from downloader.transfer.request import request_headers
 
@@ -31,7 +29,10 @@ async def ask(
     With `ok_only`, for a status other than 2xx too, once its body is out of the way.
     """
     parsed = parse_url(url)
-    fields = request_headers(setup.headers, Job(url, headers=tuple(headers)), parsed, parsed)
+    ours = setup.authorizations
+    if ours is not None:
+        ours.meet(parsed)
+    fields = request_headers(setup.headers, Job(url, headers=tuple(headers)), parsed, parsed, ours)
     try:
         request: Deferred[IResponse] = setup.agent.request(
             method.encode(), str(parsed).encode("ascii"), fields, body
@@ -39,17 +40,12 @@ async def ask(
         response = await request
         if ok_only and not 200 <= response.code < 300:
             await drain(response, setup.deadlines)
-            raise _refused(response)
+            raise refused(response, time.time())
         return response
     except CancelledError:
         raise
     except Exception as error:
-        ours = translate(error)
-        ours.url = redacted(url)
-        ours.attempts = 1
-        raise ours from ours.__cause__
-
-
-def _refused(response: IResponse) -> DownloadError:
-    waits = response.headers.getRawHeaders(b"retry-after", ())
-    return refusal(response.code, [one.decode("latin-1") for one in waits], time.time())
+        failed = translate(error)
+        failed.url = redacted(url)
+        failed.attempts = 1
+        raise failed from failed.__cause__

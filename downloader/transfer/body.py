@@ -13,21 +13,29 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
 from downloader.deadlines import Deadline, Deadlines
-from downloader.drain import abort_body
+from downloader.drain import DRAIN_BYTES, abort_body
 from downloader.errors import StallTimeout, TruncatedBody
 from downloader.jobs import Timeouts
 from downloader.transfer.partfile import PartFile
 
 # A stall window is looked at this often, so a stall is seen at most a quarter late.
 QUARTERS = 4
+# A body up to this length is looked at as one piece; its connection is worth reading to its end.
+SHORT = DRAIN_BYTES
 
 
 class FileBody(Protocol):
-    """Writes what comes to `part`, and watches that enough comes.
+    """Takes what comes to a part file, and watches that enough comes.
 
+    `open_part` opens the part file, which is `part` then: at once when the body is long, else at
+    the first piece that is not all of it. A short body that comes in one piece is `whole`, and
+    needs none.
+
+    `result` is None until it is over, then what `done` fires with.
     `done` fires with True when the body's length was proven, with False when only the end of
     the connection ended it. It fails with StallTimeout, TruncatedBody, a disk error, or what the
     agent says. Cancelling it aborts the transport. It fires once, whatever is heard afterwards.
+    The watch begins when `done` is asked for.
     `digest` is called with each piece, to compute a checksum on the way.
     """
 
@@ -35,46 +43,91 @@ class FileBody(Protocol):
 
     def __init__(
         self,
-        part: PartFile,
+        open_part: Callable[[], PartFile],
         length: int | None,
         deadlines: Deadlines,
         timeouts: Timeouts,
-        digest: Callable[[bytes], None] | None = None,
+        digest: Callable[[bytes], object] | None = None,
     ) -> None:
-        self.done: Deferred[bool] = Deferred(self._cancelled)
         self.received = 0
-        self._part = part
+        self.whole = b""
+        self.part: PartFile | None = None
+        self._open_part = open_part
         self._length = length
         self._deadlines = deadlines
-        self._tick = timeouts.stall / QUARTERS
-        self._least = max(1.0, timeouts.lowest_speed * timeouts.stall)
+        self._timeouts = timeouts
         self._digest = digest
-        self._window = deque([0], QUARTERS)
+        self._done: Deferred[bool] | None = None
+        self.result: bool | Failure | None = None
+        self._failure: Failure | None = None
+        self._dropped = 0
         self._watch: Deadline | None = None
-        self._over = False
 
     def __repr__(self) -> str:
-        return f"<FileBody {self.received} of {self._length}{' over' if self._over else ''}>"
+        return (
+            f"<FileBody {self.received} of {self._length}{'' if self.result is None else ' over'}>"
+        )
 
-    def connectionMade(self) -> None:
-        self._watch = self._deadlines.set(self._tick, self._look)
+    @property
+    def done(self) -> Deferred[bool]:
+        """Fires when the body is over; see the class."""
+        if self._done is None:
+            self._done = Deferred(self._cancelled)
+            if self.result is not None:
+                _fire(self._done, self.result)
+            else:
+                self._tick = self._timeouts.stall / QUARTERS
+                self._window = deque([0], QUARTERS)
+                self._watch = self._deadlines.set(self._tick, self._look)
+        return self._done
 
     def dataReceived(self, data: bytes) -> None:
-        if self._over:
+        if self.result is not None:
             return
+        if self._failure is not None:
+            self._drop(len(data), self._failure)
+        elif self.part is None and len(data) == self._length:
+            self._keep(data)
+        else:
+            self._take(data)
+
+    def connectionMade(self) -> None:
+        if self._length is None or self._length > SHORT:
+            self._take(b"")
+
+    def _keep(self, data: bytes) -> None:
+        self.whole = data
+        self.received = len(data)
+        if self._digest is not None:
+            self._digest(data)
+
+    def _take(self, data: bytes) -> None:
+        """Write a piece. When that fails, a body that is nearly over is read to its end all the
+        same: its connection is worth more than that."""
         try:
-            self._part.write(data)
+            if self.part is None:
+                self.part = self._open_part()
+            self.part.write(data)
             if self._digest is not None:
                 self._digest(data)
         except Exception:
-            self._stop(Failure())
+            self._failure = Failure()
+            self._drop(len(data), self._failure)
             return
         self.received += len(data)
 
+    def _drop(self, size: int, failure: Failure) -> None:
+        self._dropped += size
+        left = self._length is not None and self._length - self.received - self._dropped
+        if max(self._dropped, left) > DRAIN_BYTES:
+            self._stop(failure)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._over:
+        if self.result is not None:
             return
-        if isinstance(reason.value, ResponseDone) and self._length in (None, self.received):
+        if self._failure is not None:
+            self._end(self._failure)
+        elif isinstance(reason.value, ResponseDone) and self._length in (None, self.received):
             self._end(True)
         elif reason.check(PotentialDataLoss) and self._length is None:
             self._end(False)
@@ -85,11 +138,10 @@ class FileBody(Protocol):
 
     def _look(self) -> None:
         """Compare with what had come one window ago."""
-        if len(self._window) == QUARTERS and self.received - self._window[0] < self._least:
-            window = self._tick * QUARTERS
-            self._stop(
-                Failure(StallTimeout(f"{self.received - self._window[0]} bytes in {window:g} s"))
-            )
+        least = max(1.0, self._timeouts.lowest_speed * self._timeouts.stall)
+        came = self.received - self._window[0]
+        if len(self._window) == QUARTERS and came < least:
+            self._stop(Failure(StallTimeout(f"{came} bytes in {self._timeouts.stall:g} s")))
             return
         self._window.append(self.received)
         self._watch = self._deadlines.set(self._tick, self._look)
@@ -99,16 +151,21 @@ class FileBody(Protocol):
 
     def _stop(self, reason: Failure) -> None:
         """End it from this side: first the transport, then whoever waits and goes on."""
-        self._over = True
+        self.result = reason
         abort_body(self.transport)
         self._end(reason)
 
     def _end(self, result: bool | Failure) -> None:
-        self._over = True
+        self.result = result
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
-        if isinstance(result, Failure):
-            self.done.errback(result)
-        else:
-            self.done.callback(result)
+        if self._done is not None:
+            _fire(self._done, result)
+
+
+def _fire(done: Deferred[bool], result: bool | Failure) -> None:
+    if isinstance(result, Failure):
+        done.errback(result)
+    else:
+        done.callback(result)

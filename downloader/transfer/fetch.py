@@ -14,19 +14,17 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IResponse
 
 from downloader.deadlines import Deadlines
 from downloader.drain import drain
 from downloader.errors import (
-    BadResponse,
     ChecksumMismatch,
     DownloadError,
     HttpError,
     InternalError,
-    NotFound,
-    ServerBusy,
     TargetExists,
     TotalTimeout,
     TryAgainLater,
@@ -35,19 +33,18 @@ from downloader.errors import (
 from downloader.jobs import Job, Naming, OnConflict, Progress, Result, Retries, Status, Timeouts
 from downloader.sansio.checksum import Checksum, checked_checksum
 from downloader.sansio.printable import printable
-from downloader.sansio.retry import Tries, may_pass, retry_after
+from downloader.sansio.retry import Tries
 from downloader.sansio.url import HttpUrl, parse_url, redacted
 from downloader.transfer.body import FileBody
-from downloader.transfer.door import translate
-from downloader.transfer.folder import Folders
+from downloader.transfer.door import refused, translate
+from downloader.transfer.folder import Folder, Folders
 from downloader.transfer.limiter import Limiter, Slot
 from downloader.transfer.partfile import PartFile
-from downloader.transfer.request import request_headers
+from downloader.transfer.request import Authorizations, request_headers
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
 
 _log = Logger()
-_NOT_FOUND = frozenset((404, 410))
 _WITH_FILE = frozenset((200, 203))
 
 
@@ -68,6 +65,7 @@ class Setup:
     on_conflict: OnConflict
     content_disposition: bool
     headers: Headers
+    authorizations: Authorizations | None = None
 
 
 class Transfer:
@@ -79,7 +77,7 @@ class Transfer:
     """
 
     __slots__ = (
-        *("_began", "_body", "_checksum", "_final_url", "_http_status", "_length"),
+        *("_began", "_body", "_checksum", "_final_url", "_folder", "_http_status", "_length"),
         *("_out_of_time", "_running", "_setup", "_sha256", "_slot", "_tries", "_verified"),
         *("cancelled", "job", "target", "url"),
     )
@@ -93,6 +91,7 @@ class Transfer:
         self._tries = Tries(job.urls, setup.retries, setup.backoff)
         self._slot: Slot | None = None
         self._body: FileBody | None = None
+        self._folder: Folder | None = None
         self._length: int | None = None
         self._http_status: int | None = None
         self._final_url = job.url
@@ -213,12 +212,13 @@ class Transfer:
             slot.release(good)
 
     async def _exchange(self, url: HttpUrl) -> None:
+        setup = self._setup
         self._tries.made += 1
         self._http_status = self._length = None
-        request: Deferred[IResponse] = self._setup.agent.request(
+        request: Deferred[IResponse] = setup.agent.request(
             b"GET",
             str(url).encode("ascii"),
-            request_headers(self._setup.headers, self.job, self.url, url),
+            request_headers(setup.headers, self.job, self.url, url, setup.authorizations),
         )
         response = await request
         self._http_status = response.code
@@ -229,58 +229,59 @@ class Transfer:
             await self._refused(response)
 
     async def _receive(self, response: IResponse) -> None:
+        setup = self._setup
         self._length = None if response.length is UNKNOWN_LENGTH else response.length
-        try:
+        if setup.content_disposition:
             self._take_offered(response)
-            folder, part = self.target.open(self._setup.folders)
-        except Exception:
-            # Nobody reads the body then, and its connection would wait for somebody to.
-            await drain(response, self._setup.deadlines)
-            raise
+        checksum = Checksum(self._checksum) if self._checksum else None
+        digest = checksum.update if checksum else None
+        body = FileBody(self._open, self._length, setup.deadlines, setup.timeouts, digest)
+        self._body = body
         try:
-            checksum = Checksum(self._checksum) if self._checksum else None
-            self._body = FileBody(
-                part,
-                self._length,
-                self._setup.deadlines,
-                self._setup.timeouts,
-                checksum.update if checksum else None,
-            )
-            response.deliverBody(self._body)
-            self._verified = await self._body.done
+            response.deliverBody(body)
+            result = body.result
+            self._verified = await body.done if result is None else _told(result)
             if checksum is not None:
-                self._check(checksum, part)
-            self.target.commit(part, folder)
+                self._check(checksum, body.part)
+            self._settle(body)
         finally:
-            part.keep()
-            self._setup.folders.unuse(folder)
+            self._close()
+
+    def _open(self) -> PartFile:
+        self._folder, part = self.target.open(self._setup.folders)
+        return part
+
+    def _settle(self, body: FileBody) -> None:
+        """The bytes become a file."""
+        if body.part is None:
+            self.target.write(body.whole, self._setup.folders)
+        else:
+            assert self._folder is not None
+            self.target.commit(body.part, self._folder)
+
+    def _close(self) -> None:
+        if self._body is not None and self._body.part is not None:
+            self._body.part.keep()
+        if self._folder is not None:
+            self._setup.folders.unuse(self._folder)
+            self._folder = None
 
     def _take_offered(self, response: IResponse) -> None:
-        if self._setup.content_disposition:
-            for offered in response.headers.getRawHeaders(b"content-disposition", ())[:1]:
-                self.target.take_offered(offered.decode("latin-1"))
+        for offered in response.headers.getRawHeaders(b"content-disposition", ())[:1]:
+            self.target.take_offered(offered.decode("latin-1"))
 
-    def _check(self, checksum: Checksum, part: PartFile) -> None:
+    def _check(self, checksum: Checksum, part: PartFile | None) -> None:
         if not checksum.matches:
-            part.discard()
+            if part is not None:
+                part.discard()
             raise ChecksumMismatch(f"{checksum.kind} is {checksum.found}")
         self._verified = True
         if checksum.kind == "sha-256":
             self._sha256 = checksum.found
 
     async def _refused(self, response: IResponse) -> None:
-        code = response.code
         await drain(response, self._setup.deadlines)
-        if may_pass(code):
-            busy = ServerBusy(f"HTTP status {code}", http_status=code)
-            for value in response.headers.getRawHeaders(b"retry-after", ()):
-                busy.retry_after = retry_after(value.decode("latin-1"), time.time())
-            raise busy
-        if code in _NOT_FOUND:
-            raise NotFound(f"HTTP status {code}", http_status=code)
-        if 400 <= code < 500:
-            raise HttpError(f"HTTP status {code}", http_status=code)
-        raise BadResponse(f"HTTP status {code} brings no file", http_status=code)
+        raise refused(response, time.time())
 
     def _result(self, status: Status, error: DownloadError | None) -> Result:
         if error is not None:
@@ -306,6 +307,13 @@ def cancel_all(transfers: Iterable[Transfer]) -> None:
     which would ask its server only to be cancelled."""
     for transfer in sorted(transfers, key=lambda one: one.status is Status.ACTIVE):
         transfer.cancel()
+
+
+def _told(result: bool | Failure) -> bool:
+    """What a body that is over already came to."""
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result
 
 
 def _host(url: HttpUrl) -> str:

@@ -20,14 +20,22 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Folder:
-    """One root directory, open while `users` need it."""
+    """One root directory, open while `users` need it.
+
+    `may_hold_parts` says whether part files that others left may be in it, `takes_nameless`
+    whether a file can be written there without a name, as far as is known.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.users = 0
+        self.may_hold_parts = True
+        self.takes_nameless = True
         try:
             os.makedirs(path, exist_ok=True)
             self.fd = os.open(path, _DIRECTORY)
+            with os.scandir(self.fd) as entries:
+                self.may_hold_parts = next(entries, None) is not None
         except OSError as error:
             raise disk_error(error, path) from error
         except ValueError as error:

@@ -30,6 +30,13 @@ _OLD = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
 
 
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write `data`, however many system calls it takes."""
+    written = os.write(fd, data)
+    while written < len(data):
+        written += os.write(fd, memoryview(data)[written:])
+
+
 class PartFile:
     """The bytes of `path` below `folder` as far as they have come. Empty when opened.
 
@@ -41,6 +48,7 @@ class PartFile:
         self.path = path
         self.size = 0
         self._folder = folder
+        folder.may_hold_parts = True
         self._dir_fd, self._name = folder.parent(path)
         self._fd = -1
         try:
@@ -53,12 +61,10 @@ class PartFile:
         state = "open" if self._fd >= 0 else "closed"
         return f"<PartFile {self.path!r} {self.size} bytes {state}>"
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Append `data`, all of it, so that it outlives the process."""
         try:
-            written = os.write(self._fd, data)
-            while written < len(data):
-                written += os.write(self._fd, memoryview(data)[written:])
+            write_all(self._fd, data)
         except OSError as error:
             raise disk_error(error, self.path + SUFFIX) from error
         self.size += len(data)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
+from twisted.logger import Logger
 from twisted.web.http_headers import Headers, InvalidHeaderName
 
 from downloader.errors import WrongRequest
+from downloader.identity import Identity
 from downloader.jobs import Job
+from downloader.sansio.credentials import basic
+from downloader.sansio.netrc import Netrc
 from downloader.sansio.printable import printable
-from downloader.sansio.url import HttpUrl
+from downloader.sansio.url import HttpUrl, parse_url
+
+Origin = tuple[str, str, int]
+_log = Logger()
 
 
 def with_headers(base: Headers, pairs: Iterable[tuple[str, str]]) -> Headers:
@@ -34,14 +40,69 @@ def with_headers(base: Headers, pairs: Iterable[tuple[str, str]]) -> Headers:
     return headers
 
 
-def request_headers(base: Headers, job: Job, first: HttpUrl, url: HttpUrl) -> Headers:
+class Authorizations:
+    """Which user and password, or token, goes to which of the jobs' own URLs.
+
+    `identity`'s credentials are for one server. Where they do not say which, it is that of the
+    first job that `meet` is told of: a list may name servers that are no business of theirs.
+    """
+
+    def __init__(self, identity: Identity) -> None:
+        self._credentials = credentials = identity.credentials
+        self._netrc = identity.netrc or Netrc()
+        self._told = False
+        self._origin: Origin | None = None
+        if credentials is not None and credentials.url is not None:
+            self._origin = parse_url(credentials.url).origin
+
+    def __repr__(self) -> str:
+        return f"<Authorizations for {self._origin}>"
+
+    def meet(self, url: HttpUrl) -> None:
+        """A job is there, and this is its first URL. To be called in the jobs' order."""
+        if self._origin is None:
+            self._origin = url.origin
+        elif self._credentials is not None and not self._told and url.origin != self._origin:
+            self._told = True
+            scheme, host, port = self._origin
+            _log.warn(
+                "the credentials are for {server} only; other servers do not get them",
+                server=f"{scheme}://{host}:{port}",
+            )
+
+    def of(self, url: HttpUrl) -> str | None:
+        """The Authorization header for `url`, which has no user or password of its own."""
+        if self._credentials is not None and url.origin == self._origin:
+            return self._credentials.authorization
+        found = self._netrc.find(url.host)
+        return None if found is None else found.authorization
+
+    def of_user(self, url: HttpUrl, user: str) -> str | None:
+        """The Authorization header for `url`, which names the user and no password."""
+        found = self._netrc.find(url.host, user)
+        return None if found is None else found.authorization
+
+
+def request_headers(
+    base: Headers, job: Job, first: HttpUrl, url: HttpUrl, ours: Authorizations | None = None
+) -> Headers:
     """What a request of `job` to `url` carries: `base`, and secrets that are of `url`'s origin.
 
     `first` is the job's first URL: the job's own headers are for its origin and for no other.
+    They go before the user and password in `url`, and those before `ours`.
     """
-    if not job.headers and url.userinfo is None:
+    if ours is None and not job.headers and url.userinfo is None:
         return base
-    if url.userinfo is not None:
-        secret = b64encode(unquote_to_bytes(url.userinfo)).decode("ascii")
-        base = with_headers(base, [("Authorization", f"Basic {secret}")])
-    return with_headers(base, job.headers if url.origin == first.origin else ())
+    authorization = _authorization(url, ours)
+    if authorization is not None:
+        base = with_headers(base, [("Authorization", authorization)])
+    own = job.headers if url.origin == first.origin else ()
+    return with_headers(base, own) if own else base
+
+
+def _authorization(url: HttpUrl, ours: Authorizations | None) -> str | None:
+    if not url.userinfo:
+        return None if ours is None else ours.of(url)
+    user, colon, password = url.userinfo.partition(":")
+    known = None if colon or ours is None else ours.of_user(url, unquote(user))
+    return known or basic(unquote_to_bytes(user) + b":" + unquote_to_bytes(password))

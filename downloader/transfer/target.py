@@ -12,6 +12,7 @@ from downloader.sansio.url import HttpUrl
 from downloader.transfer.folder import Folder, Folders
 from downloader.transfer.partfile import PartFile
 from downloader.transfer.taken import TakenNames
+from downloader.transfer.wholefile import write_whole
 
 
 class Target:
@@ -27,6 +28,7 @@ class Target:
         self._naming = naming
         self._on_conflict = on_conflict
         self._names = names
+        self._began_empty = names.began_empty(job.directory)
         self._proposed = self._propose(None)
         self.relative = self._assign(self._existed)
 
@@ -77,9 +79,37 @@ class Target:
                 part.commit(self.relative, overwrite)
                 return
             except TargetExists:
-                if self._on_conflict is not OnConflict.RENAME:
-                    raise
-                self.relative = self._assign(folder.exists)
+                self._take_another(folder)
+
+    def write(self, data: bytes, folders: Folders) -> None:
+        """Make the file of `data`, which is all of it, and give it its name, as `commit` does."""
+        if not self._write_whole(data, folders):
+            folder, part = self.open(folders)
+            try:
+                part.write(data)
+                self.commit(part, folder)
+            finally:
+                part.keep()
+                folders.unuse(folder)
+
+    def _write_whole(self, data: bytes, folders: Folders) -> bool:
+        if self._on_conflict is OnConflict.OVERWRITE:
+            return False
+        folder = folders.use(self._job.directory)
+        try:
+            while True:
+                try:
+                    return write_whole(folder, self.relative, data)
+                except TargetExists:
+                    self._take_another(folder)
+        finally:
+            folders.unuse(folder)
+
+    def _take_another(self, folder: Folder) -> None:
+        """Somebody took the name: take the next one, if that may be; called while handling it."""
+        if self._on_conflict is not OnConflict.RENAME:
+            raise
+        self.relative = self._assign(folder.exists)
 
     def release(self) -> None:
         """The name may be given out again."""
@@ -99,7 +129,7 @@ class Target:
 
     def _existed(self, path: str) -> bool:
         """Whether a file that was there before stands in the way of the name."""
-        if self._on_conflict is not OnConflict.RENAME:
+        if self._on_conflict is not OnConflict.RENAME or self._began_empty:
             return False
         return os.path.lexists(os.path.join(self._job.directory, path))
 

@@ -11,6 +11,7 @@ from support.asking import HELLO, OK, hello, path_of, until
 
 from downloader.testing import End, head, mute
 
+SHY = b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n"
 HALF = OK + b"Content-Length: 9\r\n\r\nhalf"
 READ = "from downloader.blocking import fetch, urlopen\nimport sys\nurl = sys.argv[1]\n"
 
@@ -41,6 +42,33 @@ asyncioreactor.install()
     urls = [plain.url(host="localhost"), secure.url(host="localhost"), plain.url()]
     child = program(READ + code, *urls, SSL_CERT_FILE=str(ca.pem))
     assert (await child.ended(), child.said) == (0, "ResolveError\n")
+
+
+async def test_nothing_is_installed_on_the_way_through_a_proxy(
+    scripted: Any, ca: Any, program: Any, http_proxy: Any, socks_proxy: Any
+) -> None:
+    """Of each kind, to a name, in the clear and over TLS; nor by a wait for the next try."""
+    plain, secure = scripted(hello), scripted(hello, tls=ca.server())
+    shy = scripted([head, SHY, head, HELLO])
+    proxies, socks = (http_proxy(login="me:pass"), socks_proxy(login="me:pass"))
+    code = """
+from downloader import Credentials, Identity, Job, Network, Proxies, Retries
+from downloader.blocking import Client
+me = Identity(Credentials("me", "pass"), digest=True)
+for proxy in sys.argv[4:]:
+    with Client(network=Network(Proxies(all=proxy)), identity=me) as client:
+        for url in sys.argv[1:3]:
+            assert client.urlopen(url).read() == b"hello"
+with Client(network=Network(ip_version=4), retries=Retries(wait=0.01)) as client:
+    assert client.fetch(sys.argv[3], directory="out").attempts == 2
+assert "twisted.internet.reactor" not in sys.modules
+"""
+    urls = [one.url(host="localhost") for one in (plain, secure, shy)]
+    places = [("http", proxies), ("socks5", socks), ("socks5h", socks)]
+    through = [f"{scheme}://me:pass@localhost:{one.port}" for scheme, one in places]
+    child = program(READ + code, *urls, *through, SSL_CERT_FILE=str(ca.pem))
+    assert (await child.ended(), child.said) == (0, "")
+    assert (len(proxies.asked), len(socks.asked)) == (2, 4)
 
 
 async def test_beside_twisteds_reactor(scripted: Any, program: Any) -> None:

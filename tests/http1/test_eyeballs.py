@@ -8,29 +8,31 @@ import pytest
 from support.resolving import Resolution
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
+from downloader.errors import ResolveError
 from downloader.http1.eyeballs import ATTEMPT_DELAY, NameEndpoint
 
 
 class Addresses(MemoryReactorClock):  # type: ignore[misc]
-    """A reactor in memory whose resolver knows `addresses`; `asked` are the lookups."""
+    """A reactor in memory, and a resolver that knows `addresses`; `asked` are the lookups."""
 
     def __init__(self, *addresses: Any) -> None:
         super().__init__()
         self.addresses = addresses
         self.asked: list[Resolution] = []
-        self.nameResolver: Any = self
 
-    def resolveHostName(self, receiver: Any, name: str, portNumber: int) -> Resolution:
-        self.asked.append(Resolution(receiver, name, portNumber, 0))
-        self.asked[0]._addresses = list(self.addresses)
-        return self.asked[-1]
+    def resolveHostName(self, receiver: Any, name: str, port: int, types: Any) -> Resolution:
+        lookup = Resolution(receiver, name, port, 0)
+        lookup._addresses = list(self.addresses)
+        self.asked.append(lookup)
+        receiver.resolutionBegan(lookup)
+        return lookup
 
     def tried(self) -> list[str]:
         return [client[0] for client in self.tcpClients]
@@ -52,8 +54,8 @@ THREE = (
 )
 
 
-def start(reactor: Addresses) -> tuple[list[Any], Any]:
-    endpoint = NameEndpoint(reactor, "host.test", 80)
+def start(reactor: Addresses, **options: Any) -> tuple[list[Any], Any]:
+    endpoint = NameEndpoint(reactor, reactor, "host.test", 80, **options)
     assert verifyObject(IStreamClientEndpoint, endpoint)
     outcome: list[Any] = []
     asked = endpoint.connect(Factory.forProtocol(Protocol))
@@ -94,8 +96,28 @@ def test_no_address() -> None:
     reactor = Addresses()
     outcome, _ = start(reactor)
     reactor.asked[0].answer()
-    assert outcome[0].check(DNSLookupError)
+    assert outcome[0].check(ResolveError) and "host.test" in str(outcome[0].value)
     assert not reactor.getDelayedCalls()
+
+
+@pytest.mark.parametrize(("version", "hosts"), [(4, ["127.0.0.2", "127.0.0.3"]), (6, ["::1"])])
+def test_one_ip_version(version: int, hosts: list[str]) -> None:
+    """Addresses of the other kind are not tried, whatever the resolver tells."""
+    reactor = Addresses(*THREE)
+    outcome, _ = start(reactor, ip_version=version)
+    reactor.asked[0].answer()
+    for number, _host in enumerate(hosts):
+        reactor.refuse(number, "no")
+    assert reactor.tried() == hosts and outcome[0].check(ConnectError)
+
+
+@pytest.mark.parametrize("bind", [None, ("127.0.0.9", 0)])
+def test_each_attempt_leaves_from_the_local_address(bind: Any) -> None:
+    reactor = Addresses(*THREE)
+    start(reactor, ip_version=4, bind=bind)
+    reactor.asked[0].answer()
+    reactor.refuse(0, "no")
+    assert [client[4] for client in reactor.tcpClients] == [bind, bind]
 
 
 @pytest.mark.parametrize("advances", [0, 1, 2, 3])
@@ -114,10 +136,10 @@ def test_cancel_while_connecting(advances: int) -> None:
 
 
 def test_cancel_while_looking_up() -> None:
-    """Addresses that come all the same are not tried."""
+    """The lookup is cancelled too; addresses that come all the same are not tried."""
     reactor = Addresses(*THREE)
     outcome, asked = start(reactor)
     asked.cancel()
-    assert outcome[0].check(CancelledError)
+    assert outcome[0].check(CancelledError) and reactor.asked[0].cancelled
     reactor.asked[0].answer()
     assert reactor.tried() == [] and not reactor.getDelayedCalls()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from downloader.errors import BadResponse
-from downloader.sansio.pipeline import Fate, Pipeline, State
+from downloader.sansio.pipeline import BIG, Fate, Pipeline, State
 from downloader.sansio.wire import MAX_INFORMATIONAL
 
 
@@ -20,7 +20,7 @@ def at(state: State, answered: int = 0) -> Pipeline[str]:
     for _ in range(answered):
         pipeline.sent("before")
         pipeline.began()
-        pipeline.headed(True)
+        pipeline.headed(True, 5)
         pipeline.ended()
     if state is State.CLOSED:
         pipeline.lost()
@@ -31,7 +31,7 @@ def at(state: State, answered: int = 0) -> Pipeline[str]:
         elif step is State.HEAD:
             pipeline.began()
         else:
-            pipeline.headed(True)
+            pipeline.headed(True, 5)
     assert pipeline.state is state
     return pipeline
 
@@ -39,17 +39,23 @@ def at(state: State, answered: int = 0) -> Pipeline[str]:
 def test_only_idle_takes_a_request() -> None:
     """At depth one a second request would be sent before the first is answered."""
     pipeline = at(State.IDLE)
-    assert pipeline.reusable and pipeline.current is None
+    assert pipeline.open and pipeline.current is None
     pipeline.sent("now")
     assert pipeline.state is State.SENT and pipeline.current == "now"
 
 
-@pytest.mark.parametrize("state", [State.SENT, State.HEAD, State.BODY, State.CLOSED])
-def test_sent_is_refused_elsewhere(state: State) -> None:
-    """A caller that did not ask `reusable` has a bug, and is told so."""
-    pipeline = at(state)
-    assert not pipeline.reusable
-    with pytest.raises(RuntimeError, match=state.name):
+@pytest.mark.parametrize("why", ["closed", "doubted", "last", "long", "unknown length"])
+def test_sent_is_refused(why: str) -> None:
+    """A caller that did not ask `open` has a bug, and is told so."""
+    pipeline = at(State.CLOSED if why == "closed" else State.HEAD)
+    if why == "doubted":
+        pipeline.doubt()
+    elif why == "last":
+        pipeline.sent("now", last=True)
+    else:
+        pipeline.headed(True, None if why == "unknown length" else BIG + 1)
+    assert not pipeline.open
+    with pytest.raises(RuntimeError, match="takes no request"):
         pipeline.sent("another")
 
 
@@ -67,28 +73,28 @@ def test_a_message_nobody_asked_for_is_refused(state: State) -> None:
     pipeline = at(state)
     with pytest.raises(BadResponse, match="nobody asked"):
         pipeline.began()
-    assert not pipeline.reusable
+    assert not pipeline.open
     if state is State.BODY:
         pipeline.ended()
-        assert not pipeline.reusable
+        assert not pipeline.open
 
 
 def test_an_answer_leaves_the_queue() -> None:
     """Headed, then ended: the exchange is returned and another may follow."""
     pipeline = at(State.HEAD)
-    pipeline.headed(True)
+    pipeline.headed(True, 5)
     assert pipeline.state is State.BODY
     assert pipeline.ended() == "now"
-    assert pipeline.state is State.IDLE and pipeline.reusable
+    assert pipeline.state is State.IDLE and pipeline.open
     assert pipeline.answered == 1 and pipeline.current is None
 
 
 def test_an_answer_that_says_close_is_the_last() -> None:
     """`persistent` false is remembered past the answer's end."""
     pipeline = at(State.HEAD)
-    pipeline.headed(False)
+    pipeline.headed(False, 5)
     pipeline.ended()
-    assert pipeline.state is State.IDLE and not pipeline.reusable
+    assert pipeline.state is State.IDLE and not pipeline.open
 
 
 def test_a_doubt_is_never_taken_back() -> None:
@@ -96,9 +102,9 @@ def test_a_doubt_is_never_taken_back() -> None:
     pipeline = at(State.SENT)
     pipeline.doubt()
     pipeline.began()
-    pipeline.headed(True)
+    pipeline.headed(True, 5)
     pipeline.ended()
-    assert not pipeline.reusable
+    assert not pipeline.open
 
 
 @pytest.mark.parametrize(
@@ -116,7 +122,7 @@ def test_a_loss_decides_by_what_had_come(state: State, answered: int, fate: Fate
     """Only silence on a connection that had served before may mean: it was closed meanwhile."""
     pipeline = at(state, answered)
     assert pipeline.lost() == [("now", fate)]
-    assert pipeline.state is State.CLOSED and not pipeline.reusable
+    assert pipeline.state is State.CLOSED and not pipeline.open
     assert pipeline.lost() == []
 
 
@@ -133,7 +139,7 @@ def test_informational_answers_are_counted_for_each_exchange() -> None:
     pipeline = at(State.HEAD)
     for _ in range(MAX_INFORMATIONAL):
         pipeline.informed()
-    pipeline.headed(True)
+    pipeline.headed(True, 5)
     pipeline.ended()
     pipeline.sent("another")
     pipeline.began()
@@ -149,22 +155,24 @@ def test_repr_shows_the_state() -> None:
 
 
 class Model(RuleBasedStateMachine):
-    """A list of events and a flag tell the same as the machine, in any order of events."""
+    """A list of numbers and a few flags tell the same as the machine, in any order of events."""
 
     def __init__(self) -> None:
         super().__init__()
         self.pipeline: Pipeline[int] = Pipeline()
         self.under_way: list[int] = []
+        self.cancelled: set[int] = set()
         self.begun = self.headed_ = self.gone = False
-        self.good = True
+        self.good = self.taking = True
         self.number = self.answers = 0
 
-    @precondition(lambda self: not self.gone and self.good and not self.under_way)
-    @rule()
-    def send(self) -> None:
+    @precondition(lambda self: not self.gone and self.good and self.taking)
+    @rule(last=st.integers(0, 9).map(lambda n: n == 0))
+    def send(self, last: bool) -> None:
         self.number += 1
-        self.pipeline.sent(self.number)
-        self.under_way, self.begun, self.headed_ = [self.number], False, False
+        self.pipeline.sent(self.number, last)
+        self.under_way.append(self.number)
+        self.taking = not last
 
     @precondition(lambda self: self.under_way and not self.headed_)
     @rule()
@@ -180,17 +188,37 @@ class Model(RuleBasedStateMachine):
         self.good = False
 
     @precondition(lambda self: self.begun and self.under_way and not self.headed_)
-    @rule(persistent=st.booleans())
-    def head(self, persistent: bool) -> None:
-        self.pipeline.headed(persistent)
+    @rule(persistent=st.booleans(), length=st.sampled_from([0, BIG, BIG + 1, None]))
+    def head(self, persistent: bool, length: int | None) -> None:
+        self.pipeline.headed(persistent, length)
         self.headed_, self.good = True, self.good and persistent
+        self.taking = self.taking and length in (0, BIG)
 
     @precondition(lambda self: self.under_way and self.headed_)
     @rule()
     def end(self) -> None:
-        assert [self.pipeline.ended()] == self.under_way
-        self.under_way, self.headed_, self.begun = [], False, False
+        assert self.pipeline.ended() == self.under_way.pop(0)
+        self.headed_ = self.begun = False
+        self.taking = self.taking or not self.under_way
         self.answers += 1
+
+    @precondition(lambda self: self.under_way)
+    @rule(which=st.integers(0, 20))
+    def cancel(self, which: int) -> None:
+        number = self.under_way[which % len(self.under_way)]
+        if self.pipeline.cancel(number):
+            assert number == self.under_way[0]
+            self.lose(without=number)
+        else:
+            self.cancelled.add(number)
+
+    @precondition(lambda self: self.under_way)
+    @rule()
+    def give_up_rest(self) -> None:
+        rest = [one for one in self.under_way[1:] if one not in self.cancelled]
+        assert self.pipeline.give_up_rest() == [(number, Fate.RESEND) for number in rest]
+        del self.under_way[1:]
+        self.good = False
 
     @rule()
     def doubt(self) -> None:
@@ -198,19 +226,21 @@ class Model(RuleBasedStateMachine):
         self.good = False
 
     @rule()
-    def lose(self) -> None:
+    def lose(self, without: int | None = None) -> None:
         silent = Fate.RESEND if self.answers else Fate.NO_ANSWER
         late = Fate.PARTIAL_BODY if self.headed_ else Fate.PARTIAL_HEAD
-        fate = late if self.begun else silent
-        assert self.pipeline.lost() == [(number, fate) for number in self.under_way]
+        fates = [late if self.begun else silent, *[Fate.RESEND] * len(self.under_way)]
+        told = list(zip(self.under_way, fates, strict=False))
+        assert self.pipeline.lost() == [one for one in told if one[0] not in self.cancelled]
         self.under_way, self.headed_, self.begun, self.gone = [], False, False, True
 
     @invariant()
     def agree(self) -> None:
         wanted: Any = self.under_way[0] if self.under_way else None
-        assert self.pipeline.current == wanted
+        assert self.pipeline.current == wanted and len(self.pipeline) == len(self.under_way)
         assert self.pipeline.answered == self.answers
-        assert self.pipeline.reusable == (self.good and not self.gone and not self.under_way)
+        assert self.pipeline.unwanted == (wanted in self.cancelled)
+        assert self.pipeline.open == (self.good and not self.gone and self.taking)
 
 
 TestModel = Model.TestCase

@@ -16,6 +16,7 @@ from twisted.web.iweb import IBodyProducer, IResponse
 from downloader.deadlines import Deadlines
 from downloader.http1.connection import Connection
 from downloader.http1.exchange import Exchange
+from downloader.http1.heads import Heads
 from downloader.sansio.url import parse_url
 
 FIRST_BYTE_TIMEOUT = 30.0
@@ -69,6 +70,9 @@ class Link:
     def __init__(self, *, tls: bool = False, claims: bool = True, body: Any = None) -> None:
         self.clock = Clock()
         self.freed_times = 0
+        self.answered_lengths: list[int] = []
+        self.doubts = 0
+        self.returned_ones: list[Exchange] = []
         self.again: list[Exchange] | None = None
         self.response: IResponse | None = None
         self.failure: Failure | None = None
@@ -85,7 +89,9 @@ class Link:
     ) -> Exchange:
         """Send a request, and note its answer in `response` or `failure`."""
         self.body = body or self.body
-        exchange = Exchange(method, parse_url("http://h/"), Headers(), producer)
+        url = parse_url("http://h/")
+        head = Heads().make(method, url, Headers(), producer)
+        exchange = Exchange(method, url, Headers(), producer, head)
         exchange.answer.addCallbacks(self._answered, self._failed)
         self.connection.send(exchange)
         return exchange
@@ -135,6 +141,21 @@ class Link:
     def freed(self, connection: Connection) -> None:
         """Another may follow."""
         self.freed_times += 1
+
+    def answered(self, length: int) -> None:
+        """Several requests at once would do."""
+        self.answered_lengths.append(length)
+
+    def slowed(self) -> None:
+        """One was slow."""
+
+    def doubted(self) -> None:
+        """They would not."""
+        self.doubts += 1
+
+    def returned(self, exchanges: list[Exchange]) -> None:
+        """These are to be sent elsewhere."""
+        self.returned_ones += exchanges
 
     def gone(self, connection: Connection, again: list[Exchange]) -> None:
         """The transport is closed."""

@@ -18,6 +18,9 @@ from downloader.errors import (
     TruncatedBody,
     WrongRequest,
 )
+from downloader.identity import Credentials, Identity
+from downloader.sansio.cookies import parse_cookies
+from downloader.sansio.netrc import parse_netrc
 from downloader.testing import End, fin, head, mute
 
 MISSING = b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno"
@@ -35,6 +38,38 @@ async def test_an_answer(scripted: Any, bench: Any) -> None:
     for line in (b"X-Run: 1", b"X-Kind: 3", b"Authorization: Basic bWU6c2VjcmV0"):
         assert line in sent
     assert b"X-Kind: 2" not in sent
+
+
+IDENTITY = Identity(
+    Credentials("me", "secret"),
+    parse_netrc("machine localhost login other password n"),
+    parse_cookies(b"localhost\tFALSE\t/\tFALSE\t0\tc\t1"),
+)
+
+
+async def test_who_we_are(scripted: Any, bench: Any) -> None:
+    """Each server is shown what is its own: the credentials of the first that is asked."""
+    first, second = scripted(hello), scripted(hello)
+    downloader = bench(identity=IDENTITY).downloader
+    for url in (first.url(), second.url(host="localhost")):
+        await readBody(await downloader.request("GET", url))
+    (one,), (two,) = first.connections[0].heads, second.connections[0].heads
+    assert b"Authorization: Basic bWU6c2VjcmV0\r\n" in one and b"Cookie" not in one
+    assert b"Authorization: Basic b3RoZXI6bg==\r\n" in two and b"Cookie: c=1\r\n" in two
+
+
+async def test_a_challenge(scripted: Any, bench: Any) -> None:
+    """Is answered, and the answer to that is what the caller gets."""
+    challenge = (
+        b'HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\n'
+        b"Content-Length: 2\r\n\r\nno"
+    )
+    server = scripted([head, challenge, head, HELLO])
+    identity = Identity(Credentials("me", "secret"), digest=True)
+    response = await bench(identity=identity).downloader.request("GET", server.url())
+    assert (response.code, await readBody(response)) == (200, b"hello")
+    bare, told = server.connections[0].heads
+    assert b"Authorization" not in bare and b'Authorization: Digest username="me"' in told
 
 
 @pytest.mark.parametrize(

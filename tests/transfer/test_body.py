@@ -41,8 +41,9 @@ def make(part: PartFile, clock: Clock) -> Generator[Make, None, None]:
 
     def begin(length: int | None = None, digest: Any = None, **timeouts: float) -> FileBody:
         options: Any = {"stall": 8.0, **timeouts}
-        made.append(FileBody(part, length, Deadlines(clock), Timeouts(**options), digest))
+        made.append(FileBody(lambda: part, length, Deadlines(clock), Timeouts(**options), digest))
         made[-1].makeConnection(SpiedTransport())
+        assert not made[-1].done.called
         return made[-1]
 
     yield begin
@@ -124,7 +125,8 @@ def test_what_the_agent_fails_with_is_passed_on(make: Make) -> None:
 
 def test_only_the_first_end_counts(make: Make, part: PartFile) -> None:
     body = make(3)
-    body.dataReceived(b"abc")
+    body.dataReceived(b"ab")
+    body.dataReceived(b"c")
     end(body, ResponseDone())
     end(body, ResponseFailed([]))
     body.dataReceived(b"late")
@@ -150,7 +152,7 @@ def test_the_transport_is_aborted_before_anybody_goes_on(
     make: Make, part: PartFile, clock: Clock, why: str
 ) -> None:
     """Whoever waits for the end may ask the same server next, and needs its connection closed."""
-    body = make(10)
+    body = make(10**6)
     seen: list[str] = []
     body.done.addErrback(lambda _: seen.extend(body.transport.calls))
     if why == "stall":
@@ -175,7 +177,7 @@ def test_the_digest_hears_every_byte(make: Make) -> None:
 
 def test_a_full_disk_ends_it_and_is_what_is_told(make: Make, part: PartFile) -> None:
     """The transport is aborted at once, and its own end afterwards is not heard."""
-    body = make(10)
+    body = make(10**6)
     body.dataReceived(b"abc")
     full = os.open("/dev/full", os.O_WRONLY)
     os.dup2(full, part._fd)

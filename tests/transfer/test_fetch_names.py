@@ -128,14 +128,14 @@ def test_skipping_asks_nobody(make: Make, spy: AgentSpy, out: str) -> None:
 
 
 def test_skipping_when_the_name_was_taken_meanwhile(make: Make, spy: AgentSpy, out: str) -> None:
-    """It is not replaced; the bytes that came stay beside it."""
+    """It is not replaced; the bytes of a long file stay beside it."""
     fetching = make(on_conflict=OnConflict.SKIP).fetch(Job(URL, out))
-    response = spy.requests[0].answer(length=4)
+    response = spy.requests[0].answer(length=400_000)
     Path(out, "a.bin").write_bytes(b"theirs")
-    give(response, b"ours")
+    give(response, b"ours" * 100_000)
     assert type(error_of(fetching)) is TargetExists
     assert Path(out, "a.bin").read_bytes() == b"theirs"
-    assert Path(out, "a.bin.part").read_bytes() == b"ours"
+    assert Path(out, "a.bin.part").read_bytes() == b"ours" * 100_000
 
 
 def test_a_directory_that_is_not_utf8(make: Make, spy: AgentSpy, tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""Going on with a body that was cut off for a neighbour's sake.
+
+Its connection was closed because somebody behind it had cancelled. Who reads it did nothing wrong
+and notices nothing but time, where the server can be asked for the rest of the same version.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseFailed
+from twisted.web.iweb import IResponse
+
+from downloader.errors import Interrupted
+from downloader.http1.exchange import Exchange
+from downloader.http1.response import Response
+from downloader.sansio.wire import request_head
+
+
+def continuation(response: Response, exchange: Exchange) -> Exchange | None:
+    """The request for what is missing of `response`, which its answer will feed.
+
+    None when the server gave nothing to know the version by (RFC 9110 §13.1.5: a strong ETag), or
+    the request was for a part already.
+    """
+    etag = _strong_etag(response)
+    length = response.length
+    if etag is None or not isinstance(length, int) or response.code != 200:
+        return None
+    headers = exchange.headers.copy()
+    if exchange.method != b"GET" or headers.hasHeader(b"range"):
+        return None
+    headers.setRawHeaders(b"range", [b"bytes=%d-" % response.received])
+    headers.setRawHeaders(b"if-range", [etag])
+    url = exchange.url
+    target, host = url.target.encode("ascii"), url.netloc.encode("ascii")
+    head = request_head(b"GET", target, host, headers.getAllRawHeaders())
+    rest = Exchange(b"GET", url, headers, None, head)
+    _Rest(response, etag, length, rest)
+    return rest
+
+
+def _strong_etag(response: IResponse) -> bytes | None:
+    etags = response.headers.getRawHeaders(b"etag", [])
+    return etags[0] if len(etags) == 1 and etags[0].startswith(b'"') else None
+
+
+class _Rest(Protocol):
+    """Takes the rest to the response that began; to that, it is the source."""
+
+    transport: Any = None
+
+    def __init__(self, response: Response, etag: bytes, length: int, rest: Exchange) -> None:
+        self._response = response
+        self._length = length
+        self._etag = etag
+        self._answer = rest.answer
+        response.continued(self)
+        rest.answer.addCallbacks(self._answered, self._failed)
+
+    def _answered(self, answer: IResponse) -> None:
+        fits = self._fits(answer)
+        answer.deliverBody(self)
+        if not fits:
+            self._failed(Failure(Interrupted()))
+            self.transport.abortConnection()
+
+    def _fits(self, answer: IResponse) -> bool:
+        """Whether it is the rest of the same version, and all of it."""
+        begin, length = self._response.received, self._length
+        wanted = b"bytes %d-%d/%d" % (begin, length - 1, length)
+        return (
+            answer.code == 206
+            and answer.length == length - begin
+            and answer.headers.getRawHeaders(b"content-range") == [wanted]
+            and _strong_etag(answer) == self._etag
+        )
+
+    def _failed(self, reason: Failure) -> None:
+        self._response.body_failed(Failure(ResponseFailed([reason], self._response)))
+
+    def connectionMade(self) -> None:
+        if self._response.paused:
+            self.transport.pauseProducing()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._response.body_received(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._response.body_ended(reason)
+
+    # --- what the response calls ------------------------------------------------------------
+
+    def body_claimed(self) -> None:
+        """It was, or will be, by then."""
+
+    def pause_body(self) -> None:
+        if self.transport is not None:
+            self.transport.pauseProducing()
+
+    def resume_body(self) -> None:
+        if self.transport is not None:
+            self.transport.resumeProducing()
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abortConnection()
+        else:
+            self._answer.cancel()
