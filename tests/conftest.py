@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import pytest_twisted
 from support.ca import Authority
@@ -20,6 +21,10 @@ from downloader.testing import FullListener, HttpProxy, Origin, ScriptedServer, 
 
 # For `benchmarks`, which is not installed; last, so that an installed downloader is what is tested.
 sys.path.append(str(Path(__file__).parent.parent))
+
+# A machine that is busy with other things is no failure.
+hypothesis.settings.register_profile("ours", deadline=None)
+hypothesis.settings.load_profile("ours")
 
 pytest_plugins = ("support.clean", "support.bench", "support.latencies", "support.time_limit")
 

@@ -20,6 +20,7 @@ from zope.interface import implementer
 from downloader.deadlines import Deadlines
 from downloader.drain import drain
 from downloader.errors import BadUrl, ProxyAuthRequired, WrongRequest
+from downloader.http1.bulk import Buffers
 from downloader.http1.connection import Connection
 from downloader.http1.endpoints import Endpoints
 from downloader.http1.exchange import Exchange
@@ -71,6 +72,7 @@ class Agent:
         )
         self._deadlines = deadlines or Deadlines(reactor)
         self._heads = Heads()
+        self._buffers = Buffers()
         self._pool = Pool(
             self._connect, self._deadlines, connections_per_host, connect_timeout, pipeline
         )
@@ -123,7 +125,14 @@ class Agent:
     def _connect(self, route: Route, owner: Owner[Connection]) -> Deferred[Connection]:
         secure = route.scheme == "https"
         factory = Factory.forProtocol(
-            lambda: Connection(self._deadlines, self._first_byte_timeout, owner, secure, self._soon)
+            lambda: Connection(
+                self._deadlines,
+                self._first_byte_timeout,
+                owner,
+                secure,
+                self._soon,
+                self._buffers,
+            )
         )
         factory.noisy = False  # it would log each connection
         connected: Deferred[Any] = self._endpoints.to(route).connect(factory)

@@ -10,9 +10,11 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone, ResponseFailed, ResponseNeverReceived
 
 from downloader.deadlines import Deadline, Deadlines
-from downloader.errors import FirstByteTimeout, Interrupted, StallTimeout
+from downloader.errors import FirstByteTimeout, Interrupted
+from downloader.http1.bulk import Buffers
 from downloader.http1.continuation import continuation
 from downloader.http1.exchange import Exchange
+from downloader.http1.flow import Flow
 from downloader.http1.opening import Opening
 from downloader.http1.owner import Owner
 from downloader.http1.patience import Patience
@@ -22,9 +24,6 @@ from downloader.http1.upload import Upload
 from downloader.sansio.pipeline import Fate, Pipeline, State
 from downloader.sansio.wire import Head
 
-# How long an answer's body may wait for somebody to ask for it before its connection is closed,
-# in seconds: a caller that dropped the response would otherwise keep a paused socket for ever.
-UNCLAIMED = 60.0
 # Looks of `Patience` in vain before those behind the current exchange move to another connection.
 BEHIND_A_BODY = 1
 BEHIND_A_HEAD = 4
@@ -47,12 +46,16 @@ class Connection(Opening):
         owner: Owner[Connection],
         tls: bool,
         soon: Callable[[Callable[[], None]], object],
+        buffers: Buffers,
     ) -> None:
         super().__init__(owner, tls)
         self.idle_deadline: Deadline | None = None
         self._deadlines = deadlines
         self._first_byte_timeout = first_byte_timeout
         self._soon = soon
+        self._flow = Flow(
+            deadlines, buffers, skipped=self._skipped, fail=self.fail, abort=self.abort
+        )
         self._pipeline: Pipeline[Exchange] = Pipeline()
         self._reader = AnswerReader(self)
         self._unsent: list[Exchange] = []
@@ -70,7 +73,6 @@ class Connection(Opening):
         self._reading = False
         self._aborted = False
         self._closing = False
-        self._paused = False
 
     def __repr__(self) -> str:
         return f"<Connection {self._pipeline!r}{' aborted' if self._aborted else ''}>"
@@ -202,45 +204,12 @@ class Connection(Opening):
     def _looks(self) -> int | None:
         if self._response is None:
             return BEHIND_A_HEAD
-        return BEHIND_A_BODY if self._paused or not self._pipeline.open else None
+        return BEHIND_A_BODY if self._flow.paused or not self._pipeline.open else None
 
     def _return(self, again: list[Exchange]) -> None:
         unsent, self._unsent = self._unsent, []
         if again or unsent:
             self._owner.returned([*again, *unsent])
-
-    # --- for a body that is being read ------------------------------------------------------
-
-    def pause_body(self) -> None:
-        """Stop reading."""
-        if not self._aborted:
-            self._paused = True
-            self.transport.pauseProducing()
-
-    def body_claimed(self) -> None:
-        """Somebody reads the body now."""
-        self._cancel_deadline()
-
-    def resume_body(self) -> None:
-        """Read on."""
-        if self._paused and not self._aborted:
-            self._paused = False
-            self.transport.resumeProducing()
-
-    def _hold_body(self, response: Response) -> None:
-        """A body goes on behind this read."""
-        if not response.announced:
-            self._cancel_deadline()
-            response.announce()
-        if self._aborted:
-            return
-        if not response.claimed:
-            self.pause_body()
-            if self._deadline is None:
-                self._deadline = self._deadlines.set(UNCLAIMED, self._unclaimed)
-
-    def _unclaimed(self) -> None:
-        self.fail(Failure(StallTimeout(f"nobody read the body for {UNCLAIMED:g} s")))
 
     # --- from the reactor -------------------------------------------------------------------
 
@@ -257,7 +226,8 @@ class Connection(Opening):
         except Exception as error:
             self._refuse(error)
         if self._response is not None and not self._aborted:
-            self._hold_body(self._response)
+            self._cancel_deadline()
+            self._flow.hold(self._response)
         if not self._tls:
             self._read_through()
         elif not more_records:
@@ -282,6 +252,8 @@ class Connection(Opening):
         self._reading = False
         if self._aborted:
             return
+        if self._response is not None:
+            self._flow.hasten(self._response)
         if self._unsent:
             self._write()
         if self._pipeline.state is State.IDLE:
@@ -325,11 +297,20 @@ class Connection(Opening):
         exchange = self._pipeline.current
         assert exchange is not None
         self._pipeline.headed(head.persistent, head.length)
-        self._response = Response(self, exchange, head, phrase, headers)
+        self._response = Response(self._flow, exchange, head, phrase, headers)
 
     def answer_body(self, data: bytes) -> None:
         if self._response is not None:
             self._response.body_received(data)
+
+    def _skipped(self, rest: bytes) -> None:
+        """A body was read past the reader, to its end; `rest` came behind it."""
+        self._reading = True
+        self._reader.skip_body()
+        self.answer_ended()
+        if rest and not self._aborted:
+            self.dataReceived(rest)
+        self._read_through()
 
     def answer_ended(self) -> None:
         """Settle the connection first, then tell whoever asked: they may ask for more."""
@@ -351,8 +332,7 @@ class Connection(Opening):
     def _go_on(self, response: Response) -> None:
         """The next answer's turn."""
         self._upload = None
-        if self._paused:  # the end came while its reader had paused
-            self.resume_body()
+        self._flow.resume_body()  # the end may have come while its reader had paused
         if response.proven is not None:
             self._owner.answered(response.proven)
         if self._pipeline.current is not None:
@@ -377,6 +357,7 @@ class Connection(Opening):
 
     def _release(self) -> None:
         self._cancel_deadline()
+        self._flow.stop()
         self._patience.stop()
         if self.idle_deadline is not None:
             self.idle_deadline.cancel()

@@ -10,6 +10,7 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from downloader.http1.flow import Flow
 from downloader.http1.owner import Owner
 
 
@@ -19,6 +20,7 @@ class Opening(Protocol):
     certificate accepted. Cancelling it aborts."""
 
     transport: Any
+    _flow: Flow
 
     def __init__(self, owner: Owner[Any], tls: bool) -> None:
         self.ready: Deferred[Any] = Deferred(lambda _: self.abort())
@@ -30,6 +32,7 @@ class Opening(Protocol):
         raise NotImplementedError
 
     def connectionMade(self) -> None:
+        self._flow.transport = self.transport
         self._owner.made(self)
         if not self._tls:
             self._become_ready()

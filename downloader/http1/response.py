@@ -7,7 +7,8 @@ a body there leaves the transfer running. This one has it, on TLS and while paus
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 from typing import Protocol as Shape
 
 from twisted.internet.defer import CancelledError
@@ -142,6 +143,26 @@ class Response:
         else:
             self._deliver(data)
 
+    def view_received(self, view: memoryview) -> None:
+        """A piece of the body came, in a buffer that will be used again."""
+        if self._finished:
+            return
+        if self._protocol is None or self.paused or self._held:
+            self.body_received(bytes(view))
+        else:
+            self.received += len(view)
+            self._hand_over(self._protocol.viewReceived, view)  # type: ignore[attr-defined]
+
+    @property
+    def takes_views(self) -> bool:
+        """Whether the body's protocol has `viewReceived(memoryview)`, which keeps nothing of it."""
+        return hasattr(self._protocol, "viewReceived")
+
+    @property
+    def left(self) -> int:
+        """How many bytes of the body are still to come, 0 while that is not known."""
+        return 0 if self._head.length is None else self._head.length - self.received
+
     def released(self) -> None:
         """The connection serves others from now on: nothing done here reaches it any more."""
         self._source = None
@@ -217,10 +238,13 @@ class Response:
             self._source.resume_body()
 
     def _deliver(self, data: bytes) -> None:
-        """Whatever the protocol raises ends its body and is told to it, and goes no further."""
         assert self._protocol is not None
+        self._hand_over(self._protocol.dataReceived, data)
+
+    def _hand_over(self, receive: Callable[[Any], None], data: Any) -> None:
+        """Whatever the protocol raises ends its body and is told to it, and goes no further."""
         try:
-            self._protocol.dataReceived(data)
+            receive(data)
         except BaseException as error:
             ours = InternalError(f"a body's protocol raised {type(error).__name__}")
             self._abort(Failure(ResponseFailed([Failure(), Failure(ours)], self)))

@@ -46,7 +46,8 @@ class HttpUrl(NamedTuple):
     """An http or https URL, ready for the wire.
 
     `host` is lower-case ASCII, an IPv6 address without brackets; `target` is the path and query
-    as sent, never empty; `userinfo` is what stood before the @, still encoded, or None.
+    as sent, never empty; `userinfo` is what stood before the @, still encoded, or None. `text` is
+    the whole without it, which `parse_url` keeps where it has it.
     """
 
     scheme: str
@@ -54,6 +55,7 @@ class HttpUrl(NamedTuple):
     port: int
     target: str
     userinfo: str | None = None
+    text: str = ""
 
     @property
     def origin(self) -> tuple[str, str, int]:
@@ -67,7 +69,7 @@ class HttpUrl(NamedTuple):
         return host if PORTS[self.scheme] == self.port else f"{host}:{self.port}"
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.netloc}{self.target}"
+        return self.text or f"{self.scheme}://{self.netloc}{self.target}"
 
 
 # A job's URL is parsed for its name, and again by the agent that is handed it as bytes.
@@ -81,7 +83,7 @@ def parse_url(text: str) -> HttpUrl:
     plain = _PLAIN.fullmatch(text) if len(text) <= MAX_URL else None
     try:
         scheme, netloc, path, query = plain.groups("") if plain else _split(text)
-        host, port, userinfo = _authority(scheme, netloc)
+        host, port, userinfo, canonical = _authority(scheme, netloc)
     except ValueError as error:
         # Its own words quote what stands before the @ of a password with a slash in it.
         raise BadUrl("the host or the port is not valid", url=redacted_invalid(text)) from error
@@ -89,7 +91,11 @@ def parse_url(text: str) -> HttpUrl:
         error.url = redacted_invalid(text)
         raise
     target = path or "/"
-    return HttpUrl(scheme, host, port, f"{target}?{query}" if query else target, userinfo)
+    if query:
+        target = f"{target}?{query}"
+    # A plain one is as it will be written, unless something is left out or added.
+    as_is = plain and path and netloc == canonical and not text.endswith("?")
+    return HttpUrl(scheme, host, port, target, userinfo, text if as_is else "")
 
 
 def _split(text: str) -> tuple[str, str, str, str]:
@@ -101,8 +107,8 @@ def _split(text: str) -> tuple[str, str, str, str]:
 
 # A list names the same few hosts over and over.
 @lru_cache(maxsize=1024)
-def _authority(scheme: str, netloc: str) -> tuple[str, int, str | None]:
-    """Host, port and userinfo, checked."""
+def _authority(scheme: str, netloc: str) -> tuple[str, int, str | None, str]:
+    """Host, port and userinfo, checked, and the two first as they are written."""
     if scheme not in PORTS:
         raise BadUrl(_scheme_reason(scheme))
     parts = SplitResult(scheme, netloc, "", "", "")
@@ -111,7 +117,8 @@ def _authority(scheme: str, netloc: str) -> tuple[str, int, str | None]:
         raise BadUrl("the port is 0")
     host = _checked_host(parts.hostname or "", netloc)
     userinfo, at, _ = netloc.rpartition("@")
-    return host, PORTS[scheme] if port is None else port, userinfo if at else None
+    url = HttpUrl(scheme, host, PORTS[scheme] if port is None else port, "")
+    return host, url.port, userinfo if at else None, url.netloc
 
 
 def join(base: HttpUrl, location: str) -> HttpUrl:

@@ -47,7 +47,7 @@ class FileBody(Protocol):
         length: int | None,
         deadlines: Deadlines,
         timeouts: Timeouts,
-        digest: Callable[[bytes], object] | None = None,
+        digest: Callable[[bytes | memoryview], object] | None = None,
     ) -> None:
         self.received = 0
         self.whole = b""
@@ -81,6 +81,11 @@ class FileBody(Protocol):
                 self._watch = self._deadlines.set(self._tick, self._look)
         return self._done
 
+    def viewReceived(self, data: memoryview) -> None:
+        """A piece of a long body, good during this call."""
+        if self.result is None and self._failure is None:
+            self._take(data)
+
     def dataReceived(self, data: bytes) -> None:
         if self.result is not None:
             return
@@ -101,7 +106,7 @@ class FileBody(Protocol):
         if self._digest is not None:
             self._digest(data)
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes | memoryview) -> None:
         """Write a piece. When that fails, a body that is nearly over is read to its end all the
         same: its connection is worth more than that."""
         try:

@@ -73,18 +73,20 @@ class Transfer:
 
     The name is decided when the transfer is made, so that names follow the order of the list
     and not the order of arrival. A DownloadError there means the job cannot even begin.
-    `cancelled` tells that `cancel` was called.
+    `host` is what the limiter counts jobs by: host and port of the first URL. `cancelled` tells
+    that `cancel` was called.
     """
 
     __slots__ = (
         *("_began", "_body", "_checksum", "_final_url", "_folder", "_http_status", "_length"),
         *("_out_of_time", "_running", "_setup", "_sha256", "_slot", "_tries", "_verified"),
-        *("cancelled", "job", "target", "url"),
+        *("cancelled", "host", "job", "target", "url"),
     )
 
     def __init__(self, job: Job, setup: Setup, names: TakenNames) -> None:
         self.job = job
         self.url = parse_url(job.url)
+        self.host = _host(self.url)
         self._setup = setup
         self._checksum = _checksum(job)
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
@@ -105,11 +107,6 @@ class Transfer:
     def __repr__(self) -> str:
         made = self._tries.made
         return f"<Transfer {self.target.relative!r} {self.status.value} after {made} requests>"
-
-    @property
-    def host(self) -> str:
-        """What the limiter counts jobs by: host and port of the first URL."""
-        return _host(self.url)
 
     @property
     def status(self) -> Status:
@@ -193,7 +190,9 @@ class Transfer:
     async def _try(self, text: str) -> None:
         """One request, with a slot. Raises our errors and CancelledError, nothing else."""
         url = self.url if text is self.job.url else parse_url(text)
-        slot = self._slot = await self._setup.limiter.acquire(_host(url))
+        limiter = self._setup.limiter
+        host = self.host if url is self.url else _host(url)
+        slot = self._slot = limiter.take(host) or await limiter.acquire(host)
         good: bool | None = None
         try:
             await self._exchange(url)
@@ -232,7 +231,12 @@ class Transfer:
         setup = self._setup
         self._length = None if response.length is UNKNOWN_LENGTH else response.length
         if setup.content_disposition:
-            self._take_offered(response)
+            try:
+                self._take_offered(response)
+            except Exception:
+                # Nobody reads the body then, and its connection would wait for somebody to.
+                await drain(response, setup.deadlines)
+                raise
         checksum = Checksum(self._checksum) if self._checksum else None
         digest = checksum.update if checksum else None
         body = FileBody(self._open, self._length, setup.deadlines, setup.timeouts, digest)

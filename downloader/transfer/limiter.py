@@ -64,13 +64,15 @@ class Semaphore(DeferredSemaphore):
     def release(self) -> None:
         """Give a token back. With fewer tokens wanted than are out, it is not given on."""
         self.tokens += 1
-        self._grant()
+        if self._queue:
+            self._grant()
 
     def resize(self, limit: int) -> None:
         """Let `limit` holders in. Too many holders finish in peace; `tokens` is below 0 then."""
         self.tokens += limit - self.limit
         self.limit = limit
-        self._grant()
+        if self._queue:
+            self._grant()
 
     def _grant(self) -> None:
         # A waiter may run to its end and release within callback(): then this loop goes on.
@@ -147,21 +149,24 @@ class Limiter:
         if self._watchers:
             self._watchers.move_to_end(next(iter(self._watchers)))
 
+    def take(self, host: str) -> Slot | None:
+        """A slot of `host`, if there is one for it at once."""
+        semaphore = self._hosts.get(host) or self._new_host(host)
+        if not (semaphore.free and self._total.free):
+            return None
+        semaphore.tokens -= 1
+        self._total.tokens -= 1
+        return Slot(self, host, semaphore)
+
     async def acquire(self, host: str) -> Slot:
-        """Wait for a slot of `host` and then for one of the total; returns at once when free."""
-        semaphore = self._semaphore(host)
-        if semaphore.free:
-            semaphore.take()
-        else:
-            await semaphore.acquire()
-        if self._total.free:
-            self._total.take()
-        else:
-            try:
-                await self._total.acquire()
-            except BaseException:
-                self._give_back(host, semaphore)
-                raise
+        """Wait for a slot of `host` and then for one of the total."""
+        semaphore = self._hosts.get(host) or self._new_host(host)
+        await semaphore.acquire()
+        try:
+            await self._total.acquire()
+        except BaseException:
+            self._give_back(host, semaphore)
+            raise
         return Slot(self, host, semaphore)
 
     def release(self, slot: Slot, good: bool | None) -> None:
@@ -174,12 +179,10 @@ class Limiter:
         self._give_back(slot.host, semaphore)
         self._total.release()
 
-    def _semaphore(self, host: str) -> Semaphore:
-        semaphore = self._hosts.get(host)
-        if semaphore is None:
-            if len(self._hosts) >= REMEMBERED:
-                self._forget_one()
-            semaphore = self._hosts[host] = Semaphore(self._first)
+    def _new_host(self, host: str) -> Semaphore:
+        if len(self._hosts) >= REMEMBERED:
+            self._forget_one()
+        semaphore = self._hosts[host] = Semaphore(self._first)
         return semaphore
 
     def _give_back(self, host: str, semaphore: Semaphore) -> None:

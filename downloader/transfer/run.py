@@ -99,10 +99,11 @@ class Run:
         """One thing; False when there is nothing to do until something happens."""
         if self._stopped or not self._limiter.free:
             return False
-        transfer = self._window.take(self._limiter.ready)
-        if transfer is not None:
-            self._start(transfer)
-            return True
+        if len(self._window):
+            transfer = self._window.take(self._limiter.ready)
+            if transfer is not None:
+                self._start(transfer)
+                return True
         if self._exhausted or self._pulling is not None:
             return False
         if len(self._window) and self._call is not None:
@@ -155,7 +156,10 @@ class Run:
             self._count(transfer.skipped())
         else:
             self._held += weight(job)
-            self._window.add(transfer.host, transfer)
+            if len(self._window) or not self._limiter.ready(transfer.host):
+                self._window.add(transfer.host, transfer)
+            else:
+                self._start(transfer)
 
     def _start(self, transfer: Transfer) -> None:
         self._running.add(transfer)

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone, ResponseFailed, ResponseNeverReceived
 
 from downloader.errors import StallTimeout
-from downloader.http1.connection import UNCLAIMED
+from downloader.http1.flow import UNCLAIMED
 
 OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH = OK + b"Content-Length: 5\r\n\r\nhello"

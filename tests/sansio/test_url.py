@@ -55,7 +55,7 @@ def refusal(text: str) -> BadUrl:
 )
 def test_what_is_parsed(text: str, url: HttpUrl) -> None:
     """Case, default ports, user, IPv6, IDNA and percent encoding, each as the wire wants it."""
-    assert parse_url(text) == url
+    assert parse_url(text)._replace(text="") == url
 
 
 @pytest.mark.parametrize(

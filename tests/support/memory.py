@@ -14,6 +14,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer, IResponse
 
 from downloader.deadlines import Deadlines
+from downloader.http1.bulk import Buffers
 from downloader.http1.connection import Connection
 from downloader.http1.exchange import Exchange
 from downloader.http1.heads import Heads
@@ -79,7 +80,7 @@ class Link:
         self.body: Any = body or Body()
         self._claims = claims
         self.connection = Connection(
-            Deadlines(self.clock), FIRST_BYTE_TIMEOUT, self, tls, self._soon
+            Deadlines(self.clock), FIRST_BYTE_TIMEOUT, self, tls, self._soon, Buffers()
         )
         self.transport = MemoryTransport()
         self.connection.makeConnection(self.transport)
