@@ -285,18 +285,13 @@ class Connection(Opening):
     # --- from the reader of answers ---------------------------------------------------------
 
     def answer_began(self) -> bytes:
-        self._pipeline.began()
-        exchange = self._pipeline.current
-        assert exchange is not None
-        return exchange.method
+        return self._pipeline.began().method
 
     def answer_informed(self) -> None:
         self._pipeline.informed()
 
     def answer_headed(self, head: Head, phrase: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-        exchange = self._pipeline.current
-        assert exchange is not None
-        self._pipeline.headed(head.persistent, head.length)
+        exchange = self._pipeline.headed(head.persistent, head.length)
         self._response = Response(self._flow, exchange, head, phrase, headers)
 
     def answer_body(self, data: bytes) -> None:

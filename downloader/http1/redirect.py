@@ -8,6 +8,8 @@ only headers that are known to be no secret are kept.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
@@ -57,15 +59,12 @@ class RedirectAgent:
         **Cancelling** it cancels the hop under way.
         """
         d: Deferred[IResponse] = self._agent.request(method, uri, headers, bodyProducer)
+        return d.addCallback(self._answered, method, uri, headers, bodyProducer)
 
-        def answered(response: IResponse) -> IResponse | Deferred[IResponse]:
-            if response.code not in _REDIRECTS:
-                return response
-            return Deferred.fromCoroutine(
-                self._follow(response, method, uri, headers, bodyProducer)
-            )
-
-        return d.addCallback(answered)
+    def _answered(self, response: IResponse, *asked: Any) -> IResponse | Deferred[IResponse]:
+        if response.code not in _REDIRECTS:
+            return response
+        return Deferred.fromCoroutine(self._follow(response, *asked))
 
     async def _follow(
         self,

@@ -14,6 +14,7 @@ from typing import Protocol as Shape
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IProtocol, IPushProducer
+from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseFailed
@@ -27,6 +28,7 @@ from downloader.http1.exchange import Exchange
 from downloader.sansio.wire import Head
 
 _log = Logger()
+_NOBODY = Protocol()
 
 
 class Source(Shape):
@@ -255,8 +257,10 @@ class Response:
         self._finished = True
         self._held.clear()
         assert self._protocol is not None
+        # From now on it is not held, so that both go without the help of the cycle collector.
+        protocol, self._protocol = self._protocol, _NOBODY
         try:
-            self._protocol.connectionLost(reason)
+            protocol.connectionLost(reason)
         except BaseException:
             _log.failure("a body's protocol raised in connectionLost")
 

@@ -93,6 +93,10 @@ class Entries:
                 yield None
 
     def _jobs(self, items: list[Item]) -> Iterator[Job | None]:
+        if len(items) == 1 and isinstance(items[0], Job):
+            self.taken += 1
+            yield items[0]
+            return
         jobs = [item for item in items if isinstance(item, Job)]
         for item in items:
             if isinstance(item, BadLine):

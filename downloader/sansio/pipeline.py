@@ -158,13 +158,14 @@ class Pipeline(Generic[ExchangeT]):
         self._queue.append(exchange)
         self._taking = not last
 
-    def began(self) -> None:
-        """A message began. `BadResponse` when nobody had asked for it."""
+    def began(self) -> ExchangeT:
+        """A message began. Returns its exchange; `BadResponse` when nobody had asked for it."""
         if self.state is State.SENT:
             self.state = State.HEAD
         elif self.state is not State.HEAD:
             self.doubt()
             raise BadResponse("bytes that nobody asked for")
+        return self._queue[0]
 
     def informed(self) -> None:
         """An informational answer (1xx) was complete; the final one is still to come."""
@@ -172,13 +173,15 @@ class Pipeline(Generic[ExchangeT]):
         if self._informational > MAX_INFORMATIONAL:
             raise BadResponse(f"over {MAX_INFORMATIONAL} informational answers")
 
-    def headed(self, persistent: bool, length: int | None) -> None:
-        """The final head is complete; `persistent` is what it says of the connection."""
+    def headed(self, persistent: bool, length: int | None) -> ExchangeT:
+        """The final head is complete; `persistent` is what it says of the connection. Returns the
+        exchange that it is for."""
         self.state = State.BODY
         if not persistent:
             self.persistent = False
         if length is None or length > BIG:
             self._taking = False
+        return self._queue[0]
 
     def ended(self) -> ExchangeT:
         """The answer is complete. Returns its exchange, which leaves the queue."""

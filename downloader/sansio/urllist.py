@@ -56,6 +56,7 @@ _ENTRY = re.compile(
       | [ \t] [ \t\r\v\f]*+ (?!\#) [^=\n]*? :// )""",
     re.MULTILINE | re.VERBOSE,
 )
+_ONE_URL = re.compile(rb"https?://[!-~]+")
 _SPACE = " \t\r\v\f"
 _LONGEST_SHOWN = 200
 # What is wrong with a line may quote it twice.
@@ -137,6 +138,8 @@ class ListParser:
         """What is known now that `line`, with or without its line end, has come."""
         self.line += 1
         raw = line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line
+        if _ONE_URL.fullmatch(raw) and len(raw) <= MAX_ENTRY:
+            return self._one_url(raw.decode("ascii"))
         if begins_entry(raw):
             return self._entry(raw.removeprefix(_BOM))
         return [] if says_nothing(raw) else self._option(raw.removeprefix(_BOM))
@@ -145,6 +148,19 @@ class ListParser:
         """The job whose options were awaited."""
         items: list[Item] = [] if self._job is None else [_with_headers(self._job, self._headers)]
         self._job = None
+        return items
+
+    def _one_url(self, url: str) -> list[Item]:
+        """An entry that is one URL without any blank: what most lines are."""
+        items = self.close()
+        self._size = len(url)
+        try:
+            parse_url(url)
+        except BadUrl as error:
+            self._in_bad_entry = True
+            return [*items, self._refused(_wrong_url(url, error))]
+        self._in_bad_entry = False
+        self._job = Job(url, self._directory, line=self.line)
         return items
 
     def _entry(self, raw: bytes) -> list[Item]:
@@ -240,9 +256,13 @@ def _checked_url(text: str) -> str:
     try:
         parse_url(text)
     except BadUrl as error:
-        shown = _shown(redacted_invalid(text))
-        raise ValueError(f"{shown}: {printable(error.detail)}{_hint(text)}") from error
+        raise _wrong_url(text, error) from error
     return text
+
+
+def _wrong_url(text: str, error: BadUrl) -> ValueError:
+    shown = _shown(redacted_invalid(text))
+    return ValueError(f"{shown}: {printable(error.detail)}{_hint(text)}")
 
 
 def _hint(text: str) -> str:
@@ -254,6 +274,8 @@ def _hint(text: str) -> str:
 
 
 def _with_headers(job: Job, headers: Sequence[tuple[str, str]]) -> Job:
+    if not headers:
+        return job
     own = {name.lower() for name, _ in job.headers}
     others = tuple(header for header in headers if header[0].lower() not in own)
     return replace(job, headers=job.headers + others) if others else job

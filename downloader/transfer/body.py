@@ -162,11 +162,16 @@ class FileBody(Protocol):
 
     def _end(self, result: bool | Failure) -> None:
         self.result = result
+        self._open_part = _open_no_more  # whoever opens it holds this body
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
         if self._done is not None:
             _fire(self._done, result)
+
+
+def _open_no_more() -> PartFile:
+    raise RuntimeError("the body is over")
 
 
 def _fire(done: Deferred[bool], result: bool | Failure) -> None:

@@ -107,7 +107,8 @@ class Limiter:
     @property
     def free(self) -> bool:
         """Whether a slot of the total is free."""
-        return self._total.free
+        total = self._total
+        return total.tokens > 0 and not total.waiting
 
     @property
     def idle(self) -> bool:
@@ -151,11 +152,11 @@ class Limiter:
 
     def take(self, host: str) -> Slot | None:
         """A slot of `host`, if there is one for it at once."""
-        semaphore = self._hosts.get(host) or self._new_host(host)
-        if not (semaphore.free and self._total.free):
+        semaphore, total = self._hosts.get(host) or self._new_host(host), self._total
+        if semaphore.tokens <= 0 or semaphore.waiting or total.tokens <= 0 or total.waiting:
             return None
         semaphore.tokens -= 1
-        self._total.tokens -= 1
+        total.tokens -= 1
         return Slot(self, host, semaphore)
 
     async def acquire(self, host: str) -> Slot:
@@ -172,8 +173,9 @@ class Limiter:
     def release(self, slot: Slot, good: bool | None) -> None:
         """Take a slot back; `good` says how the host did, None that it says nothing of it."""
         semaphore = slot.semaphore
-        if good and semaphore.limit < self._per_host:
-            semaphore.resize(semaphore.limit + 1)
+        if good:
+            if semaphore.limit < self._per_host:
+                semaphore.resize(semaphore.limit + 1)
         elif good is False and semaphore.limit > 1:
             semaphore.resize(semaphore.limit // 2)
         self._give_back(slot.host, semaphore)

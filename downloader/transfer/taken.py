@@ -123,9 +123,11 @@ class TakenNames:
         return self._opened
 
     def _may_be_old(self, key: str) -> bool:
-        return bool(self._filter) and all(
-            self._filter[bit >> 3] >> (bit & 7) & 1 for bit in _bits(key)
-        )
+        if not self._filter:
+            return False
+        one, other = _bits(key)
+        bits = self._filter
+        return bool(bits[one >> 3] >> (one & 7) & bits[other >> 3] >> (other & 7) & 1)
 
     def _spill(self) -> None:
         if not self._filter:

@@ -52,7 +52,7 @@ def test_sent_is_refused(why: str) -> None:
         pipeline.doubt()
     elif why == "last":
         pipeline.sent("now", last=True)
-    else:
+    elif why != "closed":
         pipeline.headed(True, None if why == "unknown length" else BIG + 1)
     assert not pipeline.open
     with pytest.raises(RuntimeError, match="takes no request"):
