@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IHostnameResolver
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 
 from downloader._version import __version__
 from downloader.certificates import ClientCertificate
@@ -35,6 +35,8 @@ from downloader.jobs import (
     Timeouts,
 )
 from downloader.sansio.network import Network
+from downloader.transfer.ask import ask
+from downloader.transfer.door import translate
 from downloader.transfer.fetch import Setup, Transfer, cancel_all
 from downloader.transfer.folder import Folders
 from downloader.transfer.foreign import ForeignAgent
@@ -151,6 +153,31 @@ class Downloader:
         self._transfers[transfer] = None
         transfer.start().addBoth(self._ended, transfer, done)
         return done
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[tuple[str, str]] = (),
+        body: IBodyProducer | None = None,
+        *,
+        ok_only: bool = True,
+    ) -> Deferred[IResponse]:
+        """Ask for `url` once, for no file: no slot, no retry. `headers` and `identity` are shown as
+        for a job: those of its origin to no other.
+
+        **Fires with** the IResponse of the last redirect. `explain` says what the end of its body
+        means. **Fails with** a DownloadError; with `ok_only`, for a status other than 2xx too.
+        **Cancelling** it aborts its transport; it fails with CancelledError.
+        """
+        if self._closed:
+            return fail(Closed())
+        return Deferred.fromCoroutine(ask(self._setup, method, url, headers, body, ok_only))
+
+    @staticmethod
+    def explain(error: BaseException) -> DownloadError:
+        """Our error for what `agent` failed with, or the body of one of its responses."""
+        return translate(error)
 
     def fetch_all(
         self, jobs: Jobs, on_result: Callable[[Result], None] | None = None

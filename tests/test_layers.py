@@ -18,6 +18,7 @@ ALLOWED = {
         *("listrun", "client", "testing", "identity", "certificates"),
         *("sansio", "jobs", "errors", "_version"),
     },
+    "blocking": {"client", "sansio", "jobs", "errors"},
     "service": {"listrun", "client", "sansio", "jobs", "errors", "_version"},
     "listrun": {"client", "sansio", "jobs", "errors"},
     "client": {

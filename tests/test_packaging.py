@@ -43,7 +43,9 @@ def test_the_wheel_adds_one_file_to_twisted(wheel_names: set[str]) -> None:
     assert theirs == {"twisted/plugins/downloader_plugin.py"}
 
 
-@pytest.mark.parametrize("module", ["downloader", "downloader.testing", "downloader.cli"])
+@pytest.mark.parametrize(
+    "module", ["downloader", "downloader.blocking", "downloader.testing", "downloader.cli"]
+)
 def test_an_import_installs_no_reactor(module: str) -> None:
     """A program may choose its reactor after it has imported us."""
     code = f"import sys, {module}; sys.exit('twisted.internet.reactor' in sys.modules)"

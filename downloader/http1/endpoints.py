@@ -6,13 +6,21 @@ from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IHostnameResolver, IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IHostnameResolver,
+    IOpenSSLClientConnectionCreator,
+    IProtocol,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+)
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from downloader.errors import WrongRequest
+from downloader.http1.eyeballs import NameEndpoint, to_address
 from downloader.http1.proxy import ProxyEndpoint, TunnelEndpoint, Tunnels
-from downloader.http1.resolve import NO_TIMEOUT, NameEndpoint, look_up
+from downloader.http1.resolve import look_up
 from downloader.http1.route import Route
 
 
@@ -28,7 +36,7 @@ class Endpoints:
         """The endpoint of `route`. WrongRequest for an address of the other kind than it wants."""
         endpoint = self._to_server(route)
         if route.scheme == "https":
-            return wrapClientTLS(route.tls.creator(route.host), endpoint)
+            return TlsEndpoint(self._reactor, route.tls.creator(route.host), endpoint)
         return endpoint
 
     def closed(self) -> Deferred[None]:
@@ -59,19 +67,49 @@ class Endpoints:
             wanted = route.ip_version
             return NameEndpoint(self._reactor, self._resolver, host, port, wanted, bind)
         _check_version(route, host)
-        if version == 6:
-            return TCP6ClientEndpoint(self._reactor, host, port, NO_TIMEOUT, bind)
-        return TCP4ClientEndpoint(self._reactor, host, port, NO_TIMEOUT, bind)
+        return to_address(self._reactor, version, host, port, bind)
 
     def _find(self, route: Route, name: str) -> Deferred[str]:
         """An address for a proxy that is given no names."""
         if _version(name) is None:
-            return look_up(self._resolver, name, route.port, route.ip_version)
+            found = look_up(self._resolver, name, route.port, route.ip_version)
+            return found.addCallback(_first_host)
         try:
             _check_version(route, name)
         except WrongRequest:
             return fail(Failure())
         return succeed(name)
+
+
+@implementer(IStreamClientEndpoint)
+class TlsEndpoint:
+    """TLS over `endpoint`. Twisted's wrapClientTLS would have the global reactor time its writes,
+    and install one in a program that runs none, or another."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        creator: IOpenSSLClientConnectionCreator,
+        endpoint: IStreamClientEndpoint,
+    ) -> None:
+        self._reactor = reactor
+        self._creator = creator
+        self._endpoint = endpoint
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """As IStreamClientEndpoint; the handshake is the protocol's to wait for.
+
+        **Fires with** the protocol above TLS. **Fails with** what the endpoint below failed with.
+        **Cancelling** cancels the attempt.
+        """
+        wrapper: Any = TLSMemoryBIOFactory(self._creator, True, protocolFactory, self._reactor)
+        connecting: Deferred[Any] = self._endpoint.connect(wrapper)
+        return connecting.addCallback(lambda tls: tls.wrappedProtocol)
+
+
+def _first_host(addresses: list[Any]) -> str:
+    host: str = addresses[0].host
+    return host
 
 
 def _version(host: str) -> int | None:

@@ -16,17 +16,11 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import (
     IAddress,
     IHostnameResolver,
     IHostResolution,
-    IProtocol,
-    IProtocolFactory,
-    IReactorPluggableNameResolver,
     IResolutionReceiver,
-    IStreamClientEndpoint,
 )
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -47,8 +41,6 @@ _FAMILIES: dict[tuple[type[IAddress], ...], int] = {
     (IPv4Address,): socket.AF_INET,
     (IPv6Address,): socket.AF_INET6,
 }
-# The pool's deadline bounds name, TCP and TLS together; two would race for the error's class.
-NO_TIMEOUT: Any = None
 
 
 @implementer(IHostResolution)
@@ -139,108 +131,14 @@ class ThreadedResolver:
             self._reactor.callFromThread(lookup.tell, lookup.ask(self._getaddrinfo))
 
 
-# What HostnameEndpoint is told to connect to; `Resolving` knows better.
-STAND_IN = b"host.invalid"
-
-
-@implementer(IReactorPluggableNameResolver, IHostnameResolver)
-class Resolving:
-    """A reactor for one HostnameEndpoint, which resolves `host` whatever name it is asked for.
-
-    The endpoint refuses names that IDNA does not know, such as those with an underscore, which
-    exist; it lets a lookup go on when it is cancelled; of an unknown name it says too little; and
-    it has no word for the one IP version that is wanted.
-    """
-
-    def __init__(
-        self, reactor: Any, resolver: IHostnameResolver, host: str, ip_version: int | None = None
-    ) -> None:
-        self._reactor = reactor
-        self._resolver = resolver
-        self._host = host
-        self._types = _TYPES[ip_version]
-        self._lookup: IHostResolution | None = None
-
-    @property
-    def nameResolver(self) -> IHostnameResolver:
-        """This object (IReactorPluggableNameResolver)."""
-        return self
-
-    def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
-        """Use `resolver` from now on; returns the one before."""
-        before, self._resolver = self._resolver, resolver
-        return before
-
-    def resolveHostName(
-        self,
-        resolutionReceiver: IResolutionReceiver,
-        hostName: str,
-        portNumber: int = 0,
-        addressTypes: Sequence[type[IAddress]] | None = None,
-        transportSemantics: str = "TCP",
-    ) -> IHostResolution:
-        """Begin the lookup of `host` (IHostnameResolver)."""
-        types = self._types if addressTypes is None else addressTypes
-        lookup = self._resolver.resolveHostName(
-            resolutionReceiver, self._host, portNumber, types, transportSemantics
-        )
-        self._lookup = lookup
-        return lookup
-
-    def failed(self, reason: Failure) -> Failure:
-        """No connection: the lookup, if it still runs, is not waited for."""
-        if self._lookup is not None:
-            with suppress(NotImplementedError):  # Twisted's own has no cancel
-                self._lookup.cancel()
-        if reason.check(DNSLookupError):
-            return Failure(ResolveError(self._host))
-        return reason
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
-
-
-@implementer(IStreamClientEndpoint)
-class NameEndpoint:
-    """Connects to one of the addresses of `host`, several tried at once (RFC 8305).
-
-    `ip_version` 4 or 6 takes addresses of that kind only; `bind` is the local address and port.
-    """
-
-    def __init__(
-        self,
-        reactor: Any,
-        resolver: IHostnameResolver,
-        host: str,
-        port: int,
-        ip_version: int | None,
-        bind: tuple[str, int] | None,
-    ) -> None:
-        self._reactor = reactor
-        self._resolver = resolver
-        self._host = host
-        self._port = port
-        self._ip_version = ip_version
-        self._bind = bind
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """As IStreamClientEndpoint.
-
-        **Fires with** the protocol. **Fails with** ResolveError, or what the last address failed
-        with. **Cancelling** cancels the lookup and every attempt.
-        """
-        resolving = Resolving(self._reactor, self._resolver, self._host, self._ip_version)
-        endpoint = HostnameEndpoint(resolving, STAND_IN, self._port, NO_TIMEOUT, self._bind)
-        return endpoint.connect(protocolFactory).addErrback(resolving.failed)
-
-
 @implementer(IResolutionReceiver)
-class _FirstAddress:
-    """Hears of a lookup; `found` fires with the first address."""
+class _Addresses:
+    """Hears of a lookup; `found` fires with the addresses of `types`."""
 
-    def __init__(self, name: str) -> None:
-        self.found: Deferred[str] = Deferred(self._cancel)
+    def __init__(self, name: str, types: tuple[type[IAddress], ...]) -> None:
+        self.found: Deferred[list[Any]] = Deferred(self._cancel)
         self._name = name
+        self._types = types
         self._addresses: list[Any] = []
         self._lookup: IHostResolution | None = None
 
@@ -248,17 +146,18 @@ class _FirstAddress:
         self._lookup = resolutionInProgress
 
     def addressResolved(self, address: IAddress) -> None:
-        self._addresses.append(address)
+        if isinstance(address, self._types):
+            self._addresses.append(address)
 
     def resolutionComplete(self) -> None:
         if self.found.called:
             return  # cancelled
         if self._addresses:
-            self.found.callback(self._addresses[0].host)
+            self.found.callback(self._addresses)
         else:
             self.found.errback(Failure(ResolveError(self._name)))
 
-    def _cancel(self, found: Deferred[str]) -> None:
+    def _cancel(self, found: Deferred[list[Any]]) -> None:
         if self._lookup is not None:
             with suppress(NotImplementedError):  # Twisted's own has no cancel
                 self._lookup.cancel()
@@ -266,12 +165,13 @@ class _FirstAddress:
 
 def look_up(
     resolver: IHostnameResolver, name: str, port: int, ip_version: int | None = None
-) -> Deferred[str]:
-    """Find an address of `name`.
+) -> Deferred[list[Any]]:
+    """Find the addresses of `name`; with `ip_version` 4 or 6, those of that kind.
 
-    **Fires with** the first. **Fails with** ResolveError when there is none. **Cancelling**
-    cancels the lookup.
+    **Fires with** them, IPv4Addresses and IPv6Addresses, at least one. **Fails with** ResolveError
+    when there is none. **Cancelling** cancels the lookup.
     """
-    receiver = _FirstAddress(name)
-    resolver.resolveHostName(receiver, name, port, _TYPES[ip_version])
+    types = _TYPES[ip_version]
+    receiver = _Addresses(name, types)
+    resolver.resolveHostName(receiver, name, port, types)
     return receiver.found

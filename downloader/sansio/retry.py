@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from downloader.errors import DownloadError, ServerBusy, TryAgainLater
+from downloader.errors import (
+    BadResponse,
+    DownloadError,
+    HttpError,
+    NotFound,
+    ServerBusy,
+    TryAgainLater,
+)
 from downloader.jobs import Retries
 
 # RFC 9110 §15.5.9 and §15.6, RFC 8470 §5.2, RFC 6585 §4: these say "later", the others "no".
 _LATER = frozenset((408, 425, 429))
+_NOT_FOUND = frozenset((404, 410))
 
 
 def may_pass(status: int) -> bool:
@@ -33,6 +41,21 @@ def retry_after(value: str, now: float) -> float | None:
         return max(0.0, moment.timestamp() - now)
     except (ValueError, OverflowError):
         return None
+
+
+def refusal(status: int, retry_afters: Iterable[str], now: float) -> DownloadError:
+    """The error for an answer that is no file. `retry_afters` are its Retry-After headers."""
+    said = f"HTTP status {status}"
+    if may_pass(status):
+        busy = ServerBusy(said, http_status=status)
+        for value in retry_afters:
+            busy.retry_after = retry_after(value, now)
+        return busy
+    if status in _NOT_FOUND:
+        return NotFound(said, http_status=status)
+    if 400 <= status < 500:
+        return HttpError(said, http_status=status)
+    return BadResponse(f"{said} brings no file", http_status=status)
 
 
 class Tries:

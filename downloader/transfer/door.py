@@ -12,6 +12,7 @@ from twisted.internet import error as net
 from twisted.web import client as web
 from twisted.web.error import InfiniteRedirection, SchemeNotSupported
 from twisted.web.http import PotentialDataLoss
+from twisted.web.iweb import IResponse
 
 from downloader.errors import (
     BadResponse,
@@ -27,6 +28,7 @@ from downloader.errors import (
     TruncatedBody,
 )
 from downloader.sansio.printable import printable
+from downloader.sansio.retry import refusal
 
 # The first class that fits decides, so a class stands before those it derives from.
 _CLASSES: tuple[tuple[type[BaseException], type[DownloadError]], ...] = (
@@ -52,6 +54,12 @@ def translate(error: BaseException) -> DownloadError:
     if found.__cause__ is None:
         found.__cause__ = error
     return found
+
+
+def refused(response: IResponse, now: float) -> DownloadError:
+    """Our error for an answer that is not what was asked for. `now` is in seconds since 1970."""
+    waits = response.headers.getRawHeaders(b"retry-after", ())
+    return refusal(response.code, [value.decode("latin-1") for value in waits], now)
 
 
 def _translated(error: BaseException) -> DownloadError:

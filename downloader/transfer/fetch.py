@@ -21,13 +21,10 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IResponse
 from downloader.deadlines import Deadlines
 from downloader.drain import drain
 from downloader.errors import (
-    BadResponse,
     ChecksumMismatch,
     DownloadError,
     HttpError,
     InternalError,
-    NotFound,
-    ServerBusy,
     TargetExists,
     TotalTimeout,
     TryAgainLater,
@@ -36,10 +33,10 @@ from downloader.errors import (
 from downloader.jobs import Job, Naming, OnConflict, Progress, Result, Retries, Status, Timeouts
 from downloader.sansio.checksum import Checksum, checked_checksum
 from downloader.sansio.printable import printable
-from downloader.sansio.retry import Tries, may_pass, retry_after
+from downloader.sansio.retry import Tries
 from downloader.sansio.url import HttpUrl, parse_url, redacted
 from downloader.transfer.body import FileBody
-from downloader.transfer.door import translate
+from downloader.transfer.door import refused, translate
 from downloader.transfer.folder import Folder, Folders
 from downloader.transfer.limiter import Limiter, Slot
 from downloader.transfer.partfile import PartFile
@@ -48,7 +45,6 @@ from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
 
 _log = Logger()
-_NOT_FOUND = frozenset((404, 410))
 _WITH_FILE = frozenset((200, 203))
 
 
@@ -288,18 +284,8 @@ class Transfer:
             self._sha256 = checksum.found
 
     async def _refused(self, response: IResponse) -> None:
-        code = response.code
         await drain(response, self._setup.deadlines)
-        if may_pass(code):
-            busy = ServerBusy(f"HTTP status {code}", http_status=code)
-            for value in response.headers.getRawHeaders(b"retry-after", ()):
-                busy.retry_after = retry_after(value.decode("latin-1"), time.time())
-            raise busy
-        if code in _NOT_FOUND:
-            raise NotFound(f"HTTP status {code}", http_status=code)
-        if 400 <= code < 500:
-            raise HttpError(f"HTTP status {code}", http_status=code)
-        raise BadResponse(f"HTTP status {code} brings no file", http_status=code)
+        raise refused(response, time.time())
 
     def _result(self, status: Status, error: DownloadError | None) -> Result:
         if error is not None:

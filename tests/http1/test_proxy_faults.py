@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.asking import get, until
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
@@ -21,7 +21,6 @@ from downloader.errors import (
     ProxyRefused,
 )
 from downloader.http1.proxy import ProxyEndpoint, TunnelEndpoint, Tunnels
-from downloader.http1.resolve import ThreadedResolver, look_up
 from downloader.sansio.network import Network
 from downloader.sansio.proxies import Proxies, parse_proxy
 from downloader.sansio.wire import MAX_HEAD_BYTES, MAX_INFORMATIONAL
@@ -140,10 +139,7 @@ def endpoint(reactor: Any, scheme: str, port: int, tunnels: Tunnels) -> TunnelEn
     proxy = parse_proxy(f"{scheme}://127.0.0.1:{port}")
     to_proxy = ProxyEndpoint(TCP4ClientEndpoint(reactor, "127.0.0.1", port), proxy)
     assert verifyObject(IStreamClientEndpoint, to_proxy)
-    resolver = ThreadedResolver(reactor)
-    return TunnelEndpoint(
-        to_proxy, proxy, "127.0.0.1", 80, tunnels, lambda name: look_up(resolver, name, 80)
-    )
+    return TunnelEndpoint(to_proxy, proxy, "127.0.0.1", 80, tunnels, succeed)
 
 
 async def test_cancelling_a_handshake(scripted: Any, reactor: Any) -> None:

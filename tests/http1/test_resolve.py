@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import Any
 
 import pytest
 from support.asking import until
-from support.resolving import HeldLookups
-from twisted.internet.error import DNSLookupError
-from twisted.internet.interfaces import IHostnameResolver, IReactorPluggableNameResolver
+from support.resolving import HeldLookups, SilentResolver
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.interfaces import IHostResolution as Resolution
-from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
 from downloader.errors import ResolveError
-from downloader.http1.resolve import LOOKUPS, Resolving, ThreadedResolver
+from downloader.http1.resolve import LOOKUPS, ThreadedResolver, look_up
 
 
 class Receiver:
@@ -121,20 +121,46 @@ async def test_no_more_threads(reactor: Any, monkeypatch: pytest.MonkeyPatch) ->
     assert receiver.addresses
 
 
-async def test_the_endpoints_reactor(reactor: Any, held: Any) -> None:
-    """It resolves the one host, is the reactor otherwise, and cancels with the connect."""
-    resolving = Resolving(reactor, ThreadedResolver(reactor, held), "a_b.test")
-    assert verifyObject(IReactorPluggableNameResolver, resolving)
-    receiver = Receiver()
-    resolving.nameResolver.resolveHostName(receiver, "host.invalid", portNumber=80)
+async def test_the_addresses_of_a_name(reactor: Any) -> None:
+    """Those of the wanted kind, at least one, whatever the resolver tells."""
+    both = [
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 81, 0, 0)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 81)),
+    ]
+    resolver = ThreadedResolver(reactor, lambda *_, **__: both)
+    for version, hosts in ((None, ["::1", "127.0.0.1"]), (4, ["127.0.0.1"]), (6, ["::1"])):
+        found = await look_up(resolver, "h.test", 81, version)
+        assert [(one.host, one.port) for one in found] == [(host, 81) for host in hosts]
+    only_4 = ThreadedResolver(reactor, lambda *_, **__: both[1:])
+    with pytest.raises(ResolveError, match=r"h\.test"):
+        await look_up(only_4, "h.test", 81, 6)
+
+
+async def test_nobody_wants_the_addresses(reactor: Any, held: Any) -> None:
+    """The lookup is cancelled with the Deferred, and one that cannot be is let go on."""
+    looking = look_up(ThreadedResolver(reactor, held), "a_b.test", 80)
     await until(reactor, lambda: held.names == ["a_b.test"])
-    assert resolving.callLater == reactor.callLater
-    unknown = resolving.failed(Failure(DNSLookupError()))
-    assert unknown.check(ResolveError) and "a_b.test" in str(unknown.value)
+    looking.cancel()
+    with pytest.raises(CancelledError):
+        await looking
     held.release()
     await until(reactor, lambda: not lookups())
-    assert receiver.complete == 0
-    other = Failure(ZeroDivisionError())
-    assert resolving.failed(other) is other
-    before = resolving.nameResolver
-    assert resolving.installNameResolver(before) is not before
+    resolver = NoCancel()
+    looking = look_up(resolver, "h.test", 80)
+    looking.cancel()
+    resolver.lookups[0].answer()
+    with pytest.raises(CancelledError):
+        await looking
+
+
+class NoCancel(SilentResolver):
+    """Of Twisted's kind, whose lookups say that they cannot be cancelled."""
+
+    def resolveHostName(self, *arguments: Any) -> Any:
+        lookup: Any = super().resolveHostName(*arguments)
+
+        def cancel() -> None:
+            raise NotImplementedError
+
+        lookup.cancel = cancel
+        return lookup

@@ -214,7 +214,10 @@ def test_any_name_and_value_make_one_cookie_or_none(name: bytes, value: bytes) -
     except ValueError:
         assert b"\n" in name + value or b"\t" in name
     else:
-        assert header in (None, name + b"=" + value.removesuffix(b"\r"))
+        if b"\n" in name + value:  # two lines, the first of which may lack its value
+            assert header is None or b"\n" not in header
+        else:
+            assert header in (None, name + b"=" + value.removesuffix(b"\r"))
 
 
 def test_it_shows_no_cookie() -> None:

@@ -7,16 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from downloader.errors import (
+    BadResponse,
     ChecksumMismatch,
     ConnectError,
     DiskFull,
     DownloadError,
+    HttpError,
     NotFound,
     ServerBusy,
     StallTimeout,
 )
 from downloader.jobs import Retries
-from downloader.sansio.retry import Tries, may_pass, retry_after
+from downloader.sansio.retry import Tries, may_pass, refusal, retry_after
 
 # 1994-11-06 08:49:37 GMT, the date of RFC 9110's examples
 NOW = 784111777.0
@@ -40,6 +42,18 @@ def test_a_status_that_says_later(status: int) -> None:
 @pytest.mark.parametrize("status", [100, 200, 206, 301, 304, 400, 401, 403, 404, 410, 416, 451])
 def test_a_status_that_says_no(status: int) -> None:
     assert not may_pass(status)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(304, BadResponse), (401, HttpError), (404, NotFound), (410, NotFound), (429, ServerBusy),
+     (503, ServerBusy), (600, BadResponse)],
+)  # fmt: skip
+def test_what_a_refusal_is(status: int, kind: type[DownloadError]) -> None:
+    error = refusal(status, ["90"], NOW)
+    assert type(error) is kind and error.http_status == status
+    assert str(status) in str(error)
+    assert getattr(error, "retry_after", 90.0) == 90.0
 
 
 @pytest.mark.parametrize(
