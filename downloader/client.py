@@ -41,9 +41,11 @@ from downloader.transfer.fetch import Setup, Transfer, cancel_all
 from downloader.transfer.folder import Folders
 from downloader.transfer.foreign import ForeignAgent
 from downloader.transfer.limiter import Limiter
+from downloader.transfer.pace import PacedLimiter
 from downloader.transfer.request import Authorizations, with_headers
 from downloader.transfer.run import Jobs, Run
 from downloader.transfer.taken import TakenNames
+from downloader.transfer.throttle import Throttle
 
 if TYPE_CHECKING:
     from downloader.http1.treqclient import HTTPClient
@@ -61,6 +63,8 @@ class Downloader:
     (Authorities or an IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the
     system's. `agent` may be any IAgent, with TLS, resolver and redirects of its own; None makes
     one of ours, which is what every promise about cancelling and secrets rests on.
+
+    `limiter` and `throttle` can be given other limits at any time.
 
     It closes by itself before the reactor shuts down: every transfer is cancelled, every file
     flushed.
@@ -98,7 +102,10 @@ class Downloader:
             self._own_agent = _agent(reactor, limits, timeouts, tls, network, resolver, deadlines)
             self._hop_agent = _identified(self._own_agent, identity, deadlines)
             self.agent = asked = RedirectAgent(self._hop_agent, deadlines)
-        self.limiter = Limiter(limits.total, limits.per_host)
+        self.limiter = _limiter(reactor, limits)
+        self.throttle = Throttle(
+            *(reactor, deadlines, limits.bytes_per_second, limits.bytes_per_second_per_file)
+        )
         self._setup = Setup(
             clock=reactor,
             agent=asked,
@@ -113,6 +120,7 @@ class Downloader:
             content_disposition=content_disposition,
             headers=FixedHeaders(_headers(headers)),
             authorizations=_authorizations(identity),
+            throttle=self.throttle,
         )
         self._names = TakenNames()
         self._transfers: dict[Transfer, None] = {}
@@ -267,6 +275,12 @@ class Downloader:
             done.errback(Failure(result.error))
         else:
             done.callback(result)
+
+
+def _limiter(reactor: Any, limits: Limits) -> Limiter:
+    if limits.rate is None and limits.per_host_delay is None:
+        return Limiter(limits.total, limits.per_host)
+    return PacedLimiter(reactor, limits.total, limits.per_host, limits.rate, limits.per_host_delay)
 
 
 def _agent(

@@ -25,6 +25,11 @@ class Deadline:
         self._expired = expired
         self.when = when
 
+    @property
+    def left(self) -> float:
+        """Seconds until then; 0.0 when it is late."""
+        return max(0.0, self.when - self._owner._clock.seconds())
+
     def postpone(self, seconds: float) -> None:
         """Let it be so many seconds from now. It has to be live, and may only become later."""
         self.when = self._owner._clock.seconds() + seconds

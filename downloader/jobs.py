@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 
 from downloader.errors import DownloadError
 
@@ -69,22 +70,33 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much at once.
+    """How much at once, and how fast.
 
     `total` jobs in all, `per_host` jobs of one host (None: as many as `total`), and
     `connections_per_host` connections to one host: the polite number, whatever the others say.
     `pipeline` requests may be under way on one connection, 1 for one after the other.
+    `bytes_per_second` of all bodies together, `bytes_per_second_per_file` of each.
+    `rate` tries of jobs start in a second, and `per_host_delay` seconds lie between two starts of
+    one host. None is no limit.
     """
 
     total: int = 32
     per_host: int | None = None
     connections_per_host: int = 6
     pipeline: int = 16
+    bytes_per_second: int | None = None
+    bytes_per_second_per_file: int | None = None
+    rate: float | None = None
+    per_host_delay: float | None = None
 
     def __post_init__(self) -> None:
-        per_host = self.total if self.per_host is None else self.per_host
-        if min(self.total, per_host, self.connections_per_host, self.pipeline) < 1:
+        counts = (self.total, self.per_host, self.connections_per_host, self.pipeline)
+        speeds = (self.bytes_per_second, self.bytes_per_second_per_file)
+        if min(count for count in (*counts, *speeds) if count is not None) < 1:
             raise ValueError("limits are at least 1")
+        times = [x for x in (self.rate, self.per_host_delay) if x is not None]
+        if not all(isfinite(x) and x > 0 for x in times):
+            raise ValueError("rates and delays are above 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from downloader.cli.exits import ExitCode
 from downloader.cli.identity import AUTHORITIES, IDENTITY, check_identity
 from downloader.cli.network import MAY_BE_EMPTY, NETWORK, network_of
 from downloader.cli.options import (
+    HOW_FAST,
     HOW_LONG,
     HOW_MUCH,
     TELLING,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @IDENTITY
 @WHERE
 @HOW_MUCH
+@HOW_FAST
 @HOW_LONG
 @NETWORK
 @TLS

@@ -7,7 +7,16 @@ from typing import Any, TypeVar
 
 import click
 
-from downloader.cli.types import checksum, header, seconds, seconds_or_zero, size, user_agent
+from downloader.cli.types import (
+    checksum,
+    header,
+    rate,
+    seconds,
+    seconds_or_zero,
+    size,
+    speed,
+    user_agent,
+)
 from downloader.jobs import Limits, Naming, OnConflict, Retries, Timeouts
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -173,6 +182,47 @@ HOW_MUCH = options_of(
         metavar="N",
         help="Have up to N requests under way on one connection, once a server has shown that "
         "it can; fewer when files are large, and 1 after any doubt. 1 turns it off.",
+    ),
+)
+
+HOW_FAST = options_of(
+    "How fast",
+    option(
+        "--limit-rate",
+        "--max-overall-download-limit",
+        "limit_rate",
+        type=speed,
+        metavar="SIZE",
+        show_default="no limit",
+        help="Receive no more than so many bytes a second in all, averaged over a few seconds: of "
+        "files, without headers, redirects or refusals. Files take turns, and one that waits for "
+        "its own has not stalled. 0 is no limit. Example: 2M",
+    ),
+    option(
+        "--limit-rate-per-file",
+        "--max-download-limit",
+        "limit_rate_per_file",
+        type=speed,
+        metavar="SIZE",
+        show_default="no limit",
+        help="Receive no more than so many bytes a second of each file; 0 is no limit. "
+        "Example: 500K",
+    ),
+    option(
+        "--rate",
+        type=rate,
+        metavar="N/s",
+        show_default="no limit",
+        help="Start no more than N requests a second, or a minute, hour or day with /m, /h or /d. "
+        "Each try of a file is one; redirects are not counted. Example: 100/m",
+    ),
+    option(
+        "--per-host-delay",
+        type=seconds_or_zero,
+        metavar="SECONDS",
+        show_default="none",
+        help="Leave so much time between the starts of two requests to one host; 0 is none. Other "
+        "hosts go on meanwhile.",
     ),
 )
 

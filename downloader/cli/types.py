@@ -6,18 +6,16 @@ Functions and not `click.ParamType`s, whose type became generic between click's 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from typing import TypeVar
 
 import click
 
+from downloader.sansio.amounts import parse_rate, parse_size
 from downloader.sansio.checksum import checked_checksum
 from downloader.sansio.urllist import checked_header
 
 T = TypeVar("T")
-_SIZE = re.compile(r"([0-9]{1,15})([KMGkmg]?)")
-_FACTORS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
 def seconds(text: str) -> float:
@@ -40,10 +38,17 @@ def seconds_or_zero(text: str) -> float:
 
 def size(text: str) -> int:
     """A number of bytes, with K, M or G for 1024, 1024² or 1024³ of them, as aria2 writes it."""
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise click.BadParameter(f"{text!r} is not a size, such as 4096, 10K or 1M")
-    return int(match[1]) * _FACTORS[match[2].upper()]
+    return _checked(parse_size, text)
+
+
+def speed(text: str) -> int | None:
+    """A size, so many bytes a second; 0 is no limit, as with aria2."""
+    return size(text) or None
+
+
+def rate(text: str) -> float:
+    """`N/s`, `N/m`, `N/h` or `N/d` as so many a second."""
+    return _checked(parse_rate, text)
 
 
 def header(text: str) -> tuple[str, str]:

@@ -112,6 +112,10 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
             options["per_host"],
             options["connections_per_host"],
             options["pipeline"],
+            options["limit_rate"],
+            options["limit_rate_per_file"],
+            options["rate"],
+            options["per_host_delay"] or None,
         ),
         timeouts=Timeouts(
             connect=options["connect_timeout"],

@@ -157,8 +157,9 @@ class Response:
 
     @property
     def takes_views(self) -> bool:
-        """Whether the body's protocol has `viewReceived(memoryview)`, which keeps nothing of it."""
-        return hasattr(self._protocol, "viewReceived")
+        """Whether the body's protocol has `viewReceived(memoryview)`, which keeps nothing of it;
+        with None there it asks for small pieces."""
+        return getattr(self._protocol, "viewReceived", None) is not None
 
     @property
     def left(self) -> int:

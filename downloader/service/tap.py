@@ -11,14 +11,19 @@ from twisted.python import usage
 
 from downloader.client import Downloader
 from downloader.jobs import Limits, Naming, OnConflict, Retries
+from downloader.sansio.amounts import parse_rate, parse_size
 from downloader.service.lists import DownloadService
 
 _CONNECTIONS = "Open up to so many connections to one host."
 _TRIES = "Ask so many times for each URL of a file."
+_LIMIT_RATE = "Receive no more than so many bytes a second in all, such as 500K; 0 is no limit."
+_RATE = "Start no more than so many requests a second, minute or hour, such as 10/s or 100/m."
+_DELAY = "Leave so many seconds between the starts of two requests to one host."
 _NAMES = "Name files after the last part of their URLs (flat), or after host and path (tree)."
 
 
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
 # Not a ValueError: Twisted would set "Parameter type enforcement failed" before the sentence.
@@ -26,6 +31,26 @@ def _at_least_1(text: str) -> int:
     if not _COUNT.fullmatch(text):
         raise usage.UsageError(f"{text!r} is not a whole number from 1 on")
     return int(text)
+
+
+def _limit_rate(text: str) -> int | None:
+    try:
+        return parse_size(text) or None
+    except ValueError as error:
+        raise usage.UsageError(str(error)) from error
+
+
+def _rate(text: str) -> float:
+    try:
+        return parse_rate(text)
+    except ValueError as error:
+        raise usage.UsageError(str(error)) from error
+
+
+def _delay(text: str) -> float | None:
+    if not _SECONDS.fullmatch(text):
+        raise usage.UsageError(f"{text!r} is not a number of seconds, such as 30 or 2.5")
+    return float(text) or None
 
 
 def _naming(text: str) -> Naming:
@@ -48,6 +73,9 @@ class Options(usage.Options):
         ["jobs", "j", Limits().total, "Fetch up to so many files at once.", _at_least_1],
         ["connections-per-host", None, Limits().connections_per_host, _CONNECTIONS, _at_least_1],
         ["max-tries", "m", Retries().tries, _TRIES, _at_least_1],
+        ["limit-rate", None, None, _LIMIT_RATE, _limit_rate],
+        ["rate", None, None, _RATE, _rate],
+        ["per-host-delay", None, None, _DELAY, _delay],
         ["names", None, Naming.FLAT, _NAMES, _naming],
     ]
 
@@ -67,7 +95,13 @@ def makeService(options: Any) -> IService:
     def make_downloader() -> Downloader:
         return Downloader(
             reactor,
-            limits=Limits(options["jobs"], connections_per_host=options["connections-per-host"]),
+            limits=Limits(
+                options["jobs"],
+                connections_per_host=options["connections-per-host"],
+                bytes_per_second=options["limit-rate"],
+                rate=options["rate"],
+                per_host_delay=options["per-host-delay"],
+            ),
             retries=Retries(tries=options["max-tries"]),
             naming=options["names"],
             on_conflict=OnConflict.SKIP,

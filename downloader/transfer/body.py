@@ -17,6 +17,7 @@ from downloader.drain import DRAIN_BYTES, abort_body
 from downloader.errors import StallTimeout, TruncatedBody
 from downloader.jobs import Timeouts
 from downloader.transfer.partfile import PartFile
+from downloader.transfer.throttle import Throttle
 
 # A stall window is looked at this often, so a stall is seen at most a quarter late.
 QUARTERS = 4
@@ -35,7 +36,8 @@ class FileBody(Protocol):
     `done` fires with True when the body's length was proven, with False when only the end of
     the connection ended it. It fails with StallTimeout, TruncatedBody, a disk error, or what the
     agent says. Cancelling it aborts the transport. It fires once, whatever is heard afterwards.
-    The watch begins when `done` is asked for.
+    The watch begins when `done` is asked for, and stands still while the body is paused: that is
+    our doing. `throttle` says when that is.
     `digest` is called with each piece, to compute a checksum on the way.
     """
 
@@ -48,6 +50,7 @@ class FileBody(Protocol):
         deadlines: Deadlines,
         timeouts: Timeouts,
         digest: Callable[[bytes | memoryview], object] | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self.received = 0
         self.whole = b""
@@ -57,6 +60,8 @@ class FileBody(Protocol):
         self._deadlines = deadlines
         self._timeouts = timeouts
         self._digest = digest
+        self._throttle = throttle
+        self._paused = False
         self._done: Deferred[bool] | None = None
         self.result: bool | Failure | None = None
         self._failure: Failure | None = None
@@ -78,13 +83,16 @@ class FileBody(Protocol):
             else:
                 self._tick = self._timeouts.stall / QUARTERS
                 self._window = deque([0], QUARTERS)
-                self._watch = self._deadlines.set(self._tick, self._look)
+                self._left = self._tick  # of the watch, while it stands still
+                if not self._paused:
+                    self._watch = self._deadlines.set(self._tick, self._look)
         return self._done
 
     def viewReceived(self, data: memoryview) -> None:
         """A piece of a long body, good during this call."""
         if self.result is None and self._failure is None:
             self._take(data)
+            self._spend(len(data))
 
     def dataReceived(self, data: bytes) -> None:
         if self.result is not None:
@@ -95,10 +103,34 @@ class FileBody(Protocol):
             self._keep(data)
         else:
             self._take(data)
+        self._spend(len(data))
 
     def connectionMade(self) -> None:
         if self._length is None or self._length > SHORT:
             self._take(b"")
+        if self._throttle is not None and self._throttle.on and self.result is None:
+            self.viewReceived = None  # type: ignore[assignment]  # small reads keep a rate better
+            self._throttle.begun(self)
+
+    def pause(self) -> None:
+        """Take no more for now."""
+        if self._watch is not None:
+            self._left = self._watch.left
+            self._watch.cancel()
+            self._watch = None
+        self._paused = True
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        """Go on."""
+        self._paused = False
+        if self._done is not None:
+            self._watch = self._deadlines.set(self._left, self._look)
+        self.transport.resumeProducing()
+
+    def _spend(self, size: int) -> None:
+        if self._throttle is not None and self._throttle.on and self.result is None:
+            self._throttle.received(self, size, self.received == self._length)
 
     def _keep(self, data: bytes) -> None:
         self.whole = data
@@ -166,6 +198,8 @@ class FileBody(Protocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+        if self._throttle is not None and self._throttle.on:
+            self._throttle.ended(self)
         if self._done is not None:
             _fire(self._done, result)
 

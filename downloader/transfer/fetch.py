@@ -43,6 +43,7 @@ from downloader.transfer.partfile import PartFile
 from downloader.transfer.request import Authorizations, request_headers
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
+from downloader.transfer.throttle import Throttle
 
 _log = Logger()
 _WITH_FILE = frozenset((200, 203))
@@ -66,6 +67,7 @@ class Setup:
     content_disposition: bool
     headers: Headers
     authorizations: Authorizations | None = None
+    throttle: Throttle | None = None
 
 
 class Transfer:
@@ -239,7 +241,9 @@ class Transfer:
                 raise
         checksum = Checksum(self._checksum) if self._checksum else None
         digest = checksum.update if checksum else None
-        body = FileBody(self._open, self._length, setup.deadlines, setup.timeouts, digest)
+        body = FileBody(
+            *(self._open, self._length, setup.deadlines, setup.timeouts, digest, setup.throttle)
+        )
         self._body = body
         try:
             response.deliverBody(body)
