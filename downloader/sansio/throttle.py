@@ -86,7 +86,7 @@ class Turns(Generic[FlowT]):
 
     def spend(self, flow: FlowT, size: int, now: float) -> bool:
         """`flow` has brought `size` bytes. Returns whether it has to wait now."""
-        if self._asked is flow:
+        if self._asked == flow:
             self._asked = None
         if self._total is not None:
             self._total.spend(size, now)
@@ -102,7 +102,7 @@ class Turns(Generic[FlowT]):
         self._paused.discard(flow)
         self._waiting.pop(flow, None)
         self._own.pop(flow, None)
-        if self._asked is flow:
+        if self._asked == flow:
             self._asked = None
 
     def next(self, now: float) -> FlowT | None:
