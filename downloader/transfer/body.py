@@ -62,6 +62,7 @@ class FileBody(Protocol):
         self._digest = digest
         self._throttle = throttle
         self._paused = False
+        self._ending: Failure | None = None  # an end that came before its turn
         self._done: Deferred[bool] | None = None
         self.result: bool | Failure | None = None
         self._failure: Failure | None = None
@@ -124,13 +125,17 @@ class FileBody(Protocol):
     def resume(self) -> None:
         """Go on."""
         self._paused = False
+        if self._ending is not None:
+            self.connectionLost(self._ending)
+            return
         if self._done is not None:
             self._watch = self._deadlines.set(self._left, self._look)
         self.transport.resumeProducing()
 
     def _spend(self, size: int) -> None:
         if self._throttle is not None and self._throttle.on and self.result is None:
-            self._throttle.received(self, size, self.received == self._length)
+            last = self.received == self._length and not self._paused
+            self._throttle.received(self, size, last)
 
     def _keep(self, data: bytes) -> None:
         self.whole = data
@@ -161,6 +166,9 @@ class FileBody(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.result is not None:
+            return
+        if self._paused and reason.check(ResponseDone, PotentialDataLoss):
+            self._ending = reason  # not every agent's transport holds what it has when it is paused
             return
         if self._failure is not None:
             self._end(self._failure)
