@@ -85,7 +85,11 @@ class Entries:
     def _parsed(self, lines: list[bytes]) -> Iterator[Job | None]:
         self._lines = iter(lines)
         for line in self._lines:
-            if items := self._parser.feed(line):
+            items = self._parser.feed(line)
+            if len(items) == 1 and isinstance(items[0], Job):  # as nearly always
+                self.taken += 1
+                yield items[0]
+            elif items:
                 yield from self._jobs(items)
             self._passed += LINE_COST + len(line)
             while self._passed >= BETWEEN_TURNS:
@@ -93,10 +97,6 @@ class Entries:
                 yield None
 
     def _jobs(self, items: list[Item]) -> Iterator[Job | None]:
-        if len(items) == 1 and isinstance(items[0], Job):
-            self.taken += 1
-            yield items[0]
-            return
         jobs = [item for item in items if isinstance(item, Job)]
         for item in items:
             if isinstance(item, BadLine):

@@ -18,7 +18,6 @@ def acquire(limiter: Limiter, host: str = "h") -> Deferred[Slot]:
 
 
 def slot_of(waiting: Deferred[Slot]) -> Slot:
-    """The slot a Deferred has; that it has one is asserted."""
     assert isinstance(waiting.result, Slot)
     return waiting.result
 
