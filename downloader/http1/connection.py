@@ -80,6 +80,8 @@ class Connection(Opening):
     @property
     def usable(self) -> bool:
         """Whether a request may be given to it now, behind those it has."""
+        if self._unsent and self._unsent[-1].alone:
+            return False
         return not self._aborted and self._pipeline.open
 
     @property
@@ -100,6 +102,9 @@ class Connection(Opening):
         """Its caller cancelled before the answer's head was complete."""
         if exchange in self._unsent:
             self._unsent.remove(exchange)
+            self._owner.freed(self)
+        elif self._aborted:
+            pass  # it was given up here, and goes no further
         elif self._pipeline.cancel(exchange):
             self.abort()
         else:
