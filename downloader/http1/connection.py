@@ -337,7 +337,7 @@ class Connection(Opening):
     def _go_on(self, response: Response) -> None:
         """The next answer's turn."""
         self._upload = None
-        self._flow.resume_body()  # the end may have come while its reader had paused
+        self._flow.body_ended()
         if response.proven is not None:
             self._owner.answered(response.proven)
         if self._pipeline.current is not None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.memory import FIRST_BYTE_TIMEOUT, Link
 from support.wired import Net
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionLost
 from twisted.web.client import ResponseDone
+
+from downloader.errors import FirstByteTimeout
 
 SMALL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -87,3 +90,16 @@ def test_closing_cancels_neighbours() -> None:
     net.advance(1.0)
     assert closing.called and len(net.wires) == 1
     assert net.close() == []
+
+
+def test_the_time_for_an_answer_is_not_that_for_its_reader() -> None:
+    """Over TLS a body may end, in the same turn, after nobody had asked for it."""
+    link = Link(tls=True, claims=False)
+    link.ask()
+    link.ask()
+    link.connection.dataReceived(SMALL[:-1])
+    link.connection.dataReceived(SMALL[-1:])
+    link.clock.advance(0)
+    link.clock.advance(FIRST_BYTE_TIMEOUT + 0.1)
+    assert link.failure is not None and link.failure.type is FirstByteTimeout
+    assert not link.clock.getDelayedCalls()
