@@ -289,6 +289,9 @@ class Connection(Opening):
 
     # --- from the reader of answers ---------------------------------------------------------
 
+    def answer_awaited(self) -> bool:
+        return self._pipeline.current is not None
+
     def answer_began(self) -> bytes:
         self._pipeline.began()
         exchange = self._pipeline.current
