@@ -103,3 +103,30 @@ def test_the_time_for_an_answer_is_not_that_for_its_reader() -> None:
     link.clock.advance(FIRST_BYTE_TIMEOUT + 0.1)
     assert link.failure is not None and link.failure.type is FirstByteTimeout
     assert not link.clock.getDelayedCalls()
+
+
+ANSWERS = {
+    "a length": (b"GET", SMALL, True),
+    "no body, by its length": (b"GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", True),
+    "chunks": (
+        b"GET", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", False,
+    ),
+    "1.0": (
+        b"GET",
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok", False,
+    ),
+    "HEAD": (b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "answer", "trusted"), ANSWERS.values(), ids=ANSWERS.keys())
+def test_what_earns_a_second_request_at_a_time(method: bytes, answer: bytes, trusted: bool) -> None:
+    """An HTTP/1.1 answer whose body's end was told by its length, and the connection goes on."""
+    net = Net()
+    net.ask(method)
+    net.wires[0].feed(answer)
+    asked = [net.ask() for _ in range(3)]
+    assert len(heads(net.wires[0])) == (4 if trusted else 2)
+    net.wires[0].feed(SMALL, SMALL, SMALL)
+    assert [one.end for one in asked] == [ResponseDone] * 3
+    assert net.close() == []
