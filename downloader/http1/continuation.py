@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseFailed
 from twisted.web.iweb import IResponse
 
-from downloader.errors import Interrupted
+from downloader.errors import Interrupted, TruncatedBody
 from downloader.http1.exchange import Exchange
 from downloader.http1.response import Response
 from downloader.sansio.wire import request_head
@@ -87,8 +87,10 @@ class _Rest(Protocol):
         )
 
     def _failed(self, reason: Failure) -> None:
-        if not reason.check(CancelledError):  # that was `abort`
-            self._response.body_failed(Failure(ResponseFailed([reason], self._response)))
+        if reason.check(CancelledError):
+            return  # that was `abort`
+        reasons = [*getattr(reason.value, "reasons", [reason]), Failure(TruncatedBody())]
+        self._response.body_failed(Failure(ResponseFailed(reasons, self._response)))
 
     def connectionMade(self) -> None:
         if self._response.paused:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from downloader.errors import DownloadError, ServerBusy, TryAgainLater
+from downloader.errors import DownloadError, Interrupted, ServerBusy, TryAgainLater
 from downloader.jobs import Retries
 
 # RFC 9110 §15.5.9 and §15.6, RFC 8470 §5.2, RFC 6585 §4: these say "later", the others "no".
@@ -62,7 +62,13 @@ class Tries:
         return self._here[0]
 
     def failed(self, error: DownloadError) -> float | None:
-        """The try failed. Returns the seconds to wait before the next, or None: give up."""
+        """The try failed. Returns the seconds to wait before the next, or None: give up.
+
+        One that was interrupted is as if it had not been made.
+        """
+        if isinstance(error, Interrupted):
+            self.made -= 1
+            return 0.0
         url = self._here.pop(0)
         if isinstance(error, TryAgainLater):
             self._later.append(url)

@@ -26,6 +26,7 @@ from downloader.errors import (
     DownloadError,
     HttpError,
     InternalError,
+    Interrupted,
     NotFound,
     ServerBusy,
     TargetExists,
@@ -207,7 +208,7 @@ class Transfer:
             ours = translate(error)
             if isinstance(ours, InternalError):
                 _log.failure("a bug met by {url}", url=redacted(text))
-            if isinstance(ours, (TryAgainLater, HttpError)):
+            if isinstance(ours, (TryAgainLater, HttpError)) and not isinstance(ours, Interrupted):
                 good = isinstance(ours, HttpError)  # a refusal is a host that answers well
             raise ours from ours.__cause__
         finally:

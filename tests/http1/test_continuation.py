@@ -9,14 +9,21 @@ from typing import Any
 
 import pytest
 from support.memory import Body
-from support.wired import Asked, Net, Wire
+from support.wired import Net, Wire
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionLost
 from twisted.web.client import ResponseDone, ResponseFailed
 
-from downloader.errors import Interrupted, StallTimeout, TruncatedBody
+from downloader.errors import (
+    DownloadError,
+    FirstByteTimeout,
+    Interrupted,
+    StallTimeout,
+    TruncatedBody,
+)
 from downloader.http1.flow import UNCLAIMED
 from downloader.http1.patience import PATIENCE
+from downloader.transfer.door import translate
 
 OK = b"HTTP/1.1 200 OK\r\n"
 SMALL = OK + b"Content-Length: 2\r\n\r\nok"
@@ -56,11 +63,11 @@ class Cut:
         """What came of it for its reader."""
         return self.whole.body.data, self.whole.end
 
-
-def reasons(asked: Asked) -> list[Any]:
-    """The classes of the reasons inside a body's failure."""
-    (end,) = asked.body.ends
-    return [reason.type for reason in end.value.reasons]
+    @property
+    def ours(self) -> type[DownloadError]:
+        """What a download makes of its failure."""
+        (end,) = self.whole.body.ends
+        return type(translate(end.value))
 
 
 @pytest.mark.parametrize("split", [True, False], ids=["in pieces", "at once"])
@@ -101,7 +108,8 @@ def test_what_is_not_the_rest_is_not_taken_for_it(answer: bytes, split: bool) ->
     cut = Cut()
     at = answer.index(b"\r\n\r\n") + 4
     cut.wire.feed(*([answer[:at], answer[at:]] if split else [answer]))
-    assert cut.outcome == (b"0123", ResponseFailed) and reasons(cut.whole) == [Interrupted]
+    assert cut.outcome == (b"0123", ResponseFailed)
+    assert cut.ours is Interrupted
     assert cut.net.close() == []
 
 
@@ -119,7 +127,8 @@ NO_VERSION = {
 def test_without_a_version_there_is_no_rest(head: bytes) -> None:
     """Nobody is asked; its reader may ask anew."""
     cut = Cut(head)
-    assert cut.outcome == (b"0123", ResponseFailed) and reasons(cut.whole) == [Interrupted]
+    assert cut.outcome == (b"0123", ResponseFailed)
+    assert cut.ours is Interrupted
     assert len(cut.net.wires) == 1 and cut.net.close() == []
 
 
@@ -132,18 +141,8 @@ def test_a_second_interruption() -> None:
     cut.net.advance(PATIENCE + 0.1)
     assert cut.wire.transport.closed == "abort"
     assert cut.outcome == (b"012345", ResponseFailed)
-    assert Interrupted in reasons_within(cut.whole)
+    assert cut.ours is Interrupted
     assert cut.net.close() == []
-
-
-def reasons_within(asked: Asked) -> set[Any]:
-    """The classes of all reasons, those inside others too."""
-    found, rest = set(), list(asked.body.ends)
-    while rest:
-        one = rest.pop()
-        found.add(one.type)
-        rest += getattr(one.value, "reasons", [])
-    return found
 
 
 def test_the_rest_is_lost() -> None:
@@ -152,15 +151,25 @@ def test_the_rest_is_lost() -> None:
     cut.wire.feed(REST + b"45")
     cut.wire.lose(ConnectionLost())
     assert cut.outcome == (b"012345", ResponseFailed)
-    assert {ConnectionLost, TruncatedBody} <= reasons_within(cut.whole)
+    assert cut.ours is TruncatedBody
     assert cut.net.close() == []
 
 
-def test_no_connection_for_the_rest() -> None:
+def test_the_rest_does_not_come() -> None:
     """Its reader learns why."""
     cut = Cut(first_byte_timeout=5.0)
     cut.net.advance(5.1)
     assert cut.outcome == (b"0123", ResponseFailed)
+    assert cut.ours is FirstByteTimeout
+    assert cut.net.close() == []
+
+
+def test_the_rest_is_refused_a_connection() -> None:
+    """What began is truncated, which may pass, whatever the failure is called at its bottom."""
+    cut = Cut()
+    cut.wire.lose(ConnectionLost())
+    assert cut.outcome == (b"0123", ResponseFailed)
+    assert cut.ours is TruncatedBody
     assert cut.net.close() == []
 
 
@@ -270,5 +279,6 @@ def test_a_body_that_nobody_ever_asks_for() -> None:
     cut.net.advance(UNCLAIMED + 0.1)
     assert cut.wire.transport.closed == "abort"
     cut.whole.claim()
-    assert cut.outcome[1] is ResponseFailed and StallTimeout in reasons_within(cut.whole)
+    assert cut.outcome[1] is ResponseFailed
+    assert cut.ours is StallTimeout
     assert cut.net.close() == []
