@@ -166,7 +166,7 @@ class Pool:
         in_company = not (exchange.alone or exchange.resent or host.waiting)
         while host.roomy and in_company and host.connections >= self._per_host:
             connection, _ = host.roomy.popitem(last=False)
-            if connection.usable:
+            if connection.usable and connection.load < host.depth.now:
                 self._give(host, connection, exchange)
                 return
         exchange.holder = host

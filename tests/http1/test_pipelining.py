@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.memory import FIRST_BYTE_TIMEOUT, Link
-from support.wired import Net
+from support.wired import Asked, Net
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionLost
 from twisted.web.client import ResponseDone
@@ -129,4 +129,18 @@ def test_what_earns_a_second_request_at_a_time(method: bytes, answer: bytes, tru
     assert len(heads(net.wires[0])) == (4 if trusted else 2)
     net.wires[0].feed(SMALL, SMALL, SMALL)
     assert [one.end for one in asked] == [ResponseDone] * 3
+    assert net.close() == []
+
+
+def test_no_connection_has_more_than_it_may() -> None:
+    """One with room takes those that waited, and then has none."""
+    net = trusted(connections_per_host=3, pipeline=2)
+    asked = [Asked(net.agent.request(b"GET", b"http://192.0.2.1/")) for _ in range(3)]
+    net.wires[0].feed(SMALL)
+    asked.append(Asked(net.agent.request(b"GET", b"http://192.0.2.1/")))
+    assert len(heads(net.wires[0])) == 4
+    net.wires[0].feed(SMALL, SMALL)
+    net.turn()
+    net.wires[0].feed(SMALL)
+    assert [one.end for one in asked] == [ResponseDone] * 4
     assert net.close() == []
