@@ -89,6 +89,12 @@ class Connection(Opening):
         """How many exchanges it has."""
         return len(self._pipeline) + len(self._unsent)
 
+    @property
+    def _shared(self) -> bool:
+        """Whether the answer that is due is to one of several that were under way at a time."""
+        current = self._pipeline.current
+        return current is not None and (current.behind or len(self._pipeline) > 1)
+
     # --- towards the server -----------------------------------------------------------------
 
     def send(self, exchange: Exchange) -> None:
@@ -179,7 +185,7 @@ class Connection(Opening):
 
     def _late(self) -> None:
         self._deadline = None
-        if len(self._pipeline) > 1:
+        if self._shared:
             self._owner.doubted()
         self.fail(Failure(FirstByteTimeout(f"{self._first_byte_timeout:g} s")))
 
@@ -265,7 +271,7 @@ class Connection(Opening):
             self._cancel_deadline()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if not self._aborted and len(self._pipeline) > 1:
+        if not self._aborted and self._shared:
             self._owner.doubted()
         self._aborted = True
         self._release()

@@ -271,10 +271,10 @@ class Pool:
 
     def returned(self, host: _Host, exchanges: list[Exchange]) -> None:
         """They go out once more, before those that wait. Some may be cancelled meanwhile."""
+        for exchange in exchanges:
+            if not exchange.over:
+                self.submit(exchange, host.key)
         for exchange in reversed(exchanges):
-            if exchange.over:
-                continue
-            self.submit(exchange, host.key)
             if exchange in host.waiting:
                 host.waiting.move_to_end(exchange, last=False)
 
