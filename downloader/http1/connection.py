@@ -80,12 +80,20 @@ class Connection(Opening):
     @property
     def usable(self) -> bool:
         """Whether a request may be given to it now, behind those it has."""
+        if self._unsent and self._unsent[-1].alone:
+            return False
         return not self._aborted and self._pipeline.open
 
     @property
     def load(self) -> int:
         """How many exchanges it has."""
         return len(self._pipeline) + len(self._unsent)
+
+    @property
+    def _shared(self) -> bool:
+        """Whether the answer that is due is to one of several that were under way at a time."""
+        current = self._pipeline.current
+        return current is not None and (current.behind or len(self._pipeline) > 1)
 
     # --- towards the server -----------------------------------------------------------------
 
@@ -100,6 +108,9 @@ class Connection(Opening):
         """Its caller cancelled before the answer's head was complete."""
         if exchange in self._unsent:
             self._unsent.remove(exchange)
+            self._owner.freed(self)
+        elif self._aborted:
+            pass  # it was given up here, and goes no further
         elif self._pipeline.cancel(exchange):
             self.abort()
         else:
@@ -174,7 +185,7 @@ class Connection(Opening):
 
     def _late(self) -> None:
         self._deadline = None
-        if len(self._pipeline) > 1:
+        if self._shared:
             self._owner.doubted()
         self.fail(Failure(FirstByteTimeout(f"{self._first_byte_timeout:g} s")))
 
@@ -265,7 +276,7 @@ class Connection(Opening):
 
     def _owed(self, reason: Failure) -> list[Exchange]:
         """The other side, or the network, has closed it. What is to be sent once more."""
-        if len(self._pipeline) > 1:
+        if self._shared:
             self._owner.doubted()
         self._aborted = True
         self._release()
@@ -286,6 +297,9 @@ class Connection(Opening):
             exchange.fail(Failure(ResponseNeverReceived([reason])))
 
     # --- from the reader of answers ---------------------------------------------------------
+
+    def answer_awaited(self) -> bool:
+        return self._pipeline.current is not None
 
     def answer_began(self) -> bytes:
         return self._pipeline.began().method
@@ -330,7 +344,7 @@ class Connection(Opening):
     def _go_on(self, response: Response) -> None:
         """The next answer's turn."""
         self._upload = None
-        self._flow.resume_body()  # the end may have come while its reader had paused
+        self._flow.body_ended()
         if response.proven is not None:
             self._owner.answered(response.proven)
         if self._pipeline.current is not None:

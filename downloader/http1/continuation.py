@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseFailed
 from twisted.web.iweb import IResponse
 
-from downloader.errors import Interrupted
+from downloader.errors import Interrupted, TruncatedBody
 from downloader.http1.exchange import Exchange
 from downloader.http1.response import Response
 from downloader.sansio.wire import request_head
@@ -48,7 +49,11 @@ def _strong_etag(response: IResponse) -> bytes | None:
 
 
 class _Rest(Protocol):
-    """Takes the rest to the response that began; to that, it is the source."""
+    """Takes the rest to the response that began; to that, it is the source.
+
+    What is not the rest gives it not a byte. While nobody has asked for the body, nobody asks for
+    the rest of it either: it waits on its connection, for as long as any body would.
+    """
 
     transport: Any = None
 
@@ -56,16 +61,19 @@ class _Rest(Protocol):
         self._response = response
         self._length = length
         self._etag = etag
-        self._answer = rest.answer
+        self._asked = rest.answer
+        self._waiting: Any = None  # the answer, a Response, until its body is asked for
         response.continued(self)
         rest.answer.addCallbacks(self._answered, self._failed)
 
-    def _answered(self, answer: IResponse) -> None:
-        fits = self._fits(answer)
-        answer.deliverBody(self)
-        if not fits:
+    def _answered(self, answer: Any) -> None:
+        if not self._fits(answer):
+            answer.abort()
             self._failed(Failure(Interrupted()))
-            self.transport.abortConnection()
+        elif self._response.claimed:
+            answer.deliverBody(self)
+        else:
+            self._waiting = answer
 
     def _fits(self, answer: IResponse) -> bool:
         """Whether it is the rest of the same version, and all of it."""
@@ -79,7 +87,10 @@ class _Rest(Protocol):
         )
 
     def _failed(self, reason: Failure) -> None:
-        self._response.body_failed(Failure(ResponseFailed([reason], self._response)))
+        if reason.check(CancelledError):
+            return  # that was `abort`
+        reasons = [*getattr(reason.value, "reasons", [reason]), Failure(TruncatedBody())]
+        self._response.body_failed(Failure(ResponseFailed(reasons, self._response)))
 
     def connectionMade(self) -> None:
         if self._response.paused:
@@ -94,18 +105,27 @@ class _Rest(Protocol):
     # --- what the response calls ------------------------------------------------------------
 
     def body_claimed(self) -> None:
-        """It was, or will be, by then."""
+        """It will be resumed when all that was held is delivered, or paused before."""
 
     def pause_body(self) -> None:
+        self._take()
         if self.transport is not None:
             self.transport.pauseProducing()
 
     def resume_body(self) -> None:
+        self._take()
         if self.transport is not None:
             self.transport.resumeProducing()
+
+    def _take(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.deliverBody(self)
 
     def abort(self) -> None:
         if self.transport is not None:
             self.transport.abortConnection()
+        elif self._waiting is not None:
+            self._waiting.abort()
         else:
-            self._answer.cancel()
+            self._asked.cancel()

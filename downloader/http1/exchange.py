@@ -70,6 +70,11 @@ class Exchange:
         return str(self.url).encode("ascii")
 
     @property
+    def over(self) -> bool:
+        """Whether its caller has heard already: the answer, a failure, or of their own cancel."""
+        return bool(self.answer.called)
+
+    @property
     def may_resend(self) -> bool:
         """Whether it may be sent a second time (RFC 9112 §9.3.1): once, and only without a body."""
         return not self.resent and self.producer is None and self.method in IDEMPOTENT

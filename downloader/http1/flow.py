@@ -66,6 +66,11 @@ class Flow:
             self._unclaimed.cancel()
             self._unclaimed = None
 
+    def body_ended(self) -> None:
+        """It has come whole, whether its reader has paused or nobody has asked for it yet."""
+        self.body_claimed()
+        self.resume_body()
+
     def hold(self, response: Response) -> None:
         """The body of `response` goes on behind what was read."""
         if not response.announced:

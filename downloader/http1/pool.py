@@ -166,7 +166,7 @@ class Pool:
         in_company = not (exchange.alone or exchange.resent or host.waiting)
         while host.roomy and in_company and host.connections >= self._per_host:
             connection, _ = host.roomy.popitem(last=False)
-            if connection.usable:
+            if connection.usable and connection.load < host.depth.now:
                 self._give(host, connection, exchange)
                 return
         exchange.holder = host
@@ -270,9 +270,11 @@ class Pool:
             self._occupy(its_host, oldest).close()
 
     def returned(self, host: _Host, exchanges: list[Exchange]) -> None:
-        """They go out once more, before those that wait."""
+        """They go out once more, before those that wait. Some may be cancelled meanwhile."""
+        for exchange in exchanges:
+            if not exchange.over:
+                self.submit(exchange, host.key)
         for exchange in reversed(exchanges):
-            self.submit(exchange, host.key)
             if exchange in host.waiting:
                 host.waiting.move_to_end(exchange, last=False)
 

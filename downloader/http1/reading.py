@@ -9,9 +9,14 @@ import httptools
 from downloader.errors import BadResponse
 from downloader.sansio import wire
 
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+
 
 class Sink(Shape):
     """Who hears of answers. What it raises comes out of `AnswerReader.feed`."""
+
+    def answer_awaited(self) -> bool:
+        """Whether there is a request whose answer may begin now."""
 
     def answer_began(self) -> bytes:
         """The first byte of an answer, or of one more informational one, is here.
@@ -51,6 +56,22 @@ class AnswerReader:
 
     def feed(self, data: bytes | memoryview) -> None:
         """Take what came."""
+        last = data[-1:]
+        if last == b"\n" or last == b"\r":
+            # llhttp skips empty lines between answers and tells nobody. Fed on its own, the last
+            # byte shows whether it is a part of one, or a byte that nobody asked for.
+            if len(data) > 1:
+                self._feed(memoryview(data)[:-1])
+            if self._between and not self._sink.answer_awaited():
+                raise BadResponse("bytes that nobody asked for")
+            self._feed(last)
+        else:
+            self._feed(data)
+            if self._headless:
+                raise BadResponse("a body that answers HEAD")
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        self._headless = False
         count, in_body, body_bytes = self._count, self._in_body, self._body_bytes
         try:
             self._parser.feed_data(data)
@@ -60,8 +81,6 @@ class AnswerReader:
             raise error.__context__ or error from None
         except httptools.HttpParserError as error:
             raise BadResponse(str(error)) from error
-        finally:
-            self._headless = False
         if count == self._count and in_body is self._in_body:
             # The whole read was of one head or one body; less than a read escapes the caps.
             if not in_body:
@@ -78,6 +97,7 @@ class AnswerReader:
 
     def on_message_begin(self) -> None:
         self._method = self._sink.answer_began()
+        self._between = False
 
     def on_status(self, phrase: bytes) -> None:
         self._phrase += phrase
@@ -90,6 +110,8 @@ class AnswerReader:
         parser = self._parser
         status = parser.get_status_code()
         if 100 <= status < 200:
+            if any(name.lower() in _FRAMING for name, _ in self._headers):
+                raise BadResponse("an informational answer with a body")
             self._sink.answer_informed()
             return
         if len(self._headers) > wire.MAX_HEADERS:
@@ -130,6 +152,7 @@ class AnswerReader:
 
     def _next_answer(self) -> None:
         self._count += 1
+        self._between = True
         self._in_body = False
         self._headless = False
         self._chunked = False

@@ -110,9 +110,14 @@ class Response:
 
     @property
     def proven(self) -> int | None:
-        """The body's length, if this answer shows that others may follow without a doubt."""
+        """The body's length, if this answer shows that others may follow without a doubt.
+
+        One to HEAD has no body, and so shows nothing of where bodies end.
+        """
         head = self._head
-        return head.length if head.persistent and head.version == (1, 1) else None
+        if not head.persistent or head.version != (1, 1) or self._exchange.method == b"HEAD":
+            return None
+        return head.length
 
     def setPreviousResponse(self, response: IResponse) -> None:
         """Set the redirect that led here."""

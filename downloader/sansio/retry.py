@@ -10,6 +10,7 @@ from downloader.errors import (
     BadResponse,
     DownloadError,
     HttpError,
+    Interrupted,
     NotFound,
     ServerBusy,
     TryAgainLater,
@@ -85,7 +86,13 @@ class Tries:
         return self._here[0]
 
     def failed(self, error: DownloadError) -> float | None:
-        """The try failed. Returns the seconds to wait before the next, or None: give up."""
+        """The try failed. Returns the seconds to wait before the next, or None: give up.
+
+        One that was interrupted is as if it had not been made.
+        """
+        if isinstance(error, Interrupted):
+            self.made -= 1
+            return 0.0
         url = self._here.pop(0)
         if isinstance(error, TryAgainLater):
             self._later.append(url)

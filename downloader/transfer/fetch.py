@@ -25,6 +25,7 @@ from downloader.errors import (
     DownloadError,
     HttpError,
     InternalError,
+    Interrupted,
     TargetExists,
     TotalTimeout,
     TryAgainLater,
@@ -205,7 +206,7 @@ class Transfer:
             ours = translate(error)
             if isinstance(ours, InternalError):
                 _log.failure("a bug met by {url}", url=redacted(text))
-            if isinstance(ours, (TryAgainLater, HttpError)):
+            if isinstance(ours, (TryAgainLater, HttpError)) and not isinstance(ours, Interrupted):
                 good = isinstance(ours, HttpError)  # a refusal is a host that answers well
             raise ours from ours.__cause__
         finally:

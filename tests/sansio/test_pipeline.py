@@ -36,12 +36,59 @@ def at(state: State, answered: int = 0) -> Pipeline[str]:
     return pipeline
 
 
-def test_only_idle_takes_a_request() -> None:
-    """At depth one a second request would be sent before the first is answered."""
+def finish(pipeline: Pipeline[str]) -> str:
+    """Let the answer that is due come to its end, from wherever it stands."""
+    if pipeline.state is State.SENT:
+        pipeline.began()
+    if pipeline.state is State.HEAD:
+        pipeline.headed(True, 5)
+    return pipeline.ended()
+
+
+def test_a_request_on_an_idle_connection() -> None:
+    """Its answer is the one that is due."""
     pipeline = at(State.IDLE)
     assert pipeline.open and pipeline.current is None
     pipeline.sent("now")
     assert pipeline.state is State.SENT and pipeline.current == "now"
+
+
+@pytest.mark.parametrize("state", [State.SENT, State.HEAD, State.BODY])
+def test_a_request_behind_others_waits_its_turn(state: State) -> None:
+    """It changes nothing of the answer that is due, and is due when that has ended."""
+    pipeline = at(state)
+    pipeline.sent("next")
+    assert pipeline.state is state and pipeline.current == "now" and len(pipeline) == 2
+    finish(pipeline)
+    assert pipeline.state is State.SENT and pipeline.current == "next"
+    finish(pipeline)
+    assert pipeline.state is State.IDLE and len(pipeline) == 0 and pipeline.answered == 2
+
+
+@pytest.mark.parametrize("how", ["last", "long", "unknown length"])
+def test_nothing_goes_behind_what_may_take_long(how: str) -> None:
+    """Until it is answered; then the connection takes requests again."""
+    pipeline = at(State.IDLE)
+    pipeline.sent("now", last=how == "last")
+    pipeline.began()
+    pipeline.headed(True, {"last": 5, "long": BIG + 1}.get(how))
+    assert not pipeline.open
+    pipeline.ended()
+    assert pipeline.open
+
+
+def test_who_is_already_behind_a_long_body_keeps_it_closed() -> None:
+    """One that is answered first lets nobody pass: the last of them opens it again."""
+    pipeline = at(State.BODY)
+    pipeline.sent("long")
+    pipeline.sent("behind")
+    pipeline.ended()
+    pipeline.began()
+    pipeline.headed(True, BIG + 1)
+    pipeline.ended()
+    assert pipeline.current == "behind" and not pipeline.open
+    finish(pipeline)
+    assert pipeline.open
 
 
 @pytest.mark.parametrize("why", ["closed", "doubted", "last", "long", "unknown length"])
@@ -124,6 +171,67 @@ def test_a_loss_decides_by_what_had_come(state: State, answered: int, fate: Fate
     assert pipeline.lost() == [("now", fate)]
     assert pipeline.state is State.CLOSED and not pipeline.open
     assert pipeline.lost() == []
+
+
+@pytest.mark.parametrize(
+    "state, answered, fate",
+    [
+        (State.SENT, 0, Fate.NO_ANSWER),
+        (State.SENT, 1, Fate.RESEND),
+        (State.HEAD, 1, Fate.PARTIAL_HEAD),
+        (State.BODY, 1, Fate.PARTIAL_BODY),
+    ],
+)
+def test_a_loss_lets_those_behind_be_sent_again(state: State, answered: int, fate: Fate) -> None:
+    """Their answers had not begun, whatever had come of the one before them; oldest first."""
+    pipeline = at(state, answered)
+    for name in "abc":
+        pipeline.sent(name)
+    pipeline.cancel("b")
+    assert pipeline.lost() == [("now", fate), ("a", Fate.RESEND), ("c", Fate.RESEND)]
+
+
+@pytest.mark.parametrize("state", [State.SENT, State.HEAD, State.BODY])
+def test_cancelling_the_one_that_is_due(state: State) -> None:
+    """Its transport is to go."""
+    pipeline = at(state)
+    pipeline.sent("behind")
+    assert pipeline.cancel("now")
+
+
+@pytest.mark.parametrize("state", [State.SENT, State.HEAD, State.BODY])
+def test_cancelling_one_behind(state: State) -> None:
+    """Its transport is to go when its turn comes, and not before."""
+    pipeline = at(state)
+    last = "b"
+    pipeline.sent("a")
+    pipeline.sent(last)
+    assert not pipeline.cancel(last) and not pipeline.unwanted
+    assert finish(pipeline) == "now" and not pipeline.unwanted
+    assert finish(pipeline) == "a" and pipeline.unwanted
+    assert pipeline.cancel(last)
+
+
+@pytest.mark.parametrize("state", [State.SENT, State.HEAD, State.BODY])
+def test_giving_up_those_behind(state: State) -> None:
+    """They may be sent elsewhere but for those that were cancelled; the connection ends with the
+    answer that is due, so that none of theirs is taken for another's."""
+    pipeline = at(state)
+    for name in "abc":
+        pipeline.sent(name)
+    pipeline.cancel("a")
+    assert pipeline.give_up_rest() == [("b", Fate.RESEND), ("c", Fate.RESEND)]
+    assert pipeline.current == "now" and not pipeline.open
+    assert finish(pipeline) == "now"
+    assert pipeline.current is None and not pipeline.open and not pipeline.unwanted
+    with pytest.raises(BadResponse):
+        pipeline.began()
+
+
+@pytest.mark.parametrize("state", [State.IDLE, State.CLOSED])
+def test_giving_up_nobody(state: State) -> None:
+    """There is none to be sent elsewhere."""
+    assert at(state).give_up_rest() == []
 
 
 @pytest.mark.parametrize("state", [State.IDLE, State.CLOSED])

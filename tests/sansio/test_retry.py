@@ -13,6 +13,7 @@ from downloader.errors import (
     DiskFull,
     DownloadError,
     HttpError,
+    Interrupted,
     NotFound,
     ServerBusy,
     StallTimeout,
@@ -150,3 +151,16 @@ def test_a_mirror_that_said_no_leaves() -> None:
 def test_the_longest_wait_that_a_mirror_asked_for_holds_for_the_round() -> None:
     tries = Tries(("a", "b"), Retries(tries=3), no_wait)
     assert [tries.failed(busy(20.0)), tries.failed(busy(4.0))] == [0.0, 20.0]
+
+
+def test_an_interrupted_try_is_none() -> None:
+    """It is asked again at once, however often, and neither waits nor counts."""
+    tries = Tries(("a", "b"), Retries(tries=2), lambda n: 9.0)
+    for _ in range(100):
+        tries.made += 1
+        assert tries.failed(Interrupted()) == 0.0
+        assert (tries.made, tries.url) == (0, "a")
+    tries.made += 1
+    assert (tries.failed(ConnectError()), tries.url) == (0.0, "b")
+    assert tries.failed(Interrupted()) == 0.0 and tries.url == "b"
+    assert tries.failed(ConnectError()) == 9.0

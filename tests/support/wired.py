@@ -73,13 +73,30 @@ class Wire:
 
 
 class Asked:
-    """One request: what its caller has got of it until now."""
+    """One request: what its caller has got of it until now.
 
-    def __init__(self, answer: Deferred[IResponse]) -> None:
+    With `claims` off the body is asked for by `claim`, later than usual.
+    """
+
+    def __init__(self, answer: Deferred[IResponse], claims: bool = True) -> None:
         self.response: IResponse | None = None
         self.failure: Failure | None = None
         self.body = Body()
+        self._answer = answer
+        self._claims = claims
         answer.addCallbacks(self._answered, self._failed)
+
+    def claim(self) -> None:
+        """Ask for the body."""
+        assert self.response is not None
+        self.response.deliverBody(self.body)
+
+    def cancel(self) -> None:
+        """Want it no more: the answer, or what is to come of its body."""
+        if self.body.transport is None:
+            self._answer.cancel()
+        else:
+            self.body.transport.abortConnection()
 
     @property
     def end(self) -> type[BaseException] | None:
@@ -103,7 +120,8 @@ class Asked:
 
     def _answered(self, response: IResponse) -> None:
         self.response = response
-        response.deliverBody(self.body)
+        if self._claims:
+            self.claim()
 
     def _failed(self, reason: Failure) -> None:
         self.failure = reason
@@ -112,21 +130,35 @@ class Asked:
 class Net:
     """An agent with one connection for each host, and the wires it made, in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, connections_per_host: int = 1, **options: Any) -> None:
         self.reactor = MemoryReactorClock()
         self.wires: list[Wire] = []
-        self.agent = Agent(self.reactor, connections_per_host=1)
+        self.agent = Agent(self.reactor, connections_per_host=connections_per_host, **options)
+        self._connects = 0
 
-    def ask(self, method: bytes = b"GET", url: str = URL) -> Asked:
+    def ask(self, method: bytes = b"GET", url: str = URL, claims: bool = True) -> Asked:
         """Send a request, over a new wire if the agent wants one."""
-        asked = Asked(self.agent.request(method, url.encode("ascii")))
+        asked = Asked(self.agent.request(method, url.encode("ascii")), claims)
         self.accept()
         return asked
 
     def accept(self) -> None:
-        """Let the connections that are being made succeed."""
-        while len(self.wires) < len(self.reactor.tcpClients):
-            self.wires.append(Wire(self.reactor, self.reactor.tcpClients[len(self.wires)]))
+        """Let the connections that are being made succeed, but for those that were given up."""
+        while self._connects < len(self.reactor.tcpClients):
+            number, self._connects = self._connects, self._connects + 1
+            if not self.reactor.connectors[number].stoppedConnecting:
+                self.wires.append(Wire(self.reactor, self.reactor.tcpClients[number]))
+
+    def advance(self, seconds: float) -> None:
+        """Time passes; what is closed then is gone, and what is made instead is connected."""
+        self.reactor.advance(seconds)
+        self.turn()
+
+    def turn(self) -> None:
+        """One turn of the reactor for each wire."""
+        for wire in self.wires:
+            wire.turn()
+        self.accept()
 
     def close(self) -> list[Any]:
         """Close the agent. Returns the delayed calls that are left, of which there must be none."""

@@ -15,7 +15,7 @@ from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.error import DNSLookupError
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseFailed
+from twisted.web.client import ResponseFailed, ResponseNeverReceived
 from twisted.web.http import PotentialDataLoss
 
 from downloader import Downloader, Job, Limits, Result, Retries, Status, Timeouts
@@ -29,6 +29,7 @@ from downloader.errors import (
     FirstByteTimeout,
     HttpError,
     InternalError,
+    Interrupted,
     NotFound,
     ResolveError,
     ServerBusy,
@@ -146,6 +147,38 @@ def test_a_truncated_body_is_begun_anew(make: Make, spy: AgentSpy, clock: Clock,
     assert take(fetching).attempts == 2
     assert Path(out, "a.bin").read_bytes() == b"new"
     assert os.listdir(out) == ["a.bin"]
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["with a part", "with nothing"])
+def test_one_that_was_interrupted_asks_again_at_once(
+    make: Make, spy: AgentSpy, out: str, begun: bool
+) -> None:
+    """Another was cancelled on its connection: no wait, no try spent, none of the host's slots."""
+    downloader = make(retries=ONCE)
+    fetching = downloader.fetch(Job(URL, out))
+    for number in range(3):
+        assert len(spy.requests) == number + 1
+        if begun:
+            response = spy.requests[-1].answer(length=9)
+            give(response, b"first", ResponseFailed([Failure(Interrupted())], response))
+        else:
+            spy.requests[-1].fail(ResponseNeverReceived([Failure(Interrupted())]))
+    give(spy.requests[-1].answer(length=3), b"new")
+    assert take(fetching).attempts == 1
+    assert Path(out, "a.bin").read_bytes() == b"new" and os.listdir(out) == ["a.bin"]
+
+
+def test_an_interruption_is_not_held_against_the_host(
+    make: Make, spy: AgentSpy, clock: Clock, out: str
+) -> None:
+    """As many jobs of it run afterwards as before."""
+    downloader = make()
+    jobs = [downloader.fetch(Job(f"http://one.example/{n}", out)) for n in range(8)]
+    assert len(spy.requests) == 6
+    spy.requests[0].fail(ResponseNeverReceived([Failure(Interrupted())]))
+    assert len(spy.requests) == 7
+    for job in jobs:
+        job.addErrback(lambda failure: failure.trap(CancelledError)).cancel()
 
 
 def test_a_body_truncated_to_the_last_leaves_its_part(make: Make, spy: AgentSpy, out: str) -> None:
