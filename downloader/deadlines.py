@@ -93,3 +93,35 @@ class Deadlines:
             earliest = min(d.when for d in self._live)
             if self._call is None or earliest < self._call_at - self._resolution:
                 self._sleep_until(earliest)
+
+
+class Wait:
+    """One deadline that is set over and over: `late()` is called `seconds` after the last time."""
+
+    __slots__ = ("_deadline", "_deadlines", "_late", "_seconds")
+
+    def __init__(self, deadlines: Deadlines, seconds: float, late: Callable[[], None]) -> None:
+        self._deadlines = deadlines
+        self._seconds = seconds
+        self._late = late
+        self._deadline: Deadline | None = None
+
+    def __repr__(self) -> str:
+        return f"<Wait {'live' if self._deadline else 'idle'}>"
+
+    def begin(self) -> None:
+        """Count from now on."""
+        if self._deadline is not None:
+            self._deadline.postpone(self._seconds)
+        else:
+            self._deadline = self._deadlines.set(self._seconds, self._expired)
+
+    def stop(self) -> None:
+        """Wait no more."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expired(self) -> None:
+        self._deadline = None
+        self._late()

@@ -31,7 +31,7 @@ from downloader.http1.resolve import ThreadedResolver
 from downloader.http1.route import Route, route_to
 from downloader.http1.tls import TlsOptions
 from downloader.sansio.network import Network
-from downloader.sansio.url import parse_url, redacted
+from downloader.sansio.url import HttpUrl, parse_url, redacted
 
 NO_HEADERS = Headers()
 # Routes that are remembered: more origins than a list asks at a time.
@@ -43,7 +43,8 @@ class Agent:
     """Twisted's IAgent over HTTP/1.1 connections of our own.
 
     Connections are kept and shared between requests to one origin, `connections_per_host` of
-    them at most, with up to `pipeline` requests under way on each. `connect_timeout` bounds name,
+    them at most, with up to `pipeline` requests under way on each; with `pipeline_uploads` those
+    too whose body is short and an `IReplayable`. `connect_timeout` bounds name,
     TCP and TLS together, `first_byte_timeout` the time from a request to the whole head of its
     answer, or from the end of the answer before it, both in seconds. `tls` says how servers are
     judged, `network` which proxies and addresses lead to them: by default none in particular.
@@ -57,6 +58,7 @@ class Agent:
         *,
         connections_per_host: int = 6,
         pipeline: int = 16,
+        pipeline_uploads: bool = False,
         connect_timeout: float = 30.0,
         first_byte_timeout: float = 60.0,
         tls: TlsOptions | None = None,
@@ -72,6 +74,7 @@ class Agent:
         )
         self._deadlines = deadlines or Deadlines(reactor)
         self._heads = Heads()
+        self._pipeline_uploads = pipeline_uploads
         self._buffers = Buffers()
         self._pool = Pool(
             self._connect, self._deadlines, connections_per_host, connect_timeout, pipeline
@@ -89,6 +92,8 @@ class Agent:
     ) -> Deferred[IResponse]:
         """Ask for `uri`. No redirect is followed and no coding undone.
 
+        A body over 1 MiB waits up to a second for the server to want it (RFC 9110 §10.1.1).
+
         **Fires with** an IResponse when the final head is complete; the transport its body
         protocol gets has `abortConnection`. **Fails with** BadUrl, WrongRequest for a method or
         header that would break the request, ResolveError, ConnectTimeout, FirstByteTimeout,
@@ -99,10 +104,9 @@ class Agent:
         """
         try:
             url = parse_url(uri.decode("ascii"))
-            headers = headers or NO_HEADERS
+            asked = (method, url, headers or NO_HEADERS, bodyProducer)
             route = self._route(url.scheme, url.host, url.port)
-            head = self._heads.make(method, url, headers, bodyProducer, route.via)
-            exchange = Exchange(method, url, headers, bodyProducer, head)
+            exchange = self._exchange(*asked, route)
         except BadUrl:
             return fail(Failure())
         except UnicodeDecodeError as error:
@@ -110,9 +114,12 @@ class Agent:
         except ValueError as error:
             return fail(Failure(WrongRequest(str(error), url=redacted(str(url)))))
         self._pool.submit(exchange, route)
+        answer = exchange.answer
+        if exchange.expects:
+            answer = Deferred.fromCoroutine(self._unexpected(exchange, route))
         if route.via is None:
-            return exchange.answer
-        return Deferred.fromCoroutine(self._through_proxy(exchange.answer))
+            return answer
+        return Deferred.fromCoroutine(self._through_proxy(answer))
 
     def close(self) -> Deferred[None]:
         """Abort every exchange and close every connection; nothing more can be asked.
@@ -137,6 +144,32 @@ class Agent:
         factory.noisy = False  # it would log each connection
         connected: Deferred[Any] = self._endpoints.to(route).connect(factory)
         return connected.addCallback(lambda connection: connection.ready)
+
+    def _exchange(
+        self,
+        method: bytes,
+        url: HttpUrl,
+        headers: Headers,
+        producer: IBodyProducer | None,
+        route: Route,
+        expect: bool = True,
+    ) -> Exchange:
+        head = self._heads.make(method, url, headers, producer, route.via, expect)
+        exchange = Exchange(method, url, headers, producer, head, expect)
+        if producer is not None and self._pipeline_uploads:
+            exchange.keep_company()
+        return exchange
+
+    async def _unexpected(self, first: Exchange, route: Route) -> IResponse:
+        """A server that does not know of expectations is asked without (RFC 9110 §15.5.18)."""
+        response = await first.answer
+        if response.code != 417 or not first.has_body:
+            return response
+        await drain(response, self._deadlines)
+        asked = (first.method, first.url, first.headers, first.producer)
+        exchange = self._exchange(*asked, route, expect=False)
+        self._pool.submit(exchange, route)
+        return await exchange.answer
 
     async def _through_proxy(self, answer: Deferred[IResponse]) -> IResponse:
         """A 407 there is the proxy's own answer, as it would be to a CONNECT."""

@@ -9,19 +9,19 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone, ResponseFailed, ResponseNeverReceived
 
-from downloader.deadlines import Deadline, Deadlines
-from downloader.errors import FirstByteTimeout, Interrupted
+from downloader.deadlines import Deadline, Deadlines, Wait
+from downloader.errors import FirstByteTimeout, Interrupted, StallTimeout
 from downloader.http1.bulk import Buffers
 from downloader.http1.continuation import continuation
-from downloader.http1.exchange import Exchange
+from downloader.http1.exchange import Exchange, to_resend
 from downloader.http1.flow import Flow
 from downloader.http1.opening import Opening
 from downloader.http1.owner import Owner
 from downloader.http1.patience import Patience
 from downloader.http1.reading import AnswerReader
 from downloader.http1.response import Response
-from downloader.http1.upload import Upload
-from downloader.sansio.pipeline import Fate, Pipeline, State
+from downloader.http1.sender import Sender
+from downloader.sansio.pipeline import Fate, Pipeline, Sending, State
 from downloader.sansio.wire import Head
 
 # Looks of `Patience` in vain before those behind the current exchange move to another connection.
@@ -57,11 +57,16 @@ class Connection(Opening):
             deadlines, buffers, skipped=self._skipped, fail=self.fail, abort=self.abort
         )
         self._pipeline: Pipeline[Exchange] = Pipeline()
+        self._sender = Sender(
+            *(deadlines, self._pipeline, first_byte_timeout),
+            wrote=self._await_answer,
+            out=self._out,
+            failed=self._not_sent,
+        )
         self._reader = AnswerReader(self)
         self._unsent: list[Exchange] = []
         self._response: Response | None = None  # of the head of the queue, while its body comes
-        self._upload: Upload | None = None
-        self._deadline: Deadline | None = None  # for a head, or for a body to be asked for
+        self._wait = Wait(deadlines, first_byte_timeout, self._late)
         self._patience = Patience(
             deadlines,
             waiting=lambda: len(self._pipeline) > 1,
@@ -71,6 +76,7 @@ class Connection(Opening):
             cut=self._cut,
         )
         self._reading = False
+        self._answered_early = False
         self._aborted = False
         self._closing = False
 
@@ -114,6 +120,7 @@ class Connection(Opening):
         elif self._pipeline.cancel(exchange):
             self.abort()
         else:
+            self._sender.follow()
             self._patience.cut_later()
 
     def abort(self) -> None:
@@ -129,7 +136,7 @@ class Connection(Opening):
             rest = [one for one, _ in self._pipeline.lost() if one is not current]
             if self.transport is not None:
                 self.transport.abortConnection()
-            self._return(_to_resend(rest, ConnectionAborted()))
+            self._return(to_resend(rest, ConnectionAborted()))
         elif self._closing:
             self._closing = False
             self.transport.abortConnection()
@@ -142,10 +149,13 @@ class Connection(Opening):
         if self._tls:
             self.abort()
         elif not self._aborted:
-            self._aborted = self._closing = True
-            self._release()
-            self.transport.loseConnection()
-            self._return([])
+            self._flush_and_close()
+
+    def _flush_and_close(self) -> None:
+        self._aborted = self._closing = True
+        self._release()
+        self.transport.loseConnection()
+        self._return([])
 
     def fail(self, reason: Failure) -> None:
         """Close at once, and tell whoever is being served why."""
@@ -158,36 +168,46 @@ class Connection(Opening):
             exchange.fail(reason)
 
     def _write(self) -> None:
-        """Write the requests that wait, in one piece."""
-        if not self._pipeline.open:
-            self._return([])  # a long body has begun meanwhile
+        """Write the requests that wait, as far as none of them has a body to be sent first."""
+        if self._sender.writing:
             return
-        unsent, self._unsent = self._unsent, []
-        if self._pipeline.state is State.IDLE:
-            self._await_answer()
-        for exchange in unsent:
-            exchange.behind = len(self._pipeline) > 0
-            self._pipeline.sent(exchange, exchange.alone)
-        self.transport.write(b"".join([exchange.head for exchange in unsent]))
+        self._sender.write(self._unsent, self.transport)
         if len(self._pipeline) > 1:
             self._patience.look_later()
-        if exchange.producer is not None:
-            self._upload = Upload(exchange.producer, self.transport, self._await_answer)
-            self._upload.start(self.fail)
+        if self._pipeline.sending is Sending.WHOLE:
+            self._return([])  # a long body has begun meanwhile
+
+    def _out(self) -> None:
+        """A body is out: others may follow, and an answer that came before it may end."""
+        if self._answered_early:
+            self.answer_ended()
+        elif self._pipeline.open:
+            self._owner.freed(self)
+        if not self._reading:
+            self._read_through()
+
+    def _not_sent(self, exchange: Exchange, reason: Failure) -> None:
+        """A body will not be sent to its end."""
+        if exchange is self._pipeline.current:
+            self.fail(reason)
+        else:
+            self.withdraw(exchange)
+            exchange.fail(reason)
 
     def _await_answer(self) -> None:
         """Time the answer from now on: from the last bytes that were sent of the request, or from
         the end of the answer before it."""
-        if self._deadline is not None:
-            self._deadline.postpone(self._first_byte_timeout)
-        elif self._response is None:
-            self._deadline = self._deadlines.set(self._first_byte_timeout, self._late)
+        if self._response is None:
+            self._wait.begin()
 
     def _late(self) -> None:
-        self._deadline = None
+        if self._closing:
+            self.abort()
+            return
         if self._shared:
             self._owner.doubted()
-        self.fail(Failure(FirstByteTimeout(f"{self._first_byte_timeout:g} s")))
+        error = StallTimeout if self._sender.paused else FirstByteTimeout
+        self.fail(Failure(error(f"{self._first_byte_timeout:g} s")))
 
     # --- for those who are in each other's way ----------------------------------------------
 
@@ -198,7 +218,7 @@ class Connection(Opening):
         self.abort()
         assert exchange is not None
         if response is None:
-            self._return(_to_resend([exchange], Interrupted()))
+            self._return(to_resend([exchange], Interrupted()))
         elif (rest := continuation(response, exchange)) is not None:
             self._owner.returned([rest])
         else:
@@ -210,11 +230,13 @@ class Connection(Opening):
         if self._response is None:
             self._owner.slowed()
         rest = [one for one, _ in self._pipeline.give_up_rest()]
-        self._return(_to_resend(rest, ConnectionDone()))
+        self._sender.follow()
+        self._return(to_resend(rest, ConnectionDone()))
 
     def _looks(self) -> int | None:
         if self._response is None:
-            return BEHIND_A_HEAD
+            exchange = self._pipeline.current  # of a body, much may still be on its way
+            return BEHIND_A_HEAD if exchange and exchange.producer is None else None
         return BEHIND_A_BODY if self._flow.paused or not self._pipeline.open else None
 
     def _return(self, again: list[Exchange]) -> None:
@@ -237,7 +259,7 @@ class Connection(Opening):
         except Exception as error:
             self._refuse(error)
         if self._response is not None and not self._aborted:
-            self._cancel_deadline()
+            self._wait.stop()
             self._flow.hold(self._response)
         if not self._tls:
             self._read_through()
@@ -252,7 +274,7 @@ class Connection(Opening):
         exchange = self._pipeline.current
         if exchange is not None and exchange.behind and self._response is None:
             self.abort()  # maybe it was the answer before that did not end where it said
-            self._return(_to_resend([exchange], error))
+            self._return(to_resend([exchange], error))
         elif exchange is not None:
             self.fail(Failure(error))
         else:
@@ -268,9 +290,10 @@ class Connection(Opening):
         if self._unsent:
             self._write()
         if self._pipeline.state is State.IDLE:
-            self._cancel_deadline()
+            self._wait.stop()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._wait.stop()
         self._owner.gone(self, [] if self._aborted else self._owed(reason))
         self.never_ready(reason)
 
@@ -285,7 +308,7 @@ class Connection(Opening):
             exchange, fate = fates.pop(0)
             self._tell(exchange, fate, reason)
         unsent, self._unsent = self._unsent, []
-        return [*_to_resend([one for one, _ in fates], reason), *unsent]
+        return [*to_resend([one for one, _ in fates], reason), *unsent]
 
     def _tell(self, exchange: Exchange, fate: Fate, reason: Failure) -> None:
         response, self._response = self._response, None
@@ -304,11 +327,13 @@ class Connection(Opening):
     def answer_began(self) -> bytes:
         return self._pipeline.began().method
 
-    def answer_informed(self) -> None:
-        self._pipeline.informed()
+    def answer_informed(self, status: int) -> None:
+        self._pipeline.informed(status)
+        self._sender.follow()
 
     def answer_headed(self, head: Head, phrase: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-        exchange = self._pipeline.headed(head.persistent, head.length)
+        exchange = self._pipeline.headed(head.persistent, head.length, head.status)
+        self._sender.follow()
         self._response = Response(self._flow, exchange, head, phrase, headers)
 
     def answer_body(self, data: bytes) -> None:
@@ -326,15 +351,17 @@ class Connection(Opening):
 
     def answer_ended(self) -> None:
         """Settle the connection first, then tell whoever asked: they may ask for more."""
-        response, self._response = self._response, None
-        if response is None or self._aborted:
+        self._answered_early = self._pipeline.early
+        if self._answered_early or self._aborted:
             return
-        self._pipeline.ended()
+        response, self._response = self._response, None
+        if response is None:
+            return
+        exchange = self._pipeline.ended()
         response.released()
-        if self._upload is not None and (response.code >= 400 or not self._upload.finished):
-            self.abort()  # a refusal may come early, and what is unsent would be in the way
-        elif not self._pipeline.persistent:
-            self._end()
+        refused = exchange.producer is not None and response.code >= 400
+        if refused or not self._pipeline.persistent:
+            self._end(exchange, refused)
         elif self._pipeline.unwanted:
             self.abort()
         else:
@@ -343,7 +370,6 @@ class Connection(Opening):
 
     def _go_on(self, response: Response) -> None:
         """The next answer's turn."""
-        self._upload = None
         self._flow.body_ended()
         if response.proven is not None:
             self._owner.answered(response.proven)
@@ -351,41 +377,26 @@ class Connection(Opening):
             self._await_answer()
         self._owner.freed(self)
 
-    def _end(self) -> None:
-        """That was the last answer of this connection."""
+    def _end(self, exchange: Exchange, refused: bool) -> None:
+        """That was the last answer of this connection, to `exchange`."""
+        unsent = self._pipeline.sending is not Sending.WHOLE
         rest = [one for one, _ in self._pipeline.lost()]
-        if self._upload is not None:
-            self.abort()  # a close would wait for what is still to be sent
-        else:
+        if refused or unsent:
+            self.abort()  # what is unsent or unread would be in the way, and waited for
+        elif exchange.producer is None:
             self.close()
-        self._return(_to_resend(rest, ConnectionDone()))
+        else:  # a reset might take from the server what it has not read yet
+            self._flush_and_close()
+            self._wait.begin()
+        self._return(to_resend(rest, ConnectionDone()))
 
     # --- bookkeeping ------------------------------------------------------------------------
 
-    def _cancel_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
     def _release(self) -> None:
-        self._cancel_deadline()
+        self._wait.stop()
         self._flow.stop()
         self._patience.stop()
         if self.idle_deadline is not None:
             self.idle_deadline.cancel()
             self.idle_deadline = None
-        upload, self._upload = self._upload, None
-        if upload is not None:
-            upload.stop()
-
-
-def _to_resend(exchanges: list[Exchange], reason: Failure | BaseException) -> list[Exchange]:
-    """Those of them that may be sent again; the others fail."""
-    again = []
-    for exchange in exchanges:
-        if exchange.may_go_again():
-            again.append(exchange)
-        else:
-            why = reason if isinstance(reason, Failure) else Failure(reason)
-            exchange.fail(Failure(ResponseNeverReceived([why])))
-    return again
+        self._sender.stop()

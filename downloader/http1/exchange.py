@@ -6,10 +6,14 @@ from typing import Protocol as Shape
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
+from twisted.web.client import ResponseNeverReceived
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer, IClientRequest, IResponse
+from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer, IClientRequest, IResponse
 from zope.interface import implementer
 
+from downloader.http1.upload import expects_continue
+from downloader.replay import replayable
+from downloader.sansio.pipeline import Sending
 from downloader.sansio.url import HttpUrl
 from downloader.sansio.wire import IDEMPOTENT
 
@@ -32,13 +36,15 @@ class Exchange:
     `head` is its head as sent, made before anything else: what would break the wire costs no
     connection, and headers that the caller changes later are not sent.
     `alone` says that nothing is to be sent before or behind it on a connection: it may not be
-    asked twice, or its answer has no body where the parser expects one.
+    asked twice, it has a body, or its answer has none where the parser expects one.
+    `expects` says that its body waits for the server's 100; not when made without `expect`.
+    `begun` says that its body was, so that another try is another use of its producer.
     `behind` says that it was sent behind others, `resent` that it was sent a second time.
     """
 
     __slots__ = (
-        *("alone", "answer", "behind", "head", "headers", "holder", "method", "producer"),
-        *("resent", "url"),
+        *("alone", "answer", "begun", "behind", "expects", "head", "headers", "holder"),
+        *("method", "producer", "resent", "url"),
     )
 
     def __init__(
@@ -48,13 +54,16 @@ class Exchange:
         headers: Headers,
         producer: IBodyProducer | None,
         head: bytes,
+        expect: bool = True,
     ) -> None:
         self.method = method
         self.url = url
         self.headers = headers
         self.producer = producer
         self.head = head
+        self.expects = expect and expects_continue(producer)
         self.alone = producer is not None or method not in _IN_COMPANY
+        self.begun = False
         self.behind = False
         self.resent = False
         self.holder: Holder | None = None
@@ -76,8 +85,25 @@ class Exchange:
 
     @property
     def may_resend(self) -> bool:
-        """Whether it may be sent a second time (RFC 9112 §9.3.1): once, and only without a body."""
-        return not self.resent and self.producer is None and self.method in IDEMPOTENT
+        """Whether it may be sent a second time (RFC 9112 §9.3.1): once, with its body."""
+        return not self.resent and self.method in IDEMPOTENT and self.has_body
+
+    @property
+    def has_body(self) -> bool:
+        """Whether all of its body, where it wants one, can be sent now."""
+        return not self.begun or replayable(self.producer)
+
+    @property
+    def sending(self) -> Sending:
+        """What is still to be sent behind its head."""
+        if self.producer is None:
+            return Sending.WHOLE
+        return Sending.EXPECTING if self.expects else Sending.BODY
+
+    def keep_company(self) -> None:
+        """Let others be sent before and behind it, if its body is short and can be sent again."""
+        if self.method in _IN_COMPANY and not self.expects and replayable(self.producer):
+            self.alone = self.producer is not None and self.producer.length is UNKNOWN_LENGTH
 
     def succeed(self, response: IResponse) -> None:
         """Hand the answer to the caller."""
@@ -102,3 +128,15 @@ class Exchange:
             holder.withdraw(self)
         if not answer.called:
             answer.errback(Failure(CancelledError()))
+
+
+def to_resend(exchanges: list[Exchange], reason: Failure | BaseException) -> list[Exchange]:
+    """Those of them that may be sent again; the others fail."""
+    again = []
+    for exchange in exchanges:
+        if exchange.may_go_again():
+            again.append(exchange)
+        else:
+            why = reason if isinstance(reason, Failure) else Failure(reason)
+            exchange.fail(Failure(ResponseNeverReceived([why])))
+    return again

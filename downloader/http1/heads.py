@@ -31,11 +31,12 @@ class Heads:
         headers: Headers,
         producer: IBodyProducer | None,
         via: bytes | None = None,
+        expect: bool = True,
     ) -> bytes:
         """The head of a request; ValueError for what would break the wire.
 
         With `via` it names the whole URL and has these lines too: it goes to a proxy
-        (RFC 9112 §3.2.2).
+        (RFC 9112 §3.2.2). Without `expect` it does not ask whether a large body is wanted.
         """
         target = (url.target if via is None else str(url)).encode("ascii")
         if (
@@ -45,7 +46,7 @@ class Heads:
             or not isinstance(headers, FixedHeaders)
         ):
             host = url.netloc.encode("ascii")
-            framing = framing_header(method, producer) + (via or b"")
+            framing = framing_header(method, producer, expect) + (via or b"")
             return request_head(method, target, host, headers.getAllRawHeaders(), framing)
         if headers is not self._headers:
             self._headers = headers

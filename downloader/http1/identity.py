@@ -18,6 +18,7 @@ from zope.interface import implementer
 from downloader.deadlines import Deadlines
 from downloader.drain import drain
 from downloader.errors import BadUrl
+from downloader.replay import replayable
 from downloader.sansio.cookies import Cookies
 from downloader.sansio.digest import answer, find_challenge
 from downloader.sansio.url import HttpUrl, parse_url
@@ -57,8 +58,8 @@ class DigestAgent:
     """Keeps users and passwords to itself: it uses them to answer a Digest challenge.
 
     A request with a Basic Authorization header goes out without it. If the server answers 401
-    with a challenge, the request is made once more, with the answer to that. A request with a
-    body, which cannot be sent twice, is not.
+    with a challenge, the request is made once more, with the answer to that; not one with a body
+    that cannot be sent twice.
     """
 
     def __init__(self, agent: IAgent, deadlines: Deadlines) -> None:
@@ -83,14 +84,22 @@ class DigestAgent:
         d: Deferred[IResponse] = self._agent.request(method, uri, bare, bodyProducer)
 
         def answered(response: IResponse) -> IResponse | Deferred[IResponse]:
-            if response.code != 401 or bodyProducer is not None:
+            if response.code != 401 or not replayable(bodyProducer):
                 return response
-            return Deferred.fromCoroutine(self._again(response, method, uri, bare, secret))
+            return Deferred.fromCoroutine(
+                self._again(response, method, uri, bare, secret, bodyProducer)
+            )
 
         return d.addCallback(answered)
 
     async def _again(
-        self, response: IResponse, method: bytes, uri: bytes, bare: Headers, secret: bytes
+        self,
+        response: IResponse,
+        method: bytes,
+        uri: bytes,
+        bare: Headers,
+        secret: bytes,
+        producer: IBodyProducer | None,
     ) -> IResponse:
         values = response.headers.getRawHeaders(b"www-authenticate", ())
         challenge, url = find_challenge(values), _parsed(uri)
@@ -102,7 +111,7 @@ class DigestAgent:
         bare.setRawHeaders(
             b"Authorization", [answer(challenge, method, target, user, password, cnonce)]
         )
-        return await self._agent.request(method, uri, bare)
+        return await self._agent.request(method, uri, bare, producer)
 
 
 def _parsed(uri: bytes) -> HttpUrl | None:

@@ -24,7 +24,7 @@ class Sink(Shape):
         Returns the method that it answers.
         """
 
-    def answer_informed(self) -> None:
+    def answer_informed(self, status: int) -> None:
         """An informational answer was complete."""
 
     def answer_headed(
@@ -112,7 +112,7 @@ class AnswerReader:
         if 100 <= status < 200:
             if any(name.lower() in _FRAMING for name, _ in self._headers):
                 raise BadResponse("an informational answer with a body")
-            self._sink.answer_informed()
+            self._sink.answer_informed(status)
             return
         if len(self._headers) > wire.MAX_HEADERS:
             raise BadResponse("its header is too large")

@@ -18,6 +18,7 @@ from zope.interface import implementer
 from downloader.deadlines import Deadlines
 from downloader.drain import drain
 from downloader.errors import InsecureRedirect, TooManyRedirects
+from downloader.replay import replayable
 from downloader.sansio.url import HttpUrl, join, parse_url, redacted
 
 # As many as browsers follow (the Fetch standard's number).
@@ -38,7 +39,8 @@ class RedirectAgent:
 
     Hops of one request come one after the other, each a request of its own: its own connection,
     deadlines and checks. The last response's `previousResponse` leads back to the first, and its
-    `request` names the URL it came from.
+    `request` names the URL it came from. A body goes along where 307 or 308 says so and it is an
+    `IReplayable`; else a redirect that wants it once more is the answer.
     """
 
     def __init__(self, agent: IAgent, deadlines: Deadlines) -> None:
@@ -78,8 +80,8 @@ class RedirectAgent:
         for _ in range(MAX_REDIRECTS):
             keeps_method = _keeps_method(response.code, method)
             location = response.headers.getRawHeaders(b"location")
-            if not location or (producer is not None and keeps_method):
-                return response  # no way on; or a body that cannot be sent twice
+            if not location or (keeps_method and not _may_resend(response.code, producer)):
+                return response
             await drain(response, self._deadlines)
             target = _target(url, location[0])
             if target.origin != url.origin:
@@ -87,7 +89,8 @@ class RedirectAgent:
             if not keeps_method:
                 method, producer, headers = b"GET", None, _without_body(headers)
             url, previous = target, response
-            response = await self._agent.request(method, str(url).encode("ascii"), headers)
+            asked = (method, str(url).encode("ascii"), headers, producer)
+            response = await self._agent.request(*asked)
             response.setPreviousResponse(previous)
             if response.code not in _REDIRECTS:
                 return response
@@ -110,6 +113,10 @@ def _keeps_method(code: int, method: bytes) -> bool:
     return method in (b"GET", b"HEAD") if code == 303 else method != b"POST"
 
 
+def _may_resend(code: int, producer: IBodyProducer | None) -> bool:
+    return producer is None or (code in _KEEP_METHOD and replayable(producer))
+
+
 def _without_body(headers: Headers | None) -> Headers | None:
     """`headers` without those that spoke of the request's body."""
     if headers is None:
@@ -123,6 +130,6 @@ def _without_body(headers: Headers | None) -> Headers | None:
 def _public(headers: Headers | None) -> Headers:
     kept = Headers()
     for name, values in headers.getAllRawHeaders() if headers else ():
-        if name.lower() in PUBLIC_HEADERS:
+        if name.lower() in PUBLIC_HEADERS or name.lower() in BODY_HEADERS:
             kept.setRawHeaders(name, list(values))
     return kept

@@ -25,6 +25,22 @@ is true.
 
 Nothing is queued behind a body that is long, or of unknown length, nor behind a request that was
 sent as the last one; `open` tells. A connection that gave any doubt takes no further request.
+
+A request is sent when its head is, and its body goes out meanwhile. Only the newest request can be
+one that is not whole yet:
+
+    WHOLE      nothing of it is missing; only now may another be sent
+    EXPECTING  its body waits for the server's 100 (RFC 9110 §10.1.1), or for that to take too long
+    BODY       its body is on its way out
+    STOPPED    the rest will never be sent, so nothing more is sent here at all
+
+              informed 100   headed, below 300   headed, 300 and up   cancelled, given up   out
+    EXPECTING -> BODY        -> STOPPED          -> STOPPED           -> STOPPED            -
+    BODY      BODY           BODY                -> STOPPED           -> STOPPED            -> WHOLE
+
+Where the row says "headed" it is about the request's own answer, so it is the only one that is
+left. An answer that is complete while its request is not is `early`: on a connection that is to
+serve others it ends with its request.
 """
 
 from __future__ import annotations
@@ -96,6 +112,15 @@ class State(Enum):
     CLOSED = auto()
 
 
+class Sending(Enum):
+    """How much of the newest request is out."""
+
+    WHOLE = auto()
+    EXPECTING = auto()
+    BODY = auto()
+    STOPPED = auto()
+
+
 class Fate(Enum):
     """What a lost connection means for one exchange."""
 
@@ -115,11 +140,12 @@ class Pipeline(Generic[ExchangeT]):
 
     __slots__ = (
         *("_informational", "_queue", "_taking", "_unwanted"),
-        *("answered", "persistent", "state"),
+        *("answered", "persistent", "sending", "state"),
     )
 
     def __init__(self) -> None:
         self.state = State.IDLE
+        self.sending = Sending.WHOLE
         self.answered = 0
         self._queue: deque[ExchangeT] = deque()
         self._unwanted: set[ExchangeT] = set()
@@ -141,17 +167,32 @@ class Pipeline(Generic[ExchangeT]):
     @property
     def open(self) -> bool:
         """Whether a further request may be sent now, behind those that are under way."""
-        return self.persistent and self._taking
+        return self.persistent and self._taking and self.sending is Sending.WHOLE
+
+    @property
+    def early(self) -> bool:
+        """Whether the answer that comes now may not end before its request is out."""
+        return self.persistent and self._is_newest and self.sending is Sending.BODY
+
+    @property
+    def _is_newest(self) -> bool:
+        return len(self._queue) == 1
 
     @property
     def unwanted(self) -> bool:
         """Whether the head of the queue was cancelled while it waited for those before it."""
         return bool(self._unwanted and self._queue) and self._queue[0] in self._unwanted
 
-    def sent(self, exchange: ExchangeT, last: bool = False) -> None:
-        """A request was written; after one that is the `last`, none until it is answered."""
-        if not (self.persistent and self._taking):
+    def sent(
+        self, exchange: ExchangeT, last: bool = False, sending: Sending = Sending.WHOLE
+    ) -> None:
+        """A request was written; after one that is the `last`, none until it is answered.
+
+        `sending` says whether its body is still to come.
+        """
+        if not self.open:
             raise RuntimeError(f"{self!r} takes no request")
+        self.sending = sending
         if not self._queue:
             self.state = State.SENT
             self._informational = 0
@@ -167,16 +208,36 @@ class Pipeline(Generic[ExchangeT]):
             raise BadResponse("bytes that nobody asked for")
         return self._queue[0]
 
-    def informed(self) -> None:
+    def body_began(self) -> None:
+        """The body was waited for long enough."""
+        if self.sending is Sending.EXPECTING:
+            self.sending = Sending.BODY
+
+    def body_sent(self) -> None:
+        """The newest request is out."""
+        if self.sending is Sending.BODY:
+            self.sending = Sending.WHOLE
+
+    def _stop(self) -> None:
+        """What is missing of the newest request is not sent any more."""
+        if self.sending is not Sending.WHOLE:
+            self.sending = Sending.STOPPED
+            self.persistent = False
+
+    def informed(self, status: int = 103) -> None:
         """An informational answer (1xx) was complete; the final one is still to come."""
+        if status == 100 and self._is_newest:
+            self.body_began()
         self._informational += 1
         if self._informational > MAX_INFORMATIONAL:
             raise BadResponse(f"over {MAX_INFORMATIONAL} informational answers")
 
-    def headed(self, persistent: bool, length: int | None) -> ExchangeT:
+    def headed(self, persistent: bool, length: int | None, status: int = 200) -> ExchangeT:
         """The final head is complete; `persistent` is what it says of the connection. Returns the
         exchange that it is for."""
         self.state = State.BODY
+        if self._is_newest and (status >= 300 or self.sending is Sending.EXPECTING):
+            self._stop()
         if not persistent:
             self.persistent = False
         if length is None or length > BIG:
@@ -185,6 +246,8 @@ class Pipeline(Generic[ExchangeT]):
 
     def ended(self) -> ExchangeT:
         """The answer is complete. Returns its exchange, which leaves the queue."""
+        if self._is_newest:
+            self._stop()
         exchange = self._queue.popleft()
         self.answered += 1
         self._informational = 0
@@ -201,6 +264,8 @@ class Pipeline(Generic[ExchangeT]):
 
     def cancel(self, exchange: ExchangeT) -> bool:
         """Nobody wants this answer any more. True for the head: then the transport is to go."""
+        if self._queue and self._queue[-1] is exchange:
+            self._stop()
         if self._queue and self._queue[0] is exchange:
             return True
         self._unwanted.add(exchange)
@@ -209,6 +274,8 @@ class Pipeline(Generic[ExchangeT]):
     def give_up_rest(self) -> list[tuple[ExchangeT, Fate]]:
         """Those behind the head will not be waited for here, and the connection ends with it."""
         self.persistent = False
+        if not self._is_newest:
+            self._stop()
         rest = [self._queue.pop() for _ in range(len(self._queue) - 1)]
         return [(exchange, Fate.RESEND) for exchange in reversed(rest) if self._wanted(exchange)]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from support.asking import HELLO, OK, get, hello, until
+from support.bodies import AtOnce, Producer
 from support.memory import FIRST_BYTE_TIMEOUT, Link
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IConsumer
 from twisted.web.client import FileBodyProducer, RequestGenerationFailed, ResponseDone, readBody
-from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
-from zope.interface import implementer
+from twisted.web.iweb import UNKNOWN_LENGTH
 from zope.interface.verify import verifyObject
 
 from downloader.errors import FirstByteTimeout, WrongRequest
@@ -20,31 +20,6 @@ from downloader.http1.upload import Upload
 from downloader.testing import End
 
 LENGTH = OK + b"Content-Length: 5\r\n\r\nhello"
-
-
-@implementer(IBodyProducer)
-class Producer:
-    """Produces what the test says, when it says; `calls` are what it was told."""
-
-    def __init__(self, length: Any) -> None:
-        self.length = length
-        self.calls: list[str] = []
-        self.done: Deferred[None] = Deferred()
-        self.consumer: Any = None
-
-    def startProducing(self, consumer: Any) -> Deferred[None]:
-        self.calls.append("start")
-        self.consumer = consumer
-        return self.done
-
-    def pauseProducing(self) -> None:
-        self.calls.append("pause")
-
-    def resumeProducing(self) -> None:
-        self.calls.append("resume")
-
-    def stopProducing(self) -> None:
-        self.calls.append("stop")
 
 
 def sent(link: Link) -> bytes:
@@ -63,14 +38,16 @@ def test_a_known_length() -> None:
     """Content-Length, the bytes, and the connection is free after the answer."""
     link, producer = uploading(6)
     assert verifyObject(IConsumer, producer.consumer)
-    assert link.transport.producer is producer
+    link.transport.producer.pauseProducing()
+    link.transport.producer.resumeProducing()
     producer.consumer.write(b"abc")
     producer.consumer.write(b"def")
     producer.done.callback(None)
     assert link.transport.producer is None
     assert sent(link) == b"Content-Length: 6\r\n\r\nabcdef"
     link.feed(LENGTH)
-    assert (link.body.end, link.freed_times, producer.calls) == (ResponseDone, 1, ["start"])
+    assert (link.body.end, link.freed_times) == (ResponseDone, 1)
+    assert producer.calls == ["start", "pause", "resume"]
 
 
 def test_an_unknown_length() -> None:
@@ -229,7 +206,8 @@ def test_another_producer_may_take_over() -> None:
     producer.consumer.registerProducer(other, False)
     assert link.transport.producer is other
     producer.consumer.unregisterProducer()
-    assert link.transport.producer is None
+    link.transport.producer.pauseProducing()
+    assert producer.calls[-1] == "pause" and other.calls == []
 
 
 def test_repr_shows_the_state() -> None:
@@ -288,14 +266,6 @@ async def test_a_server_that_does_not_read_pauses_the_producer(
     connection.resume_reading()
     assert await connection.ended() is End.RST
     assert producer.calls[-1] == "stop"
-
-
-class AtOnce(Producer):
-    """Writes its whole body in one turn, whatever the connection makes of it."""
-
-    def startProducing(self, consumer: Any) -> Deferred[None]:
-        consumer.write(b"x" * self.length)
-        return succeed(None)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from downloader.errors import BadResponse
-from downloader.sansio.pipeline import BIG, Fate, Pipeline, State
+from downloader.sansio.pipeline import BIG, Fate, Pipeline, Sending, State
 from downloader.sansio.wire import MAX_INFORMATIONAL
 
 
@@ -257,6 +257,96 @@ def test_informational_answers_are_counted_for_each_exchange() -> None:
         pipeline.informed()
 
 
+def sending(how: Sending, begun: bool = False) -> Pipeline[str]:
+    """A request whose body is not out, alone, with its answer begun or not."""
+    pipeline: Pipeline[str] = Pipeline()
+    pipeline.sent("now", sending=how)
+    if begun:
+        pipeline.began()
+    return pipeline
+
+
+UNSENT = [Sending.EXPECTING, Sending.BODY]
+
+
+@pytest.mark.parametrize("how", UNSENT)
+def test_nothing_is_sent_into_a_body(how: Sending) -> None:
+    """The server would take it for a piece of that."""
+    pipeline = sending(how)
+    assert not pipeline.open
+    pipeline.body_began()
+    assert pipeline.sending is Sending.BODY and not pipeline.open
+    pipeline.body_sent()
+    assert pipeline.sending is Sending.WHOLE and pipeline.open
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "then"),
+    [
+        (Sending.EXPECTING, 200, Sending.STOPPED),
+        (Sending.EXPECTING, 417, Sending.STOPPED),
+        (Sending.BODY, 200, Sending.BODY),
+        (Sending.BODY, 308, Sending.STOPPED),
+        (Sending.BODY, 413, Sending.STOPPED),
+        (Sending.WHOLE, 413, Sending.WHOLE),
+    ],
+)
+def test_an_early_head_decides_about_the_body(how: Sending, status: int, then: Sending) -> None:
+    """What is left out closes the connection; what is not does not, once it is out."""
+    pipeline = sending(how, begun=True)
+    pipeline.headed(True, 5, status)
+    assert pipeline.sending is then
+    assert pipeline.early is (then is Sending.BODY)
+    assert pipeline.persistent is (then is not Sending.STOPPED)
+    pipeline.body_sent()
+    pipeline.ended()
+    assert pipeline.open is (then is not Sending.STOPPED)
+
+
+def test_an_answer_that_says_close_may_be_early() -> None:
+    """Nothing else is to be sent there, so nobody waits for the request."""
+    pipeline = sending(Sending.BODY, begun=True)
+    pipeline.headed(False, 5)
+    assert not pipeline.early
+    assert pipeline.ended() == "now" and pipeline.sending is Sending.STOPPED
+
+
+@pytest.mark.parametrize(("status", "then"), [(100, Sending.BODY), (103, Sending.EXPECTING)])
+def test_only_100_lets_a_body_go(status: int, then: Sending) -> None:
+    pipeline = sending(Sending.EXPECTING, begun=True)
+    pipeline.informed(status)
+    assert pipeline.sending is then
+
+
+def test_the_100_of_another_lets_nothing_go() -> None:
+    """It is for the request that is being answered."""
+    pipeline = at(State.SENT)
+    pipeline.sent("newest", sending=Sending.EXPECTING)
+    pipeline.began()
+    pipeline.informed(100)
+    pipeline.headed(True, 5, 404)
+    assert pipeline.sending is Sending.EXPECTING
+    pipeline.ended()
+    pipeline.began()
+    pipeline.informed(100)
+    assert pipeline.sending is Sending.BODY
+
+
+@pytest.mark.parametrize("how", UNSENT)
+@pytest.mark.parametrize("end", ["cancel", "give_up_rest"])
+def test_a_body_that_nobody_waits_for_is_not_sent(how: Sending, end: str) -> None:
+    """And the connection goes when those before it are answered."""
+    pipeline = at(State.HEAD)
+    pipeline.sent("newest", sending=how)
+    if end == "cancel":
+        assert not pipeline.cancel("newest")
+    else:
+        assert pipeline.give_up_rest() == [("newest", Fate.RESEND)]
+    assert pipeline.sending is Sending.STOPPED
+    pipeline.headed(True, 5)
+    assert pipeline.ended() == "now" and not pipeline.open
+
+
 def test_repr_shows_the_state() -> None:
     """What a log line needs."""
     assert repr(at(State.BODY, 2)) == "<Pipeline BODY 1 queued, 2 answered>"
@@ -273,14 +363,39 @@ class Model(RuleBasedStateMachine):
         self.begun = self.headed_ = self.gone = False
         self.good = self.taking = True
         self.number = self.answers = 0
+        self.sending = Sending.WHOLE
 
-    @precondition(lambda self: not self.gone and self.good and self.taking)
-    @rule(last=st.integers(0, 9).map(lambda n: n == 0))
-    def send(self, last: bool) -> None:
+    @precondition(lambda self: not self.gone and self.good and self.taking and self.whole)
+    @rule(
+        last=st.integers(0, 9).map(lambda n: n == 0),
+        sending=st.sampled_from([Sending.WHOLE, Sending.EXPECTING, Sending.BODY]),
+    )
+    def send(self, last: bool, sending: Sending) -> None:
         self.number += 1
-        self.pipeline.sent(self.number, last)
+        self.pipeline.sent(self.number, last, sending)
+        self.sending = sending
         self.under_way.append(self.number)
         self.taking = not last
+
+    @property
+    def whole(self) -> bool:
+        return self.sending is Sending.WHOLE
+
+    def stop(self) -> None:
+        if not self.whole:
+            self.sending, self.good = Sending.STOPPED, False
+
+    @rule()
+    def wait_no_more(self) -> None:
+        self.pipeline.body_began()
+        if self.sending is Sending.EXPECTING:
+            self.sending = Sending.BODY
+
+    @rule()
+    def finish_body(self) -> None:
+        self.pipeline.body_sent()
+        if self.sending is Sending.BODY:
+            self.sending = Sending.WHOLE
 
     @precondition(lambda self: self.under_way and not self.headed_)
     @rule()
@@ -296,15 +411,25 @@ class Model(RuleBasedStateMachine):
         self.good = False
 
     @precondition(lambda self: self.begun and self.under_way and not self.headed_)
-    @rule(persistent=st.booleans(), length=st.sampled_from([0, BIG, BIG + 1, None]))
-    def head(self, persistent: bool, length: int | None) -> None:
-        self.pipeline.headed(persistent, length)
+    @rule(
+        persistent=st.booleans(),
+        length=st.sampled_from([0, BIG, BIG + 1, None]),
+        status=st.sampled_from([200, 302, 413]),
+    )
+    def head(self, persistent: bool, length: int | None, status: int) -> None:
+        self.pipeline.headed(persistent, length, status)
+        if len(self.under_way) == 1 and (status > 200 or self.sending is Sending.EXPECTING):
+            self.stop()
         self.headed_, self.good = True, self.good and persistent
         self.taking = self.taking and length in (0, BIG)
 
     @precondition(lambda self: self.under_way and self.headed_)
     @rule()
     def end(self) -> None:
+        early = self.pipeline.early
+        assert early == (self.good and self.under_way[1:] == [] and self.sending is Sending.BODY)
+        if len(self.under_way) == 1:
+            self.stop()
         assert self.pipeline.ended() == self.under_way.pop(0)
         self.headed_ = self.begun = False
         self.taking = self.taking or not self.under_way
@@ -314,6 +439,8 @@ class Model(RuleBasedStateMachine):
     @rule(which=st.integers(0, 20))
     def cancel(self, which: int) -> None:
         number = self.under_way[which % len(self.under_way)]
+        if number == self.under_way[-1]:
+            self.stop()
         if self.pipeline.cancel(number):
             assert number == self.under_way[0]
             self.lose(without=number)
@@ -325,6 +452,8 @@ class Model(RuleBasedStateMachine):
     def give_up_rest(self) -> None:
         rest = [one for one in self.under_way[1:] if one not in self.cancelled]
         assert self.pipeline.give_up_rest() == [(number, Fate.RESEND) for number in rest]
+        if self.under_way[1:]:
+            self.stop()
         del self.under_way[1:]
         self.good = False
 
@@ -348,7 +477,8 @@ class Model(RuleBasedStateMachine):
         assert self.pipeline.current == wanted and len(self.pipeline) == len(self.under_way)
         assert self.pipeline.answered == self.answers
         assert self.pipeline.unwanted == (wanted in self.cancelled)
-        assert self.pipeline.open == (self.good and not self.gone and self.taking)
+        assert self.pipeline.sending is self.sending
+        assert self.pipeline.open == (self.good and not self.gone and self.taking and self.whole)
 
 
 TestModel = Model.TestCase
