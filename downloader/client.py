@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from random import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IHostnameResolver
@@ -28,6 +28,7 @@ from downloader.jobs import (
     Limits,
     Naming,
     OnConflict,
+    PutJob,
     Report,
     Result,
     Retries,
@@ -37,24 +38,29 @@ from downloader.jobs import (
 from downloader.sansio.network import Network
 from downloader.transfer.ask import ask
 from downloader.transfer.door import translate
-from downloader.transfer.fetch import Setup, Transfer, cancel_all
+from downloader.transfer.fetch import Transfer
 from downloader.transfer.folder import Folders
 from downloader.transfer.foreign import ForeignAgent
 from downloader.transfer.limiter import Limiter
 from downloader.transfer.pace import PacedLimiter
+from downloader.transfer.put import Put
 from downloader.transfer.request import Authorizations, with_headers
-from downloader.transfer.run import Jobs, Run
+from downloader.transfer.run import Jobs, PutJobs, Run
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.throttle import Throttle
+from downloader.transfer.way import JobT, Setup, Way, cancel_all
 
 if TYPE_CHECKING:
     from downloader.http1.treqclient import HTTPClient
+
+WayT = TypeVar("WayT", bound=Way[Any])
 
 USER_AGENT = f"downloader/{__version__}"
 
 
 class Downloader:
-    """Fetches files: one with `fetch`, a list of any length with `fetch_all`.
+    """Fetches files: one with `fetch`, a list of any length with `fetch_all`. `upload` and
+    `upload_all` send them.
 
     `reactor` is the program's. `headers` are sent with every request, to every origin; a job's
     own go to its origin only. `identity` is who we are, and to whom. `network` says which proxies
@@ -123,8 +129,8 @@ class Downloader:
             throttle=self.throttle,
         )
         self._names = TakenNames()
-        self._transfers: dict[Transfer, None] = {}
-        self._runs: dict[Run, None] = {}
+        self._transfers: dict[Way[Any], None] = {}
+        self._runs: dict[Run[Any], None] = {}
         self._http: HTTPClient | None = None
         self._closed = False
         self._trigger: Any = reactor.addSystemEventTrigger("before", "shutdown", self._shut_down)
@@ -154,13 +160,9 @@ class Downloader:
         if self._closed:
             return fail(Closed())
         try:
-            transfer = self._transfer(job, self._names)
+            return self._start(self._transfer(job, self._names))
         except DownloadError:
             return fail(Failure())
-        done: Deferred[Result] = Deferred(lambda _: transfer.cancel())
-        self._transfers[transfer] = None
-        transfer.start().addBoth(self._ended, transfer, done)
-        return done
 
     def request(
         self,
@@ -202,29 +204,36 @@ class Downloader:
         if self._closed:
             return fail(Closed())
         names = TakenNames()
+        done = self._run(lambda job: self._transfer(job, names), jobs, on_result)
+        return done.addBoth(_closing, names)
+
+    def upload(self, job: PutJob) -> Deferred[Result]:
+        """Send one file with PUT.
+
+        **Fires with** its Result when the server has said that it took the file, and all of it is
+        sent. **Fails with** a DownloadError that says why: also FileChanged, UnreadableFile.
+        **Cancelling** it aborts its transport in whatever phase it is; it fails with
+        CancelledError.
+        """
+        if self._closed:
+            return fail(Closed())
         try:
-            run = Run(
-                self._reactor,
-                self.limiter,
-                lambda job: self._transfer(job, names),
-                self._transfers,
-                jobs,
-                on_result,
-            )
-        except Exception:
-            names.close()
+            return self._start(self._put(job))
+        except DownloadError:
             return fail(Failure())
-        self._runs[run] = None
 
-        def over(result: Any) -> Any:
-            del self._runs[run]
-            names.close()
-            return result
+    def upload_all(
+        self, jobs: PutJobs, on_result: Callable[[Result], None] | None = None
+    ) -> Deferred[Report]:
+        """Send every file of `jobs`, as `fetch_all` fetches.
 
-        run.pump()
-        return run.done.addBoth(over)
+        **Fires with**, **fails with** and **cancelling**: as `fetch_all`.
+        """
+        if self._closed:
+            return fail(Closed())
+        return self._run(self._put, jobs, on_result)
 
-    def active(self) -> list[Transfer]:
+    def active(self) -> list[Way[Any]]:
         """The jobs that run now, or wait for a slot or their next try."""
         return list(self._transfers)
 
@@ -245,11 +254,41 @@ class Downloader:
             self._forget_trigger()
         return succeed(None) if self._own_agent is None else self._own_agent.close()
 
+    def _start(self, way: Way[Any]) -> Deferred[Result]:
+        done: Deferred[Result] = Deferred(lambda _: way.cancel())
+        self._transfers[way] = None
+        way.start().addBoth(self._ended, way, done)
+        return done
+
+    def _run(
+        self,
+        make: Callable[[JobT], Way[JobT]],
+        jobs: Iterable[JobT | None] | AsyncIterable[JobT | None],
+        on_result: Callable[[Result], None] | None,
+    ) -> Deferred[Report]:
+        try:
+            run = Run(self._reactor, self.limiter, make, self._transfers, jobs, on_result)
+        except Exception:
+            return fail(Failure())
+        self._runs[run] = None
+
+        def over(result: Any) -> Any:
+            del self._runs[run]
+            return result
+
+        run.pump()
+        return run.done.addBoth(over)
+
     def _transfer(self, job: Job, names: TakenNames) -> Transfer:
-        transfer = Transfer(job, self._setup, names)
+        return self._met(Transfer(job, self._setup, names))
+
+    def _put(self, job: PutJob) -> Put:
+        return self._met(Put(job, self._setup))
+
+    def _met(self, way: WayT) -> WayT:
         if self._setup.authorizations is not None:
-            self._setup.authorizations.meet(transfer.url)
-        return transfer
+            self._setup.authorizations.meet(way.url)
+        return way
 
     def _shut_down(self) -> Deferred[None]:
         self._trigger = None  # it is being called, and may not be removed any more
@@ -260,10 +299,10 @@ class Downloader:
         if trigger is not None:
             self._reactor.removeSystemEventTrigger(trigger)
 
-    def _ended(self, result: Result | Failure, transfer: Transfer, done: Deferred[Result]) -> None:
+    def _ended(self, result: Result | Failure, transfer: Way[Any], done: Deferred[Result]) -> None:
         del self._transfers[transfer]
         if not self._closed:
-            transfer.target.release()
+            transfer.release()
         self.limiter.tell()
         if done.called:
             return  # cancelled while it was just ending
@@ -297,6 +336,7 @@ def _agent(
         reactor,
         connections_per_host=limits.connections_per_host,
         pipeline=limits.pipeline,
+        pipeline_uploads=limits.pipeline_uploads,
         connect_timeout=timeouts.connect,
         first_byte_timeout=timeouts.first_byte,
         tls=tls,
@@ -335,6 +375,11 @@ def _backoff(retries: Retries) -> Callable[[int], float]:
         return policy(n)
 
     return wait
+
+
+def _closing(result: Any, names: TakenNames) -> Any:
+    names.close()
+    return result
 
 
 def _excuse(done: Deferred[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Every way a download can fail, cut by whose move is next.
+"""Every way a transfer can fail, cut by whose move is next.
 
 `TryAgainLater`  the network or the server may do better in a while; these are retried.
 `WrongRequest`   this URL, as it is, will not work; asking again changes nothing.
@@ -85,6 +85,10 @@ class TruncatedBody(TryAgainLater):
     """The connection ended before the whole file had come."""
 
 
+class UploadCut(TryAgainLater):
+    """The server took less than the whole file."""
+
+
 class ServerBusy(TryAgainLater):
     """The server asked to come back later.
 
@@ -159,6 +163,14 @@ class DiskError(LocalProblem):
 
 class DiskFull(DiskError):
     """The disk is full."""
+
+
+class UnreadableFile(LocalProblem):
+    """The file to be sent cannot be read."""
+
+
+class FileChanged(LocalProblem):
+    """The file changed while it was sent."""
 
 
 class TotalTimeout(LocalProblem):

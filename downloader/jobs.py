@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
+from typing import ClassVar
 
 from downloader.errors import DownloadError
 
@@ -59,13 +60,49 @@ class Job:
 
     def __repr__(self) -> str:
         """Without what may be secret: user and password, query, headers."""
-        where = self.url.rpartition("//")[2].rpartition("@")[2].partition("?")[0]
-        return f"<Job {where!r}{'' if self.line is None else f' line {self.line}'}>"
+        return f"<Job {_where(self.url)!r}{_of_line(self.line)}>"
 
     @property
     def urls(self) -> tuple[str, ...]:
         """The URL and its mirrors, in the order they are tried."""
         return (self.url, *self.mirrors)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PutJob:
+    """One file that is to be sent.
+
+    `file` is the path of a regular file, or of a link to one, which has to stay as it is until it
+    is sent. `url` is http or https, and names what the server makes of it. `headers` are sent to
+    the origin of the URL and to no other. `line` is the job's line in its list, counted from 1.
+    """
+
+    file: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    line: int | None = None
+    # What is sent goes to one place.
+    mirrors: ClassVar[tuple[str, ...]] = ()
+
+    def __repr__(self) -> str:
+        """Without what may be secret."""
+        return f"<PutJob {self.file!r} to {_where(self.url)!r}{_of_line(self.line)}>"
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The URL, as the only one there is to try."""
+        return (self.url,)
+
+
+AnyJob = Job | PutJob
+
+
+def _where(url: str) -> str:
+    return url.rpartition("//")[2].rpartition("@")[2].partition("?")[0]
+
+
+def _of_line(line: int | None) -> str:
+    return "" if line is None else f" line {line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +111,8 @@ class Limits:
 
     `total` jobs in all, `per_host` jobs of one host (None: as many as `total`), and
     `connections_per_host` connections to one host: the polite number, whatever the others say.
-    `pipeline` requests may be under way on one connection, 1 for one after the other.
+    `pipeline` requests may be under way on one connection, 1 for one after the other; uploads,
+    up to 1 MiB, only with `pipeline_uploads`.
     `bytes_per_second` of all bodies together, `bytes_per_second_per_file` of each.
     `rate` tries of jobs start in a second, and `per_host_delay` seconds lie between two starts of
     one host. None is no limit.
@@ -88,6 +126,7 @@ class Limits:
     bytes_per_second_per_file: int | None = None
     rate: float | None = None
     per_host_delay: float | None = None
+    pipeline_uploads: bool = False
 
     def __post_init__(self) -> None:
         counts = (self.total, self.per_host, self.connections_per_host, self.pipeline)
@@ -105,7 +144,7 @@ class Timeouts:
 
     `connect`: name, TCP and TLS together. `first_byte`: from the request to the whole head of
     the answer. `stall`: the window in which at least `lowest_speed * stall` bytes, and one at
-    least, must come. `total`: the whole job, with waits and retries; None is no bound.
+    least, must come, or go out. `total`: the whole job, with waits and retries; None is no bound.
     """
 
     connect: float = 30.0
@@ -141,9 +180,12 @@ class Retries:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A running job as it stands: `length` is None while the server has not told it."""
+    """A running job as it stands: `length` is None while it is not known.
 
-    job: Job
+    `received` are the bytes that came, or of an upload those that went out.
+    """
+
+    job: AnyJob
     status: Status
     path: str | None
     received: int
@@ -156,13 +198,14 @@ class Result:
     """What came of one job.
 
     `status` is COMPLETE, ERROR, or REMOVED for a job that was skipped or cancelled on its own.
-    `path` is the file, or where it would have been. `final_url` is the last hop, without
+    `path` is the file, or where it would have been; of an upload, the file that was read, and
+    `bytes` are what was sent of it. `final_url` is the last hop, without
     secrets. `attempts` counts requests for this job, `seconds` runs from its first.
     `verified` is False when nothing proved the length: the body ended with its connection.
     `sha256` is set when the job's checksum was one. `error` is None when complete.
     """
 
-    job: Job
+    job: AnyJob
     status: Status
     path: str | None = None
     final_url: str | None = None

@@ -12,6 +12,7 @@ from downloader.cli.demo import demo
 from downloader.cli.exits import ExitCode
 from downloader.cli.fetch import fetch
 from downloader.cli.logs import bug_text
+from downloader.cli.put import put
 from downloader.sansio.printable import printable_lines
 
 
@@ -19,13 +20,14 @@ from downloader.sansio.printable import printable_lines
 @click.version_option(__version__, prog_name="downloader")
 @click.pass_context
 def commands(ctx: click.Context) -> None:
-    """Download many files at once. Stopping stops at once; a file that is there is whole."""
+    """Fetch or send many files at once. Stopping stops at once; a file that is there is whole."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)
         ctx.exit(ExitCode.USAGE)
 
 
 commands.add_command(fetch)
+commands.add_command(put)
 commands.add_command(demo)
 
 

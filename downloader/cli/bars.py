@@ -22,7 +22,7 @@ from downloader.cli.messages import write_line
 from downloader.cli.pace import files_text, received
 from downloader.errors import BadLine
 from downloader.jobs import Progress as FileProgress
-from downloader.jobs import Result, Status
+from downloader.jobs import PutJob, Result, Status
 from downloader.listrun.run import ListRun
 from downloader.listrun.words import (
     MAX_EXAMPLES,
@@ -77,7 +77,8 @@ class Bars(Live):
 
     def start(self, run: ListRun) -> None:
         nothing: dict[str, Any] = dict.fromkeys(("size", "rate", "left"), _NOTHING)
-        self._whole = self._progress.add_task("fetching", total=None, **nothing)
+        self._doing = "sending" if run.uploads else "fetching"
+        self._whole = self._progress.add_task(self._doing, total=None, **nothing)
         super().start(run)
         try:
             self._progress.start()
@@ -162,7 +163,7 @@ class Bars(Live):
             self._whole,
             total=total,
             completed=run.ended,
-            description=f"{run.counts.failed:,} failed" if run.counts.failed else "fetching",
+            description=f"{run.counts.failed:,} failed" if run.counts.failed else self._doing,
             size=f"{files_text(run.ended, total)}, {size_text(size)}",
             rate=f"{size_text(self._pace.bytes_rate)}/s",
             left=f"{duration_text(left)} left" if left else _NOTHING,
@@ -238,6 +239,8 @@ def _file_line(progress: FileProgress) -> dict[str, Any]:
 def _name(progress: FileProgress) -> str:
     if progress.path is None:
         return redacted(progress.job.url)
+    if isinstance(progress.job, PutJob):
+        return progress.path
     return progress.path.removeprefix(progress.job.directory).removeprefix("/")
 
 

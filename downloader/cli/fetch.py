@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from downloader.cli.exits import ExitCode
+from downloader.cli.command import no_url, run_jobs, settled
 from downloader.cli.identity import AUTHORITIES, IDENTITY, check_identity
-from downloader.cli.network import MAY_BE_EMPTY, NETWORK, network_of
+from downloader.cli.network import NETWORK
 from downloader.cli.options import (
     HOW_FAST,
     HOW_LONG,
@@ -21,12 +21,9 @@ from downloader.cli.options import (
     SectionCommand,
 )
 from downloader.errors import BadName, BadUrl
-from downloader.jobs import Job, Report
+from downloader.jobs import Job
 from downloader.sansio.names import checked_name
-from downloader.sansio.url import parse_url, redacted
-
-if TYPE_CHECKING:
-    from downloader.cli.work import Work
+from downloader.sansio.url import parse_url
 
 
 @click.command(cls=SectionCommand, context_settings={"max_content_width": 100})
@@ -59,26 +56,19 @@ def fetch(ctx: click.Context, /, urls: tuple[str, ...], **options: Any) -> None:
     """
     ctx.ensure_object(dict)["verbose"] = options["verbose"]
     options = checked(urls, options)
-    ctx.exit(run_fetch(given_jobs(urls, options), options))
+    ctx.exit(run_jobs(given_jobs(urls, options), options))
 
 
 def checked(urls: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     """`options` when they make sense together; else a usage error says why not."""
-    for param in fetch.params:
-        if options.get(str(param.name)) == "" and param.name not in MAY_BE_EMPTY:
-            raise click.UsageError(f"{param.opts[-1]} needs more than an empty text")
+    options = settled(fetch, options)
     if bool(urls) == (options["input_file"] is not None):
         what = "give URLs or a list, not both" if urls else "give URLs, or a list with -i LIST"
         raise click.UsageError(what)
     for name, value in (("-o", options["out"]), ("--checksum", options["checksum"])):
         if value is not None and len(urls) != 1:
             raise click.UsageError(f"{name} is for a single URL")
-    headers = options["headers"]
-    if options["user_agent"] is not None:
-        headers = tuple(header for header in headers if header[0].lower() != "user-agent")
-    insecure = options["insecure"] or not options["check_certificate"]
-    network = network_of(options, os.environ)
-    return {**options, "headers": headers, "insecure": insecure, "network": network}
+    return options
 
 
 def given_jobs(urls: tuple[str, ...], options: dict[str, Any]) -> list[Job]:
@@ -88,7 +78,7 @@ def given_jobs(urls: tuple[str, ...], options: dict[str, Any]) -> list[Job]:
             parse_url(url)
         except BadUrl as error:
             hint = f" (is it a list? then: -i {url})" if os.path.exists(url) else ""
-            raise click.UsageError(f"{redacted(url)!r} is no URL: {error.detail}{hint}") from error
+            raise no_url(url, error, hint) from error
     check_identity(urls, options)
     if options["out"] is not None:
         try:
@@ -98,32 +88,3 @@ def given_jobs(urls: tuple[str, ...], options: dict[str, Any]) -> list[Job]:
     wanted = {"directory": options["directory"], "headers": options["headers"]}
     wanted |= {"name": options["out"], "checksum": options["checksum"]}
     return [Job(url, **wanted) for url in urls]
-
-
-def run_fetch(jobs: list[Job], options: dict[str, Any]) -> int:
-    """Fetch `jobs`, or the list that `options` name, in a reactor of its own."""
-    # Only now: --help and bad usage should not wait for Twisted to load.
-    from twisted.internet import reactor
-
-    from downloader.cli.display import choose_display
-    from downloader.cli.logs import show_logs
-    from downloader.cli.running import run_reactor
-    from downloader.cli.work import open_work
-
-    display = choose_display(reactor, options["progress"], options["quiet"], options["verbose"])
-    show_logs(display.say, options["verbose"])
-    work = open_work(reactor, jobs, options, display)
-    counts, signal = run_reactor(reactor, work.start, work.stop)
-    if not options["quiet"]:
-        for line in work.last_words():
-            display.say(line)
-    return exit_code(work, counts, signal)
-
-
-def exit_code(work: Work, counts: Report, signal: int | None) -> ExitCode:
-    """How this run ended: by a signal, with an unreadable list, or as the counts say."""
-    if signal is not None:
-        return ExitCode.of_signal(signal)
-    if work.list_error is not None:
-        raise click.UsageError(work.list_error)
-    return ExitCode.FAILED if work.troubled else ExitCode.of(counts)

@@ -1,4 +1,4 @@
-"""The options of `downloader fetch`: letters, units, defaults, and the help that explains them."""
+"""The options of `fetch` and `put`: letters, units, defaults, and the help that explains them."""
 
 from __future__ import annotations
 
@@ -63,9 +63,55 @@ def option(*names: str, **kwargs: Any) -> Callable[[str], Callable[[F], F]]:
     return lambda section: click.option(*names, cls=SectionOption, section=section, **kwargs)
 
 
-def _at_least_1(most: int = _MOST_JOBS) -> click.IntRange:
+def at_least_1(most: int = _MOST_JOBS) -> click.IntRange:
+    """A number of something that there has to be one of."""
     return click.IntRange(min=1, max=most)
 
+
+HEADER = option(
+    "-H",
+    "--header",
+    "headers",
+    type=header,
+    metavar="'NAME: VALUE'",
+    multiple=True,
+    help="Send this header with each request, to the URL's own origin only, not to where "
+    "it redirects, nor to mirrors elsewhere. An entry's own header of that name goes before "
+    "it. May be repeated. Example: -H 'Authorization: Bearer abc'",
+)
+USER_AGENT = option(
+    "-U",
+    "--user-agent",
+    type=user_agent,
+    metavar="TEXT",
+    help="Call yourself TEXT in each request, whatever its origin.",
+)
+JOBS = option(
+    "-j",
+    "--jobs",
+    "--max-concurrent-downloads",
+    "jobs",
+    type=at_least_1(),
+    default=Limits().total,
+    show_default=True,
+    metavar="N",
+    help="Have up to N files under way at once.",
+)
+PER_HOST = option(
+    "--per-host",
+    type=at_least_1(),
+    metavar="N",
+    show_default="as many as --jobs",
+    help="Have up to N files of one host under way at once.",
+)
+CONNECTIONS_PER_HOST = option(
+    "--connections-per-host",
+    type=at_least_1(),
+    default=Limits().connections_per_host,
+    show_default=True,
+    metavar="N",
+    help="Open up to N connections to one host; files beyond it share one or wait.",
+)
 
 WHAT = options_of(
     "What to fetch",
@@ -86,24 +132,8 @@ WHAT = options_of(
         help="Keep the file only if its digest is this one; for a single URL. "
         "Example: --checksum sha-256=9f86d081...",
     ),
-    option(
-        "-H",
-        "--header",
-        "headers",
-        type=header,
-        metavar="'NAME: VALUE'",
-        multiple=True,
-        help="Send this header with each request, to the URL's own origin only, not to where "
-        "it redirects, nor to mirrors elsewhere. An entry's own header of that name goes before "
-        "it. May be repeated. Example: -H 'Authorization: Bearer abc'",
-    ),
-    option(
-        "-U",
-        "--user-agent",
-        type=user_agent,
-        metavar="TEXT",
-        help="Call yourself TEXT in each request, whatever its origin.",
-    ),
+    HEADER,
+    USER_AGENT,
 )
 
 WHERE = options_of(
@@ -148,35 +178,12 @@ WHERE = options_of(
 
 HOW_MUCH = options_of(
     "How much at once",
-    option(
-        "-j",
-        "--jobs",
-        "--max-concurrent-downloads",
-        "jobs",
-        type=_at_least_1(),
-        default=Limits().total,
-        show_default=True,
-        metavar="N",
-        help="Fetch up to N files at once.",
-    ),
-    option(
-        "--per-host",
-        type=_at_least_1(),
-        metavar="N",
-        show_default="as many as --jobs",
-        help="Fetch up to N files of one host at once.",
-    ),
-    option(
-        "--connections-per-host",
-        type=_at_least_1(),
-        default=Limits().connections_per_host,
-        show_default=True,
-        metavar="N",
-        help="Open up to N connections to one host; files beyond it share one or wait.",
-    ),
+    JOBS,
+    PER_HOST,
+    CONNECTIONS_PER_HOST,
     option(
         "--pipeline",
-        type=_at_least_1(),
+        type=at_least_1(),
         default=Limits().pipeline,
         show_default=True,
         metavar="N",
@@ -231,7 +238,7 @@ HOW_LONG = options_of(
     option(
         "-m",
         "--max-tries",
-        type=_at_least_1(),
+        type=at_least_1(),
         default=Retries().tries,
         show_default=True,
         metavar="N",
@@ -271,7 +278,7 @@ HOW_LONG = options_of(
         metavar="SECONDS",
         default=Timeouts().stall,
         show_default=True,
-        help="Give up a transfer in which nothing came for so long, or less than "
+        help="Give up a transfer in which nothing moved for so long, or less than "
         "--lowest-speed-limit.",
     ),
     option(
@@ -299,7 +306,7 @@ TLS = options_of(
         "--insecure",
         is_flag=True,
         help="Accept any certificate. Whoever is on the way can then read and change all that "
-        "is fetched.",
+        "is sent and fetched.",
     ),
     option(
         "--check-certificate",

@@ -1,6 +1,6 @@
-"""From the options of `fetch` to a list run that is shown while it goes on.
+"""From the options of `fetch` or `put` to a list run that is shown while it goes on.
 
-`fetch` and the demo both use this, so the demo shows the real thing.
+They and the demo all use this, so the demo shows the real thing.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -20,7 +20,8 @@ from downloader.cli.identity import identity_of
 from downloader.cli.messages import Display
 from downloader.client import Downloader
 from downloader.errors import ListError
-from downloader.jobs import Job, Limits, Naming, OnConflict, Report, Retries, Timeouts
+from downloader.jobs import AnyJob, Limits, Naming, OnConflict, PutJob, Report, Retries, Timeouts
+from downloader.listrun.forms import FetchForm, Form, PutForm
 from downloader.listrun.outputs import PRIVATE, OutputFile
 from downloader.listrun.report import FailedFile, ReportFile
 from downloader.listrun.run import ListRun
@@ -29,6 +30,7 @@ from downloader.listrun.words import reason_text
 from downloader.sansio.printable import printable
 
 _INSECURE = "WARNING: certificates are not checked; whoever is on the way can change what comes"
+_STOPPED = "stopped; what has come of unfinished files is kept in .part files"
 
 
 class Work:
@@ -37,13 +39,14 @@ class Work:
     `troubled` tells whether the report or the list of failures could not be written.
     """
 
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: Display, uploads: bool = False) -> None:
         self.troubled = False
+        self._uploads = uploads
         self.run: ListRun
         self._display = display
 
     def start(self) -> Deferred[Report]:
-        """Fetch everything, and show it.
+        """Fetch or send everything, and show it.
 
         **Fires with** the counts, also after `stop`. **Fails with** an error that is a bug.
         **Cancelling** is `stop`.
@@ -69,7 +72,7 @@ class Work:
         """What failed, by its reason, and the summary; no failure is told a second time."""
         yield from self.run.failures.lines(with_examples=not self._display.told_failures)
         if self.run.interrupted:
-            yield "stopped; what has come of unfinished files is kept in .part files"
+            yield "stopped" if self._uploads else _STOPPED
         yield self.run.summary
 
     async def _start(self) -> Report:
@@ -80,12 +83,25 @@ class Work:
             self._display.stop()
 
 
-def open_work(reactor: Any, jobs: list[Job], options: dict[str, Any], display: Display) -> Work:
+def open_work(
+    reactor: Any,
+    jobs: Sequence[AnyJob],
+    options: dict[str, Any],
+    display: Display,
+    uploads: bool = False,
+) -> Work:
     """Open all that a run needs; what cannot be opened is a usage error, in one sentence."""
-    work = Work(display)
-    source = _open_source(reactor, jobs, options)
-    _prepare_directory(options["directory"])
-    _check_apart(options["input_file"], options["report"], options["failed"])
+    work = Work(display, uploads)
+    headers = options["headers"]
+    form = PutForm(headers) if uploads else FetchForm(options["directory"], headers)
+    source = _open_source(reactor, jobs, options["input_file"], form)
+    if not uploads:
+        _prepare_directory(options["directory"])
+    outputs = (options["report"], options["failed"])
+    _check_apart("-i", options["input_file"], *outputs)
+    for job in jobs:
+        if isinstance(job, PutJob):
+            _check_apart("FILE", os.path.abspath(job.file), *outputs)
     downloader = make_downloader(reactor, options)
     report = _open_output(options["report"], work, 0o666)
     failed = _open_output(options["failed"], work, PRIVATE)
@@ -97,7 +113,8 @@ def open_work(reactor: Any, jobs: list[Job], options: dict[str, Any], display: D
         source,
         display,
         ReportFile(report, __version__) if report else None,
-        FailedFile(failed, options["headers"]) if failed else None,
+        FailedFile(failed, headers) if failed else None,
+        uploads,
     )
     return work
 
@@ -116,6 +133,7 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
             options["limit_rate_per_file"],
             options["rate"],
             options["per_host_delay"] or None,
+            pipeline_uploads=True,  # `put` has to be asked for any
         ),
         timeouts=Timeouts(
             connect=options["connect_timeout"],
@@ -125,9 +143,7 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
             total=options["max_time"],
         ),
         retries=Retries(tries=options["max_tries"], wait=options["retry_wait"]),
-        naming=Naming(options["names"]),
-        on_conflict=OnConflict(options["on_conflict"]),
-        content_disposition=options["content_disposition"],
+        **_placing_of(options),
         headers=[] if agent is None else [("User-Agent", agent)],
         verify_tls=not options["insecure"],
         network=options["network"],
@@ -135,14 +151,24 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
     )
 
 
-def _open_source(reactor: Any, jobs: list[Job], options: dict[str, Any]) -> Source:
-    name = options["input_file"]
+def _placing_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Where files go, as arguments of `Downloader`; what is sent has no such options."""
+    if "names" not in options:
+        return {}
+    return {
+        "naming": Naming(options["names"]),
+        "on_conflict": OnConflict(options["on_conflict"]),
+        "content_disposition": options["content_disposition"],
+    }
+
+
+def _open_source(reactor: Any, jobs: Sequence[AnyJob], name: str | None, form: Form) -> Source:
     if name is None:
         return GivenJobs(jobs)
     if name == "-" and sys.stdin is None:
         raise click.UsageError("cannot read the list from standard input: it is closed")
     try:
-        return open_list(reactor, name, options["directory"], options["headers"])
+        return open_list(reactor, name, form)
     except ListError as error:
         shown = "from standard input" if name == "-" else printable(name)
         raise click.UsageError(f"cannot read the list {shown}: {error}") from error
@@ -161,13 +187,13 @@ def _prepare_directory(path: str) -> None:
         raise click.UsageError(what) from error
 
 
-def _check_apart(list_name: str | None, *outputs: str | None) -> None:
-    """None may be written into the list, nor into the other, whatever their names are."""
-    names = ["/dev/stdin" if list_name == "-" else list_name]
+def _check_apart(what: str, read: str | None, *outputs: str | None) -> None:
+    """None may be written into what is read, nor into the other, whatever their names are."""
+    names = ["/dev/stdin" if read == "-" else read]
     names += ["/dev/stdout" if output == "-" else output for output in outputs]
     files = [_identity(name) for name in names if name is not None]
     if len(set(files)) < len(files):
-        raise click.UsageError("-i, --report and --failed have to name different files")
+        raise click.UsageError(f"{what}, --report and --failed have to name different files")
 
 
 def _identity(name: str) -> object:

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import takewhile
 from time import monotonic
+from typing import Any
 
 from downloader.errors import BadLine
-from downloader.jobs import Job
-from downloader.sansio.urllist import (
-    Item,
-    LineSplitter,
-    ListParser,
-    Note,
-    begins_entry,
-    count_entries,
-    says_nothing,
-)
+from downloader.jobs import Job, PutJob
+from downloader.listrun.forms import Form
+from downloader.sansio.urllist import LineSplitter, Note
 
 # Bytes of lines from one None to the next, each line counting as its length and LINE_COST. The
 # costliest lines, options, take 5 us each then, the longest URLs 40 us a KiB: 200 steps, which are
 # a turn of `fetch_all`, last some 10 ms.
 BETWEEN_TURNS = 1024
 LINE_COST = 20
+_JOBS = (Job, PutJob)
 _NOT_COUNTED = "what is left of the list is too long to count; more may be pending than is told"
 
 
@@ -38,16 +32,16 @@ class Entries:
 
     def __init__(
         self,
-        directory: str,
+        form: Form,
         refuse: Callable[[BadLine], None],
         warn: Callable[[str], None],
-        headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.taken = 0
         self.refused = 0
         self._refuse = refuse
         self._warn = warn
-        self._parser = ListParser(directory, headers)
+        self._form = form
+        self._parser = form.parser()
         self._splitter = LineSplitter()
         self._pieces: Iterator[bytes] = iter(())
         self._lines: Iterator[bytes] = iter(())
@@ -56,14 +50,14 @@ class Entries:
     def __repr__(self) -> str:
         return f"<Entries line={self._parser.line} taken={self.taken}>"
 
-    def read(self, pieces: Iterator[bytes]) -> Iterator[Job | None]:
+    def read(self, pieces: Iterator[bytes]) -> Iterator[Any]:
         """Yield the jobs that are complete in `pieces`; the last one waits for its options."""
         self._pieces = pieces
         for piece in pieces:
             yield from self._parsed(self._splitter.feed(piece))
             yield None
 
-    def end(self) -> Iterator[Job | None]:
+    def end(self) -> Iterator[Any]:
         """Yield what is left at the end of the list."""
         yield from self._parsed(self._splitter.close())
         yield from self._jobs(self._parser.close())
@@ -74,19 +68,19 @@ class Entries:
         After so many `seconds` the counting ends where it is, with a warning.
         """
         deadline = monotonic() + seconds
-        waiting = len(self._parser.close()) + count_entries(self._lines)
+        waiting = len(self._parser.close()) + self._form.count(self._lines)
         for piece in self._pieces:
             if monotonic() >= deadline:
                 self._warn(_NOT_COUNTED)
                 break
-            waiting += count_entries(self._splitter.feed(piece))
-        return waiting + count_entries(self._splitter.close())
+            waiting += self._form.count(self._splitter.feed(piece))
+        return waiting + self._form.count(self._splitter.close())
 
-    def _parsed(self, lines: list[bytes]) -> Iterator[Job | None]:
+    def _parsed(self, lines: list[bytes]) -> Iterator[Any]:
         self._lines = iter(lines)
         for line in self._lines:
             items = self._parser.feed(line)
-            if len(items) == 1 and isinstance(items[0], Job):  # as nearly always
+            if len(items) == 1 and isinstance(items[0], _JOBS):  # as nearly always
                 self.taken += 1
                 yield items[0]
             elif items:
@@ -96,8 +90,8 @@ class Entries:
                 self._passed -= BETWEEN_TURNS
                 yield None
 
-    def _jobs(self, items: list[Item]) -> Iterator[Job | None]:
-        jobs = [item for item in items if isinstance(item, Job)]
+    def _jobs(self, items: Sequence[Any]) -> Iterator[Any]:
+        jobs = [item for item in items if isinstance(item, _JOBS)]
         for item in items:
             if isinstance(item, BadLine):
                 self.refused += 1
@@ -109,30 +103,3 @@ class Entries:
         for job in jobs:
             self.taken += 1
             yield job
-
-
-class EntryCounter:
-    """Counts, without parsing, the lines that become a job or are refused.
-
-    Those that begin an entry, and options above the first: each of them is refused on its own.
-    """
-
-    def __init__(self) -> None:
-        self.entries = 0
-        self._begun = False
-        self._splitter = LineSplitter()
-
-    def feed(self, piece: bytes) -> None:
-        """Count the lines that end in `piece`."""
-        self._add(self._splitter.feed(piece))
-
-    def close(self) -> None:
-        """Count the last line."""
-        self._add(self._splitter.close())
-
-    def _add(self, lines: list[bytes]) -> None:
-        if not self._begun:
-            above = list(takewhile(lambda line: not begins_entry(line), lines))
-            self.entries += sum(not says_nothing(line) for line in above)
-            self._begun = len(above) < len(lines)
-        self.entries += count_entries(lines)

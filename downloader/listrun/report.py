@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from downloader.errors import BadLine
-from downloader.jobs import Job, Report, Result, Status
+from downloader.jobs import Job, PutJob, Report, Result, Status
 from downloader.listrun.outputs import OutputFile
+from downloader.sansio.putlist import format_put
 from downloader.sansio.url import redacted
 from downloader.sansio.urllist import format_entry
 
@@ -90,9 +91,12 @@ class FailedFile:
 
     def add(self, result: Result) -> None:
         """Write the entry of one job."""
-        own = tuple(header for header in result.job.headers if header not in self._headers)
-        job = replace(result.job, headers=own)
-        self.file.write(format_entry(job, given_name(job, result.path)))
+        job = result.job
+        if isinstance(job, PutJob):
+            self.file.write(format_put(job))
+            return
+        own = tuple(header for header in job.headers if header not in self._headers)
+        self.file.write(format_entry(replace(job, headers=own), given_name(job, result.path)))
 
 
 def _text(value: str | None) -> str:

@@ -35,7 +35,7 @@ class Watcher(Protocol):
 
 
 class ListRun:
-    """Fetches what `source` lists and accounts for each line.
+    """Fetches what `source` lists, or with `uploads` sends it, and accounts for each line.
 
     `counts` is true at every moment except for `pending`, which is settled at the end; of those
     that it counts as skipped, `cancelled` were cancelled on their own. `interrupted` tells whether
@@ -50,6 +50,7 @@ class ListRun:
         watcher: Watcher,
         report: ReportFile | None = None,
         failed: FailedFile | None = None,
+        uploads: bool = False,
     ) -> None:
         self.downloader = downloader
         self.source = source
@@ -61,6 +62,8 @@ class ListRun:
         self._watcher = watcher
         self._report = report
         self._failed = failed
+        self.uploads = uploads
+        self._do_all: Any = downloader.upload_all if uploads else downloader.fetch_all
         self._fetching: Deferred[Report] | None = None
         self._settled = False
 
@@ -124,9 +127,10 @@ class ListRun:
         if self.interrupted:
             return
         jobs = self.source.jobs(self._refuse, self._watcher.warned)
-        self._fetching = self.downloader.fetch_all(jobs, self._count)
+        fetching: Deferred[Report] = self._do_all(jobs, self._count)
+        self._fetching = fetching
         try:
-            await self._fetching
+            await fetching
         except CancelledError:
             self.interrupted = True
 

@@ -10,8 +10,9 @@ from time import monotonic
 from typing import Any, Protocol
 
 from downloader.errors import BadLine, ListError
-from downloader.jobs import Job
-from downloader.listrun.entries import Entries, EntryCounter
+from downloader.jobs import AnyJob
+from downloader.listrun.entries import Entries
+from downloader.listrun.forms import Form
 from downloader.listrun.stream import ListStream
 from downloader.listrun.unzip import Unzip
 from downloader.listrun.words import reason_text
@@ -37,8 +38,9 @@ class Source(Protocol):
     def taken(self) -> int:
         """How many jobs were taken."""
 
-    def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Job | None] | AsyncIterator[Job | None]:
-        """The jobs, once; None between them says that it may take a while until the next.
+    def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Any] | AsyncIterator[Any]:
+        """The jobs, once and all of one kind; None between them says that it may take a while
+        until the next.
 
         Bad lines go to `refuse`, remarks about the list to `warn`.
         """
@@ -64,11 +66,11 @@ class GivenJobs:
 
     error: str | None = None
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[AnyJob]) -> None:
         self.taken = 0
         self._jobs = jobs
 
-    def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Job | None]:
+    def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Any]:
         for job in self._jobs:
             self.taken += 1
             yield job
@@ -90,14 +92,13 @@ class ListFile:
     may be someone else's standard input too.
     """
 
-    def __init__(self, fd: int, directory: str, headers: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, fd: int, form: Form) -> None:
         self.error: str | None = None
         self._fd = fd
-        self._directory = directory
-        self._headers = headers
+        self._form = form
         self._start = os.lseek(fd, 0, os.SEEK_CUR) if stat.S_ISREG(os.fstat(fd).st_mode) else 0
         self._entries: Entries | None = None
-        self._counter = EntryCounter()
+        self._counter = form.counter()
         self._uncounted: Iterator[bytes] | None = self._pieces()
 
     def __repr__(self) -> str:
@@ -107,8 +108,8 @@ class ListFile:
     def taken(self) -> int:
         return self._entries.taken if self._entries else 0
 
-    def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Job | None]:
-        self._entries = entries = Entries(self._directory, refuse, warn, self._headers)
+    def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Any]:
+        self._entries = entries = Entries(self._form, refuse, warn)
         try:
             yield from entries.read(self._pieces())
         except (ListError, OSError) as error:
@@ -157,12 +158,9 @@ class ListFile:
         yield from unzip.end()
 
 
-def open_list(
-    reactor: Any, name: str, directory: str, headers: Sequence[tuple[str, str]] = ()
-) -> ListFile | ListStream:
-    """The list called `name`; `-` is standard input. Jobs go to `directory`.
+def open_list(reactor: Any, name: str, form: Form) -> ListFile | ListStream:
+    """The list called `name`, in this form; `-` is standard input.
 
-    `headers` are for each job to which the list gives none of the same name.
     Raises `ListError` with a reason. A FIFO opens at once, whether or not it has a writer.
     """
     try:
@@ -175,8 +173,8 @@ def open_list(
         raise ListError("it is a directory")
     # /dev/null and its like are always readable, and some of them cannot be watched.
     if stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(fd)):
-        return ListFile(fd, directory, headers)
-    return ListStream(reactor, fd, directory, headers)
+        return ListFile(fd, form)
+    return ListStream(reactor, fd, form)
 
 
 def _opened(name: str) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from downloader.errors import BadLine, ListError
-from downloader.jobs import Job
 from downloader.listrun.entries import Entries
+from downloader.listrun.forms import Form
 from downloader.listrun.readable import Readable
 from downloader.listrun.unzip import Unzip
 from downloader.listrun.words import reason_text
@@ -22,13 +22,10 @@ class ListStream:
     `fd` is closed by `close`. `error` and the methods are those of a `Source`.
     """
 
-    def __init__(
-        self, reactor: Any, fd: int, directory: str, headers: Sequence[tuple[str, str]] = ()
-    ) -> None:
+    def __init__(self, reactor: Any, fd: int, form: Form) -> None:
         self.error: str | None = None
         self._readable = Readable(reactor, fd)
-        self._directory = directory
-        self._headers = headers
+        self._form = form
         self._unzip = Unzip()
         self._entries: Entries | None = None
         self._ended = False
@@ -42,8 +39,8 @@ class ListStream:
 
     async def jobs(
         self, refuse: Callable[[BadLine], None], warn: Callable[[str], None]
-    ) -> AsyncIterator[Job | None]:
-        self._entries = entries = Entries(self._directory, refuse, warn, self._headers)
+    ) -> AsyncIterator[Any]:
+        self._entries = entries = Entries(self._form, refuse, warn)
         try:
             while chunk := await self._readable.read():
                 for job in entries.read(self._unzip.feed(chunk)):

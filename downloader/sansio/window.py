@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from downloader.jobs import Job
+from downloader.jobs import AnyJob
 
 ItemT = TypeVar("ItemT")
 
@@ -19,7 +19,7 @@ ItemT = TypeVar("ItemT")
 WINDOW = 8192
 
 
-def weight(job: Job) -> int:
+def weight(job: AnyJob) -> int:
     """What `job` counts for: 1, and 1 more for each KiB of its URLs and headers."""
     size = len(job.url)
     if job.mirrors or job.headers:

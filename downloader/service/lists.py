@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from downloader.client import Downloader
 from downloader.errors import BadLine, ListError
 from downloader.jobs import Result
+from downloader.listrun.forms import FetchForm
 from downloader.listrun.run import ListRun
 from downloader.listrun.source import open_list
 from downloader.listrun.words import failure_text, reason_text, refusal_text
@@ -96,7 +97,7 @@ class DownloadService(Service):
             return
         try:
             os.makedirs(self._directory, exist_ok=True)
-            source = open_list(self._reactor, self._list_path, self._directory)
+            source = open_list(self._reactor, self._list_path, FetchForm(self._directory))
         except (ListError, OSError) as error:
             reason = reason_text(error)
             self.log.error("cannot fetch {list}: {reason}", list=self._list_path, reason=reason)

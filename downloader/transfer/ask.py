@@ -12,8 +12,8 @@ from downloader.drain import drain
 from downloader.jobs import Job
 from downloader.sansio.url import parse_url, redacted
 from downloader.transfer.door import refused, translate
-from downloader.transfer.fetch import Setup
 from downloader.transfer.request import request_headers
+from downloader.transfer.way import Setup
 
 
 async def ask(

@@ -44,6 +44,8 @@ _CLASSES: tuple[tuple[type[BaseException], type[DownloadError]], ...] = (
     (net.ConnectionClosed, ConnectionLost),
 )
 _WRAPPERS = (web.ResponseFailed, web.ResponseNeverReceived, web.RequestTransmissionFailed)
+# What a request's own body failed with, which is nobody else's fault.
+_OURS = web.RequestGenerationFailed
 
 
 def translate(error: BaseException) -> DownloadError:
@@ -63,6 +65,8 @@ def refused(response: IResponse, now: float) -> DownloadError:
 
 
 def _translated(error: BaseException) -> DownloadError:
+    if isinstance(error, _OURS) and error.reasons:
+        return translate(error.reasons[0].value)
     if isinstance(error, _WRAPPERS):
         return _unwrapped(error)
     for theirs, ours in _CLASSES:
@@ -77,6 +81,8 @@ def _unwrapped(error: BaseException) -> DownloadError:
     for reason in reasons:
         if isinstance(reason, DownloadError):
             return reason
+        if isinstance(reason, _OURS):
+            return translate(reason)
     for reason in reasons:
         found = _translated(reason)
         if not isinstance(found, (ConnectionLost, InternalError)):

@@ -1,230 +1,68 @@
-"""One job, from its first request to its file: one coroutine.
-
-Cancelling it cancels whatever it awaits at that moment: a slot, a pause between tries, the
-agent's request, the body. Each of those takes its transport, timer or place in a queue with it.
-"""
+"""One job, from its first request to its file."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
-from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IResponse
+from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
 
-from downloader.deadlines import Deadlines
 from downloader.drain import drain
-from downloader.errors import (
-    ChecksumMismatch,
-    DownloadError,
-    HttpError,
-    InternalError,
-    Interrupted,
-    TargetExists,
-    TotalTimeout,
-    TryAgainLater,
-    WrongRequest,
-)
-from downloader.jobs import Job, Naming, OnConflict, Progress, Result, Retries, Status, Timeouts
+from downloader.errors import ChecksumMismatch, TargetExists, WrongRequest
+from downloader.jobs import Job, Result, Status
 from downloader.sansio.checksum import Checksum, checked_checksum
 from downloader.sansio.printable import printable
-from downloader.sansio.retry import Tries
-from downloader.sansio.url import HttpUrl, parse_url, redacted
+from downloader.sansio.url import HttpUrl
 from downloader.transfer.body import FileBody
-from downloader.transfer.door import refused, translate
-from downloader.transfer.folder import Folder, Folders
-from downloader.transfer.limiter import Limiter, Slot
+from downloader.transfer.folder import Folder
 from downloader.transfer.partfile import PartFile
-from downloader.transfer.request import Authorizations, request_headers
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
-from downloader.transfer.throttle import Throttle
+from downloader.transfer.way import Setup, Way
 
-_log = Logger()
 _WITH_FILE = frozenset((200, 203))
 
 
-@dataclass(slots=True)
-class Setup:
-    """What transfers are made with. `agent` has deadlines of its own, and its requests are over
-    once they are cancelled."""
-
-    clock: IReactorTime
-    agent: IAgent
-    limiter: Limiter
-    deadlines: Deadlines
-    folders: Folders
-    timeouts: Timeouts
-    retries: Retries
-    backoff: Callable[[int], float]
-    naming: Naming
-    on_conflict: OnConflict
-    content_disposition: bool
-    headers: Headers
-    authorizations: Authorizations | None = None
-    throttle: Throttle | None = None
-
-
-class Transfer:
-    """A job on its way. `start` gives its Result; `cancel` stops it in whatever phase it is.
+class Transfer(Way[Job]):
+    """A job on its way to its file.
 
     The name is decided when the transfer is made, so that names follow the order of the list
     and not the order of arrival. A DownloadError there means the job cannot even begin.
-    `host` is what the limiter counts jobs by: host and port of the first URL. `cancelled` tells
-    that `cancel` was called.
     """
 
-    __slots__ = (
-        *("_began", "_body", "_checksum", "_final_url", "_folder", "_http_status", "_length"),
-        *("_out_of_time", "_running", "_setup", "_sha256", "_slot", "_tries", "_verified"),
-        *("cancelled", "host", "job", "target", "url"),
-    )
+    __slots__ = ("_body", "_checksum", "_folder", "target")
 
     def __init__(self, job: Job, setup: Setup, names: TakenNames) -> None:
-        self.job = job
-        self.url = parse_url(job.url)
-        self.host = _host(self.url)
-        self._setup = setup
+        super().__init__(job, setup)
         self._checksum = _checksum(job)
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
-        self._tries = Tries(job.urls, setup.retries, setup.backoff)
-        self._slot: Slot | None = None
         self._body: FileBody | None = None
         self._folder: Folder | None = None
-        self._length: int | None = None
-        self._http_status: int | None = None
-        self._final_url = job.url
-        self._sha256: str | None = None
-        self._verified = True
-        self._began: float | None = None
-        self._running: Deferred[Result] | None = None
-        self._out_of_time = False
-        self.cancelled = False
-
-    def __repr__(self) -> str:
-        made = self._tries.made
-        return f"<Transfer {self.target.relative!r} {self.status.value} after {made} requests>"
 
     @property
-    def status(self) -> Status:
-        """ACTIVE with a slot, WAITING without."""
-        return Status.WAITING if self._slot is None else Status.ACTIVE
+    def name(self) -> str:
+        return self.target.relative
 
-    def progress(self) -> Progress:
-        """How it stands."""
-        received = self._body.received if self._body else 0
-        return Progress(
-            self.job, self.status, self.target.path, received, self._length, self._tries.made
-        )
+    @property
+    def path(self) -> str:
+        return self.target.path
+
+    @property
+    def moved(self) -> int:
+        return self._body.received if self._body else 0
+
+    @property
+    def satisfied(self) -> bool:
+        return self.target.satisfied
+
+    def release(self) -> None:
+        self.target.release()
 
     def skipped(self) -> Result:
         """The Result of a job whose file was there before."""
         return self._result(Status.REMOVED, TargetExists(printable(self.target.relative)))
 
-    def removed(self) -> Result:
-        """The Result of a job that was cancelled on its own, the others going on."""
-        return self._result(Status.REMOVED, None)
-
-    def start(self) -> Deferred[Result]:
-        """Run it.
-
-        **Fires with** its Result, a failed one too: its `error` is set then. **Fails with**
-        CancelledError only. **Cancelling** it, or calling `cancel`, aborts what is under way and
-        keeps the part file.
-        """
-        self._running = Deferred.fromCoroutine(self._run())
-        return self._running
-
-    def cancel(self) -> None:
-        """Stop it."""
-        self.cancelled = True
-        if self._running is not None:
-            self._running.cancel()
-
-    async def _run(self) -> Result:
-        self._began = self._setup.clock.seconds()
-        total = self._setup.timeouts.total
-        deadline = self._setup.deadlines.set(total, self._time_out) if total else None
-        try:
-            if self.target.satisfied:
-                return self.skipped()
-            await self._try_until_done()
-        except CancelledError:
-            if not self._out_of_time:
-                raise
-            return self._result(Status.ERROR, TotalTimeout(f"{total:g} s"))
-        except DownloadError as error:
-            return self._result(Status.ERROR, error)
-        finally:
-            if deadline is not None:
-                deadline.cancel()
-        return self._result(Status.COMPLETE, None)
-
-    def _time_out(self) -> None:
-        self._out_of_time = True
-        if self._running is not None:
-            self._running.cancel()
-
-    async def _try_until_done(self) -> None:
-        while True:
-            url = self._tries.url
-            try:
-                await self._try(url)
-                return
-            except DownloadError as error:
-                error.url = redacted(url)
-                if self.cancelled:  # by whoever got our slot, while we gave it
-                    raise CancelledError() from error
-                wait = self._tries.failed(error)
-                if wait is None:
-                    raise
-                _log.debug("{url}: {error}; next try in {wait:.1f} s", url=error.url,
-                           error=error, wait=wait)  # fmt: skip
-            self._setup.limiter.tell()
-            if wait:
-                await deferLater(self._setup.clock, wait)
-
-    async def _try(self, text: str) -> None:
-        """One request, with a slot. Raises our errors and CancelledError, nothing else."""
-        url = self.url if text is self.job.url else parse_url(text)
-        limiter = self._setup.limiter
-        host = self.host if url is self.url else _host(url)
-        slot = self._slot = limiter.take(host) or await limiter.acquire(host)
-        good: bool | None = None
-        try:
-            await self._exchange(url)
-            good = True
-        except CancelledError:
-            raise
-        except Exception as error:
-            ours = translate(error)
-            if isinstance(ours, InternalError):
-                _log.failure("a bug met by {url}", url=redacted(text))
-            if isinstance(ours, (TryAgainLater, HttpError)) and not isinstance(ours, Interrupted):
-                good = isinstance(ours, HttpError)  # a refusal is a host that answers well
-            raise ours from ours.__cause__
-        finally:
-            self._slot = None
-            slot.release(good)
-
     async def _exchange(self, url: HttpUrl) -> None:
-        setup = self._setup
-        self._tries.made += 1
-        self._http_status = self._length = None
-        request: Deferred[IResponse] = setup.agent.request(
-            b"GET",
-            str(url).encode("ascii"),
-            request_headers(setup.headers, self.job, self.url, url, setup.authorizations),
-        )
-        response = await request
-        self._http_status = response.code
-        self._final_url = response.request.absoluteURI.decode("ascii", "replace")
+        self._length = None
+        response = await self._ask(b"GET", url)
         if response.code in _WITH_FILE:
             await self._receive(response)
         else:
@@ -288,45 +126,12 @@ class Transfer:
         if checksum.kind == "sha-256":
             self._sha256 = checksum.found
 
-    async def _refused(self, response: IResponse) -> None:
-        await drain(response, self._setup.deadlines)
-        raise refused(response, time.time())
-
-    def _result(self, status: Status, error: DownloadError | None) -> Result:
-        if error is not None:
-            error.attempts = self._tries.made
-            error.url = error.url or redacted(self.job.url)
-        return Result(
-            self.job,
-            status,
-            self.target.path,
-            redacted(self._final_url),
-            self._http_status,
-            self._body.received if self._body else 0,
-            0.0 if self._began is None else self._setup.clock.seconds() - self._began,
-            self._tries.made,
-            self._verified,
-            self._sha256,
-            error,
-        )
-
-
-def cancel_all(transfers: Iterable[Transfer]) -> None:
-    """Stop them, those without a slot first: else each slot would go on to the next in turn,
-    which would ask its server only to be cancelled."""
-    for transfer in sorted(transfers, key=lambda one: one.status is Status.ACTIVE):
-        transfer.cancel()
-
 
 def _told(result: bool | Failure) -> bool:
     """What a body that is over already came to."""
     if isinstance(result, Failure):
         result.raiseException()
     return result
-
-
-def _host(url: HttpUrl) -> str:
-    return f"{url.host}:{url.port}"
 
 
 def _checksum(job: Job) -> str | None:

@@ -10,7 +10,7 @@ from twisted.web.http_headers import Headers, InvalidHeaderName
 
 from downloader.errors import WrongRequest
 from downloader.identity import Identity
-from downloader.jobs import Job
+from downloader.jobs import AnyJob
 from downloader.sansio.credentials import basic
 from downloader.sansio.netrc import Netrc
 from downloader.sansio.printable import printable
@@ -84,7 +84,7 @@ class Authorizations:
 
 
 def request_headers(
-    base: Headers, job: Job, first: HttpUrl, url: HttpUrl, ours: Authorizations | None = None
+    base: Headers, job: AnyJob, first: HttpUrl, url: HttpUrl, ours: Authorizations | None = None
 ) -> Headers:
     """What a request of `job` to `url` carries: `base`, and secrets that are of `url`'s origin.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable
-from typing import Any
+from typing import Any, Generic
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -11,16 +11,17 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from downloader.errors import DownloadError
-from downloader.jobs import Job, Report, Result, Status
+from downloader.jobs import Job, PutJob, Report, Result, Status
 from downloader.sansio.url import redacted
 from downloader.sansio.window import WINDOW, Window, weight
-from downloader.transfer.fetch import Transfer, cancel_all
 from downloader.transfer.limiter import Limiter
+from downloader.transfer.way import JobT, Way, cancel_all
 
 _log = Logger()
 
 # None says: no job yet, but ask again; so a source that reads on for long lets others have turns.
 Jobs = Iterable[Job | None] | AsyncIterable[Job | None]
+PutJobs = Iterable[PutJob | None] | AsyncIterable[PutJob | None]
 
 # Lines read or jobs ended in one turn of the reactor, before others get theirs: a list of files
 # that are all there already needs no network and would otherwise be done in one long turn.
@@ -30,10 +31,10 @@ A_TURN = 200
 READ_AHEAD_PAUSE = 0.02
 
 
-class Run:
+class Run(Generic[JobT]):
     """Pulls jobs from their source one by one, only as there is room for them.
 
-    `transfer(job)` makes the Transfer, in the order of the source; `transfers` holds those that
+    `transfer(job)` makes its Way, in the order of the source; `transfers` holds those that
     run, here and elsewhere. `done` fires with the Report when the source is at its end and every
     job ended. It fails with what the source or `on_result` raised, after cancelling every job;
     cancelling it does that too.
@@ -43,9 +44,9 @@ class Run:
         self,
         clock: IReactorTime,
         limiter: Limiter,
-        transfer: Callable[[Job], Transfer],
-        transfers: dict[Transfer, None],
-        jobs: Jobs,
+        transfer: Callable[[JobT], Way[JobT]],
+        transfers: dict[Way[Any], None],
+        jobs: Iterable[JobT | None] | AsyncIterable[JobT | None],
         on_result: Callable[[Result], None] | None,
     ) -> None:
         self.done: Deferred[Report] = Deferred(lambda _: self._stop(Failure(CancelledError())))
@@ -58,8 +59,8 @@ class Run:
         self._is_async = isinstance(jobs, AsyncIterable)
         self._source: Any = jobs.__aiter__() if isinstance(jobs, AsyncIterable) else iter(jobs)
         self._pulling: Deferred[Any] | None = None
-        self._window: Window[Transfer] = Window()
-        self._running: set[Transfer] = set()
+        self._window: Window[Way[JobT]] = Window()
+        self._running: set[Way[JobT]] = set()
         self._held = 0  # the weight of both
         self._exhausted = False
         self._stopped = False
@@ -137,22 +138,22 @@ class Run:
         self._pulling = None
         self.pump()
 
-    async def _next(self) -> Job | None:
+    async def _next(self) -> JobT | None:
         self._in_source = True
         try:
-            job: Job | None = await anext(self._source)
+            job: JobT | None = await anext(self._source)
             return job
         finally:
             self._in_source = False
 
-    def _add(self, job: Job) -> None:
+    def _add(self, job: JobT) -> None:
         try:
             transfer = self._transfer(job)
         except DownloadError as error:
             error.url = redacted(job.url)
             self._count(Result(job, Status.ERROR, final_url=error.url, error=error))
             return
-        if transfer.target.satisfied:
+        if transfer.satisfied:
             self._count(transfer.skipped())
         else:
             self._held += weight(job)
@@ -161,12 +162,12 @@ class Run:
             else:
                 self._start(transfer)
 
-    def _start(self, transfer: Transfer) -> None:
+    def _start(self, transfer: Way[JobT]) -> None:
         self._running.add(transfer)
         self._transfers[transfer] = None
         transfer.start().addBoth(self._ended, transfer)
 
-    def _ended(self, result: Result | Failure, transfer: Transfer) -> None:
+    def _ended(self, result: Result | Failure, transfer: Way[JobT]) -> None:
         self._running.discard(transfer)
         self._held -= weight(transfer.job)
         del self._transfers[transfer]
@@ -177,7 +178,7 @@ class Run:
         else:
             self.pump()
 
-    def _settle(self, result: Result | Failure, transfer: Transfer) -> None:
+    def _settle(self, result: Result | Failure, transfer: Way[JobT]) -> None:
         """Count what came of a job. A SystemExit that met it ends the whole run."""
         try:
             if isinstance(result, Failure):

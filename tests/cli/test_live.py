@@ -19,6 +19,8 @@ from downloader.jobs import Report
 class Unshowable:
     """A run about which asking fails, and how often it was asked."""
 
+    uploads = False
+
     def __init__(self) -> None:
         self.asked = 0
         self.counts = Report()

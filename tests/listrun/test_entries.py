@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from downloader.errors import BadLine
 from downloader.jobs import Job
-from downloader.listrun.entries import Entries, EntryCounter
+from downloader.listrun.entries import Entries
+from downloader.listrun.forms import EntryCounter, FetchForm
 from downloader.sansio.urllist import MAX_ENTRY
 from downloader.transfer.run import A_TURN
 
@@ -38,7 +39,7 @@ class Listener:
     def __init__(self) -> None:
         self.bad: list[BadLine] = []
         self.warnings: list[str] = []
-        self.entries = Entries("out", self.bad.append, self.warnings.append)
+        self.entries = Entries(FetchForm("out"), self.bad.append, self.warnings.append)
 
     def jobs(self, pieces: list[bytes]) -> list[Job]:
         """All of them, without the turns in between."""

@@ -13,6 +13,7 @@ from twisted.internet.task import deferLater
 from downloader import Downloader, Limits, OnConflict
 from downloader.errors import BadLine
 from downloader.jobs import Report, Result
+from downloader.listrun.forms import FetchForm
 from downloader.listrun.outputs import OutputFile
 from downloader.listrun.report import FailedFile, ReportFile
 from downloader.listrun.run import ListRun
@@ -53,7 +54,7 @@ class Runs:
         return ListRun(
             self.reactor,
             self.downloader,
-            open_list(self.reactor, str(self.folder / "list"), str(self.folder / "out")),
+            open_list(self.reactor, str(self.folder / "list"), FetchForm(str(self.folder / "out"))),
             self.listener,
             ReportFile(self._output("report"), "1"),
             FailedFile(self._output("failed")),

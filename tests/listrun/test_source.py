@@ -12,6 +12,7 @@ import pytest
 
 from downloader.errors import ListError
 from downloader.jobs import Job
+from downloader.listrun.forms import FetchForm
 from downloader.listrun.source import GivenJobs, ListFile, open_list
 from downloader.listrun.stream import ListStream
 
@@ -25,7 +26,7 @@ def opened(reactor: Any) -> Generator[Any, None, None]:
     sources: list[Any] = []
 
     def open_it(name: object) -> Any:
-        sources.append(open_list(reactor, str(name), "out"))
+        sources.append(open_list(reactor, str(name), FetchForm("out")))
         return sources[-1]
 
     yield open_it

@@ -15,6 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 
 from downloader.jobs import Job
+from downloader.listrun.forms import FetchForm
 from downloader.listrun.stream import ListStream
 
 
@@ -24,7 +25,7 @@ class Pipe:
     def __init__(self, reactor: Any) -> None:
         self.reader, self.writer = os.pipe()
         self.bad: list[int] = []
-        self.source = ListStream(reactor, os.dup(self.reader), "out")
+        self.source = ListStream(reactor, os.dup(self.reader), FetchForm("out"))
         self.jobs: AsyncIterator[Job | None] = self.source.jobs(
             lambda bad: self.bad.append(bad.line), pytest.fail
         )
@@ -124,7 +125,7 @@ async def test_a_read_that_fails_ends_the_list(reactor: Any) -> None:
     ours, theirs = socket.socketpair()
     ours.send(b"unread")  # so that closing is a reset
     theirs.close()
-    source = ListStream(reactor, ours.detach(), "out")
+    source = ListStream(reactor, ours.detach(), FetchForm("out"))
     assert [job async for job in source.jobs(pytest.fail, pytest.fail)] == []
     assert source.error == "Connection reset by peer"
     assert source.rest(60) == 0
@@ -176,7 +177,7 @@ async def test_closing_ends_a_wait(pipe: Pipe) -> None:
 async def test_a_terminal_keeps_its_flags(reactor: Any) -> None:
     """O_NONBLOCK on it would stay behind for the shell."""
     ours, terminal = pty.openpty()
-    source = ListStream(reactor, os.dup(terminal), "out")
+    source = ListStream(reactor, os.dup(terminal), FetchForm("out"))
     found: Callable[[Any], None] = pytest.fail
     os.write(ours, b"http://h/1\n\x04")
     assert [job.url async for job in source.jobs(found, found) if job] == ["http://h/1"]

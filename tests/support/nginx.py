@@ -34,6 +34,16 @@ http {{
         ssl_certificate {pem};
         ssl_certificate_key {pem};
         root {root};
+        location /dav/ {{
+            dav_methods PUT;
+            create_full_put_path on;
+            client_max_body_size 300m;
+        }}
+        location /dav/small/ {{
+            dav_methods PUT;
+            create_full_put_path on;
+            client_max_body_size 64k;
+        }}
     }}
 }}
 """

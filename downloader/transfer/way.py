@@ -1,0 +1,275 @@
+"""What any job does on its way: a slot, a try, a pause and another try, and a result at the end.
+
+One coroutine is one job. Cancelling it cancels whatever it awaits at that moment: a slot, a pause
+between tries, the agent's request, a body. Each of those takes its transport, timer or place in a
+queue with it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+
+from downloader.deadlines import Deadlines
+from downloader.drain import drain
+from downloader.errors import (
+    DownloadError,
+    HttpError,
+    InternalError,
+    Interrupted,
+    TotalTimeout,
+    TryAgainLater,
+)
+from downloader.jobs import AnyJob, Naming, OnConflict, Progress, Result, Retries, Status, Timeouts
+from downloader.sansio.retry import Tries
+from downloader.sansio.url import HttpUrl, parse_url, redacted
+from downloader.transfer.door import refused, translate
+from downloader.transfer.folder import Folders
+from downloader.transfer.limiter import Limiter, Slot
+from downloader.transfer.request import Authorizations, request_headers
+from downloader.transfer.throttle import Throttle
+
+JobT = TypeVar("JobT", bound=AnyJob)
+_log = Logger()
+
+
+@dataclass(slots=True)
+class Setup:
+    """What transfers are made with. `agent` has deadlines of its own, and its requests are over
+    once they are cancelled."""
+
+    clock: IReactorTime
+    agent: IAgent
+    limiter: Limiter
+    deadlines: Deadlines
+    folders: Folders
+    timeouts: Timeouts
+    retries: Retries
+    backoff: Callable[[int], float]
+    naming: Naming
+    on_conflict: OnConflict
+    content_disposition: bool
+    headers: Headers
+    authorizations: Authorizations | None = None
+    throttle: Throttle | None = None
+
+
+class Way(Generic[JobT]):
+    """A job on its way. `start` gives its Result; `cancel` stops it in whatever phase it is.
+
+    `host` is what the limiter counts jobs by: host and port of the first URL. `cancelled` tells
+    that `cancel` was called. What is asked, and what becomes of the answer, is up to those who
+    derive from it: `_exchange` does one request.
+    """
+
+    __slots__ = (
+        *("_began", "_final_url", "_http_status", "_length", "_out_of_time", "_running", "_setup"),
+        *("_sha256", "_slot", "_tries", "_verified", "cancelled", "host", "job", "url"),
+    )
+
+    def __init__(self, job: JobT, setup: Setup) -> None:
+        self.job = job
+        self.url = parse_url(job.url)
+        self.host = _host(self.url)
+        self._setup = setup
+        self._tries = Tries(job.urls, setup.retries, setup.backoff)
+        self._slot: Slot | None = None
+        self._length: int | None = None
+        self._http_status: int | None = None
+        self._final_url = job.url
+        self._sha256: str | None = None
+        self._verified = True
+        self._began: float | None = None
+        self._running: Deferred[Result] | None = None
+        self._out_of_time = False
+        self.cancelled = False
+
+    def __repr__(self) -> str:
+        made = self._tries.made
+        return f"<{type(self).__name__} {self.name!r} {self.status.value} after {made} requests>"
+
+    @property
+    def name(self) -> str:
+        """The file, in few words."""
+        raise NotImplementedError
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        raise NotImplementedError
+
+    @property
+    def moved(self) -> int:
+        """How many of its bytes came, or went out, in the last try."""
+        raise NotImplementedError
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether there is nothing to do."""
+        return False
+
+    def skipped(self) -> Result:
+        """The Result of a job that is `satisfied`."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """It is over: what it kept from others is theirs."""
+
+    async def _exchange(self, url: HttpUrl) -> None:
+        """One request, and what its answer brings."""
+        raise NotImplementedError
+
+    @property
+    def status(self) -> Status:
+        """ACTIVE with a slot, WAITING without."""
+        return Status.WAITING if self._slot is None else Status.ACTIVE
+
+    def progress(self) -> Progress:
+        """How it stands."""
+        made = self._tries.made
+        return Progress(self.job, self.status, self.path, self.moved, self._length, made)
+
+    def removed(self) -> Result:
+        """The Result of a job that was cancelled on its own, the others going on."""
+        return self._result(Status.REMOVED, None)
+
+    def start(self) -> Deferred[Result]:
+        """Run it.
+
+        **Fires with** its Result, a failed one too: its `error` is set then. **Fails with**
+        CancelledError only. **Cancelling** it, or calling `cancel`, aborts what is under way and
+        keeps the part file.
+        """
+        self._running = Deferred.fromCoroutine(self._run())
+        return self._running
+
+    def cancel(self) -> None:
+        """Stop it."""
+        self.cancelled = True
+        if self._running is not None:
+            self._running.cancel()
+
+    async def _run(self) -> Result:
+        self._began = self._setup.clock.seconds()
+        total = self._setup.timeouts.total
+        deadline = self._setup.deadlines.set(total, self._time_out) if total else None
+        try:
+            if self.satisfied:
+                return self.skipped()
+            await self._try_until_done()
+        except CancelledError:
+            if not self._out_of_time:
+                raise
+            return self._result(Status.ERROR, TotalTimeout(f"{total:g} s"))
+        except DownloadError as error:
+            return self._result(Status.ERROR, error)
+        finally:
+            if deadline is not None:
+                deadline.cancel()
+        return self._result(Status.COMPLETE, None)
+
+    def _time_out(self) -> None:
+        self._out_of_time = True
+        if self._running is not None:
+            self._running.cancel()
+
+    async def _try_until_done(self) -> None:
+        while True:
+            url = self._tries.url
+            try:
+                await self._try(url)
+                return
+            except DownloadError as error:
+                error.url = redacted(url)
+                if self.cancelled:  # by whoever got our slot, while we gave it
+                    raise CancelledError() from error
+                wait = self._tries.failed(error)
+                if wait is None:
+                    raise
+                _log.debug("{url}: {error}; next try in {wait:.1f} s", url=error.url,
+                           error=error, wait=wait)  # fmt: skip
+            self._setup.limiter.tell()
+            if wait:
+                await deferLater(self._setup.clock, wait)
+
+    async def _try(self, text: str) -> None:
+        """One request, with a slot. Raises our errors and CancelledError, nothing else."""
+        url = self.url if text is self.job.url else parse_url(text)
+        limiter = self._setup.limiter
+        host = self.host if url is self.url else _host(url)
+        slot = self._slot = limiter.take(host) or await limiter.acquire(host)
+        good: bool | None = None
+        try:
+            await self._exchange(url)
+            good = True
+        except CancelledError:
+            raise
+        except Exception as error:
+            ours = translate(error)
+            if isinstance(ours, InternalError):
+                _log.failure("a bug met by {url}", url=redacted(text))
+            if isinstance(ours, (TryAgainLater, HttpError)) and not isinstance(ours, Interrupted):
+                good = isinstance(ours, HttpError)  # a refusal is a host that answers well
+            raise ours from ours.__cause__
+        finally:
+            self._slot = None
+            slot.release(good)
+
+    async def _ask(
+        self, method: bytes, url: HttpUrl, producer: IBodyProducer | None = None
+    ) -> IResponse:
+        setup = self._setup
+        self._tries.made += 1
+        self._http_status = None
+        request: Deferred[IResponse] = setup.agent.request(
+            method,
+            str(url).encode("ascii"),
+            request_headers(setup.headers, self.job, self.url, url, setup.authorizations),
+            producer,
+        )
+        response = await request
+        self._http_status = response.code
+        self._final_url = response.request.absoluteURI.decode("ascii", "replace")
+        return response
+
+    async def _refused(self, response: IResponse) -> None:
+        await drain(response, self._setup.deadlines)
+        raise refused(response, time.time())
+
+    def _result(self, status: Status, error: DownloadError | None) -> Result:
+        if error is not None:
+            error.attempts = self._tries.made
+            error.url = error.url or redacted(self.job.url)
+        return Result(
+            self.job,
+            status,
+            self.path,
+            redacted(self._final_url),
+            self._http_status,
+            self.moved,
+            0.0 if self._began is None else self._setup.clock.seconds() - self._began,
+            self._tries.made,
+            self._verified,
+            self._sha256,
+            error,
+        )
+
+
+def cancel_all(transfers: Iterable[Way[Any]]) -> None:
+    """Stop them, those without a slot first: else each slot would go on to the next in turn,
+    which would ask its server only to be cancelled."""
+    for transfer in sorted(transfers, key=lambda one: one.status is Status.ACTIVE):
+        transfer.cancel()
+
+
+def _host(url: HttpUrl) -> str:
+    return f"{url.host}:{url.port}"
