@@ -89,7 +89,8 @@ class Sender:
             failed=lambda reason: self._failed(exchange, reason),
         )
         if self._pipeline.sending is Sending.EXPECTING:
-            self._wait = self._deadlines.set(CONTINUE_WAIT, self._waited)
+            wait = min(CONTINUE_WAIT, self._patience / 2)
+            self._wait = self._deadlines.set(wait, self._waited)
         self.follow()
 
     def follow(self) -> None:

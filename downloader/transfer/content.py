@@ -124,7 +124,8 @@ class FileContent:
             return
         self.sent += len(block)
         self._written = self.sent == self.length
-        self._consumer.write(block)
+        if block:
+            self._consumer.write(block)
 
     def _finish(self) -> None:
         self.finished = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
@@ -91,7 +91,7 @@ class _Answer(Protocol):
     transport: Any
 
     def __init__(self, deadlines: Deadlines, seconds: float) -> None:
-        self.over: Deferred[None] = Deferred(lambda _: abort_body(self.transport))
+        self.over: Deferred[None] = Deferred(self._cancelled)
         self.reason: Failure = connectionDone
         self._deadlines = deadlines
         self._seconds = seconds
@@ -108,6 +108,10 @@ class _Answer(Protocol):
             self._deadline.cancel()
         if not self.over.called:
             self.over.callback(None)
+
+    def _cancelled(self, over: Deferred[None]) -> None:
+        over.errback(CancelledError())  # first: the end of the body is no success then
+        abort_body(self.transport)
 
     def _late(self) -> None:
         abort_body(self.transport)
