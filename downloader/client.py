@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
-from random import random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -48,7 +47,7 @@ from downloader.transfer.request import Authorizations, with_headers
 from downloader.transfer.run import Jobs, PutJobs, Run
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.throttle import Throttle
-from downloader.transfer.way import JobT, Setup, Way, cancel_all
+from downloader.transfer.way import JobT, Setup, Way, backoff, cancel_all
 
 if TYPE_CHECKING:
     from downloader.http1.treqclient import HTTPClient
@@ -120,7 +119,7 @@ class Downloader:
             folders=Folders(),
             timeouts=timeouts,
             retries=retries,
-            backoff=_backoff(retries),
+            backoff=backoff(retries),
             naming=naming,
             on_conflict=on_conflict,
             content_disposition=content_disposition,
@@ -360,21 +359,6 @@ def _authorizations(identity: Identity | None) -> Authorizations | None:
     if identity is None or (identity.credentials is None and identity.netrc is None):
         return None
     return Authorizations(identity)
-
-
-def _backoff(retries: Retries) -> Callable[[int], float]:
-    """The seconds to wait after the n-th round of tries."""
-
-    def wait(n: int) -> float:
-        # Late: it brings Twisted's services and plugins along, and most runs wait for nothing.
-        from twisted.application.internet import backoffPolicy
-
-        policy = backoffPolicy(
-            retries.wait, retries.max_wait, jitter=lambda: random() * retries.wait
-        )
-        return policy(n)
-
-    return wait
 
 
 def _closing(result: Any, names: TakenNames) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone, ResponseFailed, ResponseNeverReceived
+from twisted.web.client import ResponseDone, ResponseFailed
 
 from downloader.deadlines import Deadline, Deadlines, Wait
 from downloader.errors import FirstByteTimeout, Interrupted, StallTimeout
@@ -19,7 +19,7 @@ from downloader.http1.opening import Opening
 from downloader.http1.owner import Owner
 from downloader.http1.patience import Patience
 from downloader.http1.reading import AnswerReader
-from downloader.http1.response import Response
+from downloader.http1.response import Response, tell_of_loss
 from downloader.http1.sender import Sender
 from downloader.sansio.pipeline import Fate, Pipeline, Sending, State
 from downloader.sansio.wire import Head
@@ -50,7 +50,6 @@ class Connection(Opening):
     ) -> None:
         super().__init__(owner, tls)
         self.idle_deadline: Deadline | None = None
-        self._deadlines = deadlines
         self._first_byte_timeout = first_byte_timeout
         self._soon = soon
         self._flow = Flow(
@@ -306,18 +305,10 @@ class Connection(Opening):
         fates = self._pipeline.lost()
         if fates and fates[0][1] is not Fate.RESEND:
             exchange, fate = fates.pop(0)
-            self._tell(exchange, fate, reason)
+            response, self._response = self._response, None
+            tell_of_loss(exchange, response, fate, reason)
         unsent, self._unsent = self._unsent, []
         return [*to_resend([one for one, _ in fates], reason), *unsent]
-
-    def _tell(self, exchange: Exchange, fate: Fate, reason: Failure) -> None:
-        response, self._response = self._response, None
-        if response is not None:
-            response.body_lost(reason)
-        elif fate is Fate.PARTIAL_HEAD:
-            exchange.fail(Failure(ResponseFailed([reason])))
-        else:
-            exchange.fail(Failure(ResponseNeverReceived([reason])))
 
     # --- from the reader of answers ---------------------------------------------------------
 

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IProtocol, IPushProducer
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseFailed
+from twisted.web.client import ResponseFailed, ResponseNeverReceived
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IClientRequest, IResponse
@@ -25,6 +25,7 @@ from zope.interface import implementer
 
 from downloader.errors import InternalError, TruncatedBody
 from downloader.http1.exchange import Exchange
+from downloader.sansio.pipeline import Fate
 from downloader.sansio.wire import Head
 
 _log = Logger()
@@ -269,6 +270,19 @@ class Response:
             protocol.connectionLost(reason)
         except BaseException:
             _log.failure("a body's protocol raised in connectionLost")
+
+
+def tell_of_loss(
+    exchange: Exchange, response: Response | None, fate: Fate, reason: Failure
+) -> None:
+    """The connection is gone on which `exchange` was being answered, by `response` if its head had
+    come."""
+    if response is not None:
+        response.body_lost(reason)
+    elif fate is Fate.PARTIAL_HEAD:
+        exchange.fail(Failure(ResponseFailed([reason])))
+    else:
+        exchange.fail(Failure(ResponseNeverReceived([reason])))
 
 
 @implementer(IPushProducer)

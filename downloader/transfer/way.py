@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from random import random
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -269,6 +270,21 @@ def cancel_all(transfers: Iterable[Way[Any]]) -> None:
     which would ask its server only to be cancelled."""
     for transfer in sorted(transfers, key=lambda one: one.status is Status.ACTIVE):
         transfer.cancel()
+
+
+def backoff(retries: Retries) -> Callable[[int], float]:
+    """The seconds to wait after the n-th round of tries."""
+
+    def wait(n: int) -> float:
+        # Late: it brings Twisted's services and plugins along, and most runs wait for nothing.
+        from twisted.application.internet import backoffPolicy
+
+        policy = backoffPolicy(
+            retries.wait, retries.max_wait, jitter=lambda: random() * retries.wait
+        )
+        return policy(n)
+
+    return wait
 
 
 def _host(url: HttpUrl) -> str:

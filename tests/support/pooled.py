@@ -37,7 +37,7 @@ def _check_connections(host: Any, depth: int) -> None:
         assert connection._aborted or connection.load, "one that has nothing to do is idle"
         assert connection.load <= depth
         if connection._aborted:
-            assert connection.load == 0 and not connection._deadline
+            assert connection.load == 0 and not connection._wait._deadline
             assert not (connection._patience._look_deadline or connection._patience._cut_deadline)
         _check_exchanges(connection)
 
@@ -49,7 +49,7 @@ def _check_exchanges(connection: Any) -> None:
     assert not first & connection._pipeline._unwanted, "it is aborted when its turn comes"
     if connection._pipeline._unwanted.intersection(queue):
         cut = connection._patience._cut_deadline
-        assert cut in connection._deadlines._live, "and in time"
+        assert cut in connection._patience._deadlines._live, "and in time"
     for place, exchange in enumerate(queue):
         unwanted = exchange in connection._pipeline._unwanted
         assert place == 0 or not (exchange.alone or exchange.resent)
