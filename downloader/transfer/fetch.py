@@ -36,15 +36,15 @@ from downloader.sansio.checksum import Checksum, checked_checksum
 from downloader.sansio.printable import printable
 from downloader.sansio.retry import Tries
 from downloader.sansio.url import HttpUrl, parse_url, redacted
-from downloader.transfer.body import FileBody
+from downloader.transfer.body import SHORT, FileBody
 from downloader.transfer.door import refused, translate
-from downloader.transfer.folder import Folder, Folders
+from downloader.transfer.folder import Folders
 from downloader.transfer.limiter import Limiter, Slot
-from downloader.transfer.partfile import PartFile
 from downloader.transfer.request import Authorizations, request_headers
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
 from downloader.transfer.throttle import Throttle
+from downloader.transfer.writer import PartWriter
 
 _log = Logger()
 _WITH_FILE = frozenset((200, 203))
@@ -81,7 +81,7 @@ class Transfer:
     """
 
     __slots__ = (
-        *("_began", "_body", "_checksum", "_final_url", "_folder", "_http_status", "_length"),
+        *("_began", "_body", "_checksum", "_final_url", "_http_status", "_length"),
         *("_out_of_time", "_running", "_setup", "_sha256", "_slot", "_tries", "_verified"),
         *("cancelled", "host", "job", "target", "url"),
     )
@@ -96,7 +96,6 @@ class Transfer:
         self._tries = Tries(job.urls, setup.retries, setup.backoff)
         self._slot: Slot | None = None
         self._body: FileBody | None = None
-        self._folder: Folder | None = None
         self._length: int | None = None
         self._http_status: int | None = None
         self._final_url = job.url
@@ -211,7 +210,19 @@ class Transfer:
             raise ours from ours.__cause__
         finally:
             self._slot = None
+            if self._body is None or self._body.part is None:
+                slot.release(good)
+            else:
+                self._release(slot, good, self._body.part)
+
+    def _release(self, slot: Slot, good: bool | None, part: PartWriter) -> None:
+        """Give the slot back, of a cancelled job not before its file is settled."""
+        closed = part.closed()
+        if closed is None:
             slot.release(good)
+        else:
+            closed.addCallback(lambda _: slot.release(good))
+            closed.addCallback(lambda _: self._setup.limiter.tell())
 
     async def _exchange(self, url: HttpUrl) -> None:
         setup = self._setup
@@ -252,34 +263,34 @@ class Transfer:
             self._verified = await body.done if result is None else _told(result)
             if checksum is not None:
                 self._check(checksum, body.part)
-            self._settle(body)
-        finally:
-            self._close()
+            if body.part is not None or not self.target.write(body.whole, setup.folders):
+                await self._commit(body)
+        except CancelledError:
+            if body.part is not None:
+                body.part.keep()  # and not wait for it: what hangs must not hold up a cancel
+            raise
+        except Exception:
+            await _close(body)
+            raise
+        if body.part is not None:
+            await _close(body)
 
-    def _open(self) -> PartFile:
-        self._folder, part = self.target.open(self._setup.folders)
-        return part
+    def _open(self) -> PartWriter:
+        long = self._length is None or self._length > SHORT
+        return self.target.open(self._setup.folders, long)
 
-    def _settle(self, body: FileBody) -> None:
-        """The bytes become a file."""
+    async def _commit(self, body: FileBody) -> None:
+        """The bytes become a file, by way of a part file."""
         if body.part is None:
-            self.target.write(body.whole, self._setup.folders)
-        else:
-            assert self._folder is not None
-            self.target.commit(body.part, self._folder)
-
-    def _close(self) -> None:
-        if self._body is not None and self._body.part is not None:
-            self._body.part.keep()
-        if self._folder is not None:
-            self._setup.folders.unuse(self._folder)
-            self._folder = None
+            body.part = self._open()
+            body.part.write(body.whole)
+        await self.target.commit(body.part)
 
     def _take_offered(self, response: IResponse) -> None:
         for offered in response.headers.getRawHeaders(b"content-disposition", ())[:1]:
             self.target.take_offered(offered.decode("latin-1"))
 
-    def _check(self, checksum: Checksum, part: PartFile | None) -> None:
+    def _check(self, checksum: Checksum, part: PartWriter | None) -> None:
         if not checksum.matches:
             if part is not None:
                 part.discard()
@@ -316,6 +327,15 @@ def cancel_all(transfers: Iterable[Transfer]) -> None:
     which would ask its server only to be cancelled."""
     for transfer in sorted(transfers, key=lambda one: one.status is Status.ACTIVE):
         transfer.cancel()
+
+
+async def _close(body: FileBody) -> None:
+    """What is left of a part file is kept, and has been closed when this is over."""
+    if body.part is not None:
+        body.part.keep()
+        closed = body.part.closed()
+        if closed is not None:
+            await closed
 
 
 def _told(result: bool | Failure) -> bool:
