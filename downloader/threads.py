@@ -27,6 +27,11 @@ class Threads:
     def __repr__(self) -> str:
         return f"<Threads {self._name!r} {self._running} running, {len(self._waiting)} waiting>"
 
+    @property
+    def wanted(self) -> bool:
+        """Whether something waits for one of them."""
+        return bool(self._waiting)
+
     def run(self, work: Callable[[], None]) -> None:
         """Call `work()`, which raises nothing, in one of them; first come, first served.
 

@@ -54,7 +54,7 @@ async def paused(bench: Bench, hanging: Files, operation: str) -> None:
 
 async def settle(bench: Bench) -> None:
     """When nothing is in threads any more, nothing is left of any job."""
-    await bench.downloader._disks.settled()
+    await bench.written()
     assert bench.downloader.limiter.idle
     assert bench.downloader.active() == []
     assert [one.users for one in bench.downloader._setup.folders._open.values()] == [0]

@@ -46,12 +46,12 @@ async def test_so_many_at_a_time(reactor: Any, gate: threading.Event) -> None:
 
 async def test_one_that_waits_takes_the_next_call(reactor: Any) -> None:
     """No thread is made while one has nothing to do."""
-    callers: set[threading.Thread] = set()
+    callers: list[threading.Thread] = []
     threads = Threads("work", 3, linger=30)
-    for _ in range(5):
-        threads.run(lambda: callers.add(threading.current_thread()))
-        await until(reactor, lambda: threads._idle)
-        assert len(callers) == 1
+    for count in range(1, 6):
+        threads.run(lambda: callers.append(threading.current_thread()))
+        await until(reactor, lambda count=count: len(callers) == count and threads._idle)
+    assert len(set(callers)) == 1
     threads._linger = 0
     threads.run(lambda: None)
     await until(reactor, lambda: not alive())

@@ -8,11 +8,11 @@ a short file; open, commit,   here                   here                thread
 remove a part file
 ============================  =====================  ==================  ============
 
-A thread costs a copy of each piece and two changes of thread: with both ends on one machine of two
-cores a fifth to a third more time, at 2 GiB/s. Slower networks hide it. What is in memory does
-not hang, but any other disk may, at any moment and for ever (a network's server that is gone), so
-no long body is written here. A short file would pay more than it costs itself, so there a disk
-has to show first that it is slow; that is felt once.
+A thread costs a copy of each piece and two changes of thread: a quarter of a second of processor
+time for each GiB, which shows above 1 GiB/s and with few cores. What is in memory does not hang,
+but any other disk may, at any moment and for ever (a network's server that is gone), so no long
+body is written here. A short file would pay more than it costs itself, so there a disk has to show
+first that it is slow; that is felt once.
 """
 
 from __future__ import annotations

@@ -44,8 +44,16 @@ class Lane:
             self._work()
 
     def _work(self) -> None:
-        """Make the calls that wait now. For those that come meanwhile it waits its turn again: a
-        body that never ends must not keep others from the disk."""
+        """Make the calls that wait, and those that come meanwhile; but not while others wait for a
+        thread: a body that never ends must not keep them from the disk."""
+        while self._work_off():
+            if self._disk.threads.wanted:
+                self._go_on()
+                return
+        self._disk.disks.ended()
+
+    def _work_off(self) -> bool:
+        """Make the calls that wait now; False when none came meanwhile."""
         for _ in range(len(self._waiting)):
             call, arguments = self._waiting.popleft()
             self._disk.under_way[self] = self._disk.disks.seconds()
@@ -53,8 +61,4 @@ class Lane:
             del self._disk.under_way[self]
         with self._lock:
             self._busy = bool(self._waiting)
-            over = not self._busy
-        if over:
-            self._disk.disks.ended()
-        else:
-            self._go_on()
+            return self._busy

@@ -93,6 +93,10 @@ class Bench:
         path = self.out / f"{name}.part"
         return path.read_bytes() if path.exists() else b""
 
+    async def written(self) -> None:
+        """Wait until the disk's threads are done with what came."""
+        await self.downloader._disks.settled()
+
     async def turns(self, count: int = 20) -> None:
         """Let what is under way on loopback arrive."""
         for _ in range(count):
@@ -138,7 +142,7 @@ class Bench:
 
     async def is_clean(self) -> None:
         """Nothing of any request is left: no slot, timer, socket, thread, file or connection."""
-        await self.downloader._disks.settled()
+        await self.written()
         assert self.downloader.limiter.idle, self.downloader.limiter
         assert not list(self.downloader.active())
         assert repr(self.agent) == "<Agent <Pool []>>"
