@@ -36,6 +36,7 @@ from downloader.jobs import (
 )
 from downloader.sansio.network import Network
 from downloader.transfer.ask import ask
+from downloader.transfer.disks import Disks
 from downloader.transfer.door import translate
 from downloader.transfer.fetch import Transfer
 from downloader.transfer.folder import Folders
@@ -67,7 +68,8 @@ class Downloader:
     certificate; `client_certificate` is shown to any https server that asks for one. `trust_root`
     (Authorities or an IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the
     system's. `agent` may be any IAgent, with TLS, resolver and redirects of its own; None makes
-    one of ours, which is what every promise about cancelling and secrets rests on.
+    one of ours, which is what every promise about cancelling and secrets rests on. `disks` does
+    what is done to files.
 
     `limiter` and `throttle` can be given other limits at any time.
 
@@ -93,8 +95,10 @@ class Downloader:
         identity: Identity | None = None,
         resolver: IHostnameResolver | None = None,
         agent: IAgent | None = None,
+        disks: Disks | None = None,
     ) -> None:
         self._reactor = reactor
+        self._disks = disks or Disks(reactor)
         deadlines = Deadlines(reactor)
         self._own_agent: Agent | None = None
         self._hop_agent: IAgent | None = None
@@ -116,7 +120,7 @@ class Downloader:
             agent=asked,
             limiter=self.limiter,
             deadlines=deadlines,
-            folders=Folders(),
+            folders=Folders(self._disks),
             timeouts=timeouts,
             retries=retries,
             backoff=backoff(retries),
@@ -239,8 +243,9 @@ class Downloader:
     def close(self) -> Deferred[None]:
         """Cancel what runs and close every connection.
 
-        **Fires with** None when every socket and file is closed. **Fails** never. **Cancelling**
-        it stops the waiting only. Calling it again is harmless.
+        **Fires with** None when every socket and file is closed. What hangs on a disk is waited for
+        3 seconds; it ends with the process, and gives no file its name. **Fails** never.
+        **Cancelling** it stops the waiting only. Calling it again is harmless.
         """
         if not self._closed:
             self._closed = True
@@ -251,7 +256,12 @@ class Downloader:
             self._setup.folders.close()
             self._names.close()
             self._forget_trigger()
-        return succeed(None) if self._own_agent is None else self._own_agent.close()
+        return Deferred.fromCoroutine(self._settle())
+
+    async def _settle(self) -> None:
+        closing = succeed(None) if self._own_agent is None else self._own_agent.close()
+        await self._disks.settled()
+        await closing
 
     def _start(self, way: Way[Any]) -> Deferred[Result]:
         done: Deferred[Result] = Deferred(lambda _: way.cancel())

@@ -26,7 +26,13 @@ sys.path.append(str(Path(__file__).parent.parent))
 hypothesis.settings.register_profile("ours", deadline=None)
 hypothesis.settings.load_profile("ours")
 
-pytest_plugins = ("support.clean", "support.bench", "support.latencies", "support.time_limit")
+pytest_plugins = (
+    "support.clean",
+    "support.bench",
+    "support.hanging",
+    "support.latencies",
+    "support.time_limit",
+)
 
 
 # The command obeys them, and so would the tests' own servers be asked through somebody's proxy.

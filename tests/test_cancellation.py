@@ -61,6 +61,7 @@ async def test_cancel(phase: Phase, ask: Ask, tls: Any, scripted: Any, bench: An
         await b.until(lambda: b.answered or len(b.part()) >= phase.arrives)
     await b.until(lambda: not phase.pauses or b.downloader.agent.paused)
     await b.turns()
+    await b.written()
     part = b.part()
     await b.cancel(asked, connection, phase.reads)
     await b.is_clean()

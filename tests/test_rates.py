@@ -77,6 +77,7 @@ async def test_the_servers_writes_stop_and_go_on(
     asked = b.fetch(server.url("/file"))
     await quiet(b, sender)
     assert sender.sent < IN_FLIGHT
+    await b.written()
     assert BURST_BYTES < len(b.part()) < BURST_BYTES + 4 * CHUNK
     assert not asked.called
     b.downloader.throttle.set(None)
@@ -146,6 +147,7 @@ async def test_cancel_a_small_file_that_is_there_and_waits(origin: Origin, bench
     await b.cancel(second)
     assert not list(b.out.glob("file*"))
     await b.cancel(first)
+    await b.written()
     assert b.downloader.limiter.idle and "0 paused" in repr(b.downloader.throttle)
     b.downloader.throttle.set(None)
     await b.gets(origin.url("/small"), b"".join(content("/small", 5)))

@@ -1,17 +1,11 @@
-"""Name lookups in threads of their own.
-
-The reactor's pool has ten threads that other work shares, and a process waits for them when it
-ends. A lookup cannot be interrupted, so it must not hold either up: these threads are daemons, at
-most `LOOKUPS` of them, and they end when nothing is left to look up.
-"""
+"""Name lookups, each in a thread of its own while it lasts, at most `LOOKUPS` at a time."""
 
 from __future__ import annotations
 
 import socket
-import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -26,6 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from downloader.errors import ResolveError
+from downloader.threads import Threads
 
 # As many as jobs run at once by default: slow names then keep nobody else's waiting.
 LOOKUPS = 32
@@ -92,9 +87,7 @@ class ThreadedResolver:
     def __init__(self, reactor: Any, getaddrinfo: GetAddrInfo = socket.getaddrinfo) -> None:
         self._reactor = reactor
         self._getaddrinfo = getaddrinfo
-        self._lock = threading.Lock()
-        self._waiting: deque[Lookup] = deque()
-        self._running = 0
+        self._threads = Threads("lookup", LOOKUPS)
 
     def resolveHostName(
         self,
@@ -107,28 +100,11 @@ class ThreadedResolver:
         """Begin a lookup (IHostnameResolver)."""
         family = _FAMILIES.get(tuple(addressTypes or ()), socket.AF_UNSPEC)
         lookup = Lookup(resolutionReceiver, hostName, portNumber, family)
-        with self._lock:
-            self._waiting.append(lookup)
-            if self._running == LOOKUPS:
-                return lookup
-            self._running += 1
-        try:
-            threading.Thread(target=self._work, name="lookup", daemon=True).start()
-        except RuntimeError:  # no more threads may be made
-            with self._lock:
-                self._running -= 1
-                self._waiting.remove(lookup)
-            raise
+        self._threads.run(partial(self._look_up, lookup))
         return lookup
 
-    def _work(self) -> None:
-        while True:
-            with self._lock:
-                if not self._waiting:
-                    self._running -= 1
-                    return
-                lookup = self._waiting.popleft()
-            self._reactor.callFromThread(lookup.tell, lookup.ask(self._getaddrinfo))
+    def _look_up(self, lookup: Lookup) -> None:
+        self._reactor.callFromThread(lookup.tell, lookup.ask(self._getaddrinfo))
 
 
 @implementer(IResolutionReceiver)

@@ -16,13 +16,14 @@ from downloader.deadlines import Deadline, Deadlines
 from downloader.drain import DRAIN_BYTES, abort_body
 from downloader.errors import StallTimeout, TruncatedBody
 from downloader.jobs import Timeouts
-from downloader.transfer.partfile import PartFile
 from downloader.transfer.throttle import Throttle
+from downloader.transfer.writer import PartWriter
 
 # A stall window is looked at this often, so a stall is seen at most a quarter late.
 QUARTERS = 4
 # A body up to this length is looked at as one piece; its connection is worth reading to its end.
 SHORT = DRAIN_BYTES
+_NONE: frozenset[str] = frozenset()
 
 
 class FileBody(Protocol):
@@ -30,14 +31,14 @@ class FileBody(Protocol):
 
     `open_part` opens the part file, which is `part` then: at once when the body is long, else at
     the first piece that is not all of it. A short body that comes in one piece is `whole`, and
-    needs none.
+    needs none. When it cannot be written as fast as it comes, the transport is paused.
 
     `result` is None until it is over, then what `done` fires with.
     `done` fires with True when the body's length was proven, with False when only the end of
     the connection ended it. It fails with StallTimeout, TruncatedBody, a disk error, or what the
     agent says. Cancelling it aborts the transport. It fires once, whatever is heard afterwards.
     The watch begins when `done` is asked for, and stands still while the body is paused: that is
-    our doing. `throttle` says when that is.
+    our doing; `throttle` too says when that is. What is `done` may still have to be written.
     `digest` is called with each piece, to compute a checksum on the way.
     """
 
@@ -45,7 +46,7 @@ class FileBody(Protocol):
 
     def __init__(
         self,
-        open_part: Callable[[], PartFile],
+        open_part: Callable[[], PartWriter],
         length: int | None,
         deadlines: Deadlines,
         timeouts: Timeouts,
@@ -54,19 +55,19 @@ class FileBody(Protocol):
     ) -> None:
         self.received = 0
         self.whole = b""
-        self.part: PartFile | None = None
+        self.part: PartWriter | None = None
         self._open_part = open_part
         self._length = length
         self._deadlines = deadlines
         self._timeouts = timeouts
         self._digest = digest
         self._throttle = throttle
-        self._paused = False
         self._ending: Failure | None = None  # an end that came before its turn
         self._done: Deferred[bool] | None = None
         self.result: bool | Failure | None = None
         self._failure: Failure | None = None
         self._dropped = 0
+        self._pauses: frozenset[str] = _NONE
         self._watch: Deadline | None = None
 
     def __repr__(self) -> str:
@@ -85,7 +86,7 @@ class FileBody(Protocol):
                 self._tick = self._timeouts.stall / QUARTERS
                 self._window = deque([0], QUARTERS)
                 self._left = self._tick  # of the watch, while it stands still
-                if not self._paused:
+                if not self._pauses:
                     self._watch = self._deadlines.set(self._tick, self._look)
         return self._done
 
@@ -113,29 +114,31 @@ class FileBody(Protocol):
             self.viewReceived = None  # type: ignore[assignment]  # small reads keep a rate better
             self._throttle.begun(self)
 
-    def pause(self) -> None:
-        """Take no more for now."""
+    def _spend(self, size: int) -> None:
+        if self._throttle is not None and self._throttle.on and self.result is None:
+            last = self.received == self._length and "rate" not in self._pauses
+            self._throttle.received(self, size, last)
+
+    def pause(self, why: str = "rate") -> None:
+        """Take no more for now; for as long as there is a reason."""
         if self._watch is not None:
             self._left = self._watch.left
             self._watch.cancel()
             self._watch = None
-        self._paused = True
+        self._pauses |= {why}
         self.transport.pauseProducing()
 
-    def resume(self) -> None:
-        """Go on."""
-        self._paused = False
+    def resume(self, why: str = "rate") -> None:
+        """Go on, as far as this reason goes."""
+        if why not in self._pauses:
+            return
+        self._pauses -= {why}
         if self._ending is not None:
             self.connectionLost(self._ending)
-            return
-        if self._done is not None:
-            self._watch = self._deadlines.set(self._left, self._look)
-        self.transport.resumeProducing()
-
-    def _spend(self, size: int) -> None:
-        if self._throttle is not None and self._throttle.on and self.result is None:
-            last = self.received == self._length and not self._paused
-            self._throttle.received(self, size, last)
+        elif not self._pauses:
+            if self._done is not None:
+                self._watch = self._deadlines.set(self._left, self._look)
+            self.transport.resumeProducing()
 
     def _keep(self, data: bytes) -> None:
         self.whole = data
@@ -147,16 +150,36 @@ class FileBody(Protocol):
         """Write a piece. When that fails, a body that is nearly over is read to its end all the
         same: its connection is worth more than that."""
         try:
-            if self.part is None:
-                self.part = self._open_part()
-            self.part.write(data)
+            part = self.part or self._open()
+            part.write(data)
             if self._digest is not None:
                 self._digest(data)
         except Exception:
             self._failure = Failure()
             self._drop(len(data), self._failure)
             return
+        if part.failure is not None:
+            self._failure = part.failure
+            self._drop(len(data), self._failure)
+            return
         self.received += len(data)
+        if part.full:
+            self.pause("disk")
+
+    def _open(self) -> PartWriter:
+        self.part = self._open_part()
+        self.part.changed = self._written
+        return self.part
+
+    def _written(self) -> None:
+        """The part file has got further, or has failed, while we waited."""
+        if self.result is not None or self.part is None:
+            return
+        if self.part.failure is not None and self._failure is None:
+            self._failure = self.part.failure
+            self._drop(0, self._failure)
+        if self.result is None and not self.part.full:
+            self.resume("disk")
 
     def _drop(self, size: int, failure: Failure) -> None:
         self._dropped += size
@@ -167,7 +190,7 @@ class FileBody(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.result is not None:
             return
-        if self._paused and reason.check(ResponseDone, PotentialDataLoss):
+        if "rate" in self._pauses and reason.check(ResponseDone, PotentialDataLoss):
             self._ending = reason  # not every agent's transport holds what it has when it is paused
             return
         if self._failure is not None:
@@ -212,7 +235,7 @@ class FileBody(Protocol):
             _fire(self._done, result)
 
 
-def _open_no_more() -> PartFile:
+def _open_no_more() -> PartWriter:
     raise RuntimeError("the body is over")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
 
@@ -11,12 +12,11 @@ from downloader.jobs import Job, Result, Status
 from downloader.sansio.checksum import Checksum, checked_checksum
 from downloader.sansio.printable import printable
 from downloader.sansio.url import HttpUrl
-from downloader.transfer.body import FileBody
-from downloader.transfer.folder import Folder
-from downloader.transfer.partfile import PartFile
+from downloader.transfer.body import SHORT, FileBody
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
 from downloader.transfer.way import Setup, Way
+from downloader.transfer.writer import PartWriter
 
 _WITH_FILE = frozenset((200, 203))
 
@@ -28,14 +28,13 @@ class Transfer(Way[Job]):
     and not the order of arrival. A DownloadError there means the job cannot even begin.
     """
 
-    __slots__ = ("_body", "_checksum", "_folder", "target")
+    __slots__ = ("_body", "_checksum", "target")
 
     def __init__(self, job: Job, setup: Setup, names: TakenNames) -> None:
         super().__init__(job, setup)
         self._checksum = _checksum(job)
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
         self._body: FileBody | None = None
-        self._folder: Folder | None = None
 
     @property
     def name(self) -> str:
@@ -90,34 +89,38 @@ class Transfer(Way[Job]):
             self._verified = await body.done if result is None else _told(result)
             if checksum is not None:
                 self._check(checksum, body.part)
-            self._settle(body)
-        finally:
-            self._close()
+            if body.part is not None or not self.target.write(body.whole, setup.folders):
+                await self._commit(body)
+        except CancelledError:
+            if body.part is not None:
+                body.part.keep()  # and not wait for it: what hangs must not hold up a cancel
+            raise
+        except Exception:
+            await _close(body)
+            raise
+        if body.part is not None:
+            await _close(body)
 
-    def _open(self) -> PartFile:
-        self._folder, part = self.target.open(self._setup.folders)
-        return part
+    def _open(self) -> PartWriter:
+        long = self._length is None or self._length > SHORT
+        return self.target.open(self._setup.folders, long)
 
-    def _settle(self, body: FileBody) -> None:
-        """The bytes become a file."""
+    async def _commit(self, body: FileBody) -> None:
+        """The bytes become a file, by way of a part file."""
         if body.part is None:
-            self.target.write(body.whole, self._setup.folders)
-        else:
-            assert self._folder is not None
-            self.target.commit(body.part, self._folder)
+            body.part = self._open()
+            body.part.write(body.whole)
+        await self.target.commit(body.part)
 
-    def _close(self) -> None:
-        if self._body is not None and self._body.part is not None:
-            self._body.part.keep()
-        if self._folder is not None:
-            self._setup.folders.unuse(self._folder)
-            self._folder = None
+    def _settled(self) -> Deferred[None] | None:
+        part = None if self._body is None else self._body.part
+        return None if part is None else part.closed()
 
     def _take_offered(self, response: IResponse) -> None:
         for offered in response.headers.getRawHeaders(b"content-disposition", ())[:1]:
             self.target.take_offered(offered.decode("latin-1"))
 
-    def _check(self, checksum: Checksum, part: PartFile | None) -> None:
+    def _check(self, checksum: Checksum, part: PartWriter | None) -> None:
         if not checksum.matches:
             if part is not None:
                 part.discard()
@@ -125,6 +128,15 @@ class Transfer(Way[Job]):
         self._verified = True
         if checksum.kind == "sha-256":
             self._sha256 = checksum.found
+
+
+async def _close(body: FileBody) -> None:
+    """What is left of a part file is kept, and has been closed when this is over."""
+    if body.part is not None:
+        body.part.keep()
+        closed = body.part.closed()
+        if closed is not None:
+            await closed
 
 
 def _told(result: bool | Failure) -> bool:

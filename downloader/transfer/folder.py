@@ -13,6 +13,7 @@ from collections import OrderedDict
 from downloader.errors import BadName, DiskError, DownloadError
 from downloader.sansio.printable import printable
 from downloader.transfer.disk import disk_error
+from downloader.transfer.disks import Disk, Disks
 
 # Roots that are kept open between jobs; a list may name a directory for each line.
 KEPT = 64
@@ -20,11 +21,13 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Folder:
-    """One root directory, open while `users` need it.
+    """One root directory, open while `users` need it, and the `disk` that it is on.
 
     `may_hold_parts` says whether part files that others left may be in it, `takes_nameless`
     whether a file can be written there without a name, as far as is known.
     """
+
+    disk: Disk
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -97,14 +100,16 @@ class Folder:
 class Folders:
     """The roots in use, and some that may be used again."""
 
-    def __init__(self) -> None:
+    def __init__(self, disks: Disks) -> None:
+        self._disks = disks
         self._open: OrderedDict[str, Folder] = OrderedDict()
+        self._closed = False
 
     def use(self, path: str) -> Folder:
         """The root `path`, made if it is not there; to be given back with `unuse`."""
         folder = self._open.get(path)
         if folder is None:
-            folder = self._open[path] = Folder(path)
+            folder = self._open[path] = self._opened(path)
         folder.users += 1
         self._trim()
         return folder
@@ -114,6 +119,8 @@ class Folders:
         folder.users -= 1
         if not folder.users:
             self._open.move_to_end(folder.path)
+            if self._closed:
+                self._open.pop(folder.path).close()
             self._trim()
 
     def forget_moved(self, path: str) -> bool:
@@ -125,9 +132,17 @@ class Folders:
         return True
 
     def close(self) -> None:
-        """Close every root that nobody uses."""
+        """Close every root, those in use when nobody uses them any more."""
+        self._closed = True
         for path in [path for path, folder in self._open.items() if not folder.users]:
             self._open.pop(path).close()
+
+    def _opened(self, path: str) -> Folder:
+        began = self._disks.seconds()
+        folder = Folder(path)
+        folder.disk = self._disks.disk(os.fstat(folder.fd).st_dev)
+        folder.disk.took(began)
+        return folder
 
     def _trim(self) -> None:
         if len(self._open) > KEPT:

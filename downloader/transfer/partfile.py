@@ -14,6 +14,9 @@ import errno
 import fcntl
 import os
 import stat
+from collections.abc import Callable
+
+from twisted.internet.defer import CancelledError
 
 from downloader.errors import BadName, TargetBusy, TargetExists
 from downloader.sansio.printable import printable
@@ -69,14 +72,19 @@ class PartFile:
             raise disk_error(error, self.path + SUFFIX) from error
         self.size += len(data)
 
-    def commit(self, path: str, overwrite: bool = False) -> None:
+    def commit(
+        self, path: str, overwrite: bool = False, unwanted: Callable[[], bool] | None = None
+    ) -> None:
         """Give it its final name: the file is whole.
 
         `path` is the path it was opened for, or another in the same directory. `TargetExists`,
         with the part file still open, when that is taken; `overwrite` replaces a file of that
-        name, in one step.
+        name, in one step. CancelledError, with the part file still open, when `unwanted()`: in a
+        thread, the wish may have passed before its turn.
         """
         part, name = self._name + SUFFIX, path.rpartition("/")[2]
+        if unwanted is not None and unwanted():
+            raise CancelledError
         try:
             if overwrite:
                 self._look(part)

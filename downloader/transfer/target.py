@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from downloader.errors import DownloadError, TargetExists
+from downloader.errors import TargetExists
 from downloader.jobs import Job, Naming, OnConflict
 from downloader.sansio.names import path_for
 from downloader.sansio.url import HttpUrl
 from downloader.transfer.folder import Folder, Folders
-from downloader.transfer.partfile import PartFile
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.wholefile import write_whole
+from downloader.transfer.writer import PartWriter
 
 
 class Target:
@@ -61,45 +61,34 @@ class Target:
                 self._on_conflict = OnConflict.RENAME
             self.relative = self._assign(self._existed)
 
-    def open(self, folders: Folders) -> tuple[Folder, PartFile]:
-        """Its part file, and the folder in use for it: the caller's to end and to give back."""
-        try:
-            return self._open(folders)
-        except DownloadError:
-            # The directory may have been removed since it was opened, and is made again then.
-            if not folders.forget_moved(self._job.directory):
-                raise
-            return self._open(folders)
+    def open(self, folders: Folders, long: bool) -> PartWriter:
+        """Its part file: the caller's to end."""
+        return PartWriter(folders, self._job.directory, self.relative, long)
 
-    def commit(self, part: PartFile, folder: Folder) -> None:
+    async def commit(self, part: PartWriter) -> None:
         """Give the whole file its name; the next number when somebody took it meanwhile."""
         overwrite = self._on_conflict is OnConflict.OVERWRITE
         while True:
             try:
-                part.commit(self.relative, overwrite)
+                await part.commit(self.relative, overwrite)
                 return
             except TargetExists:
-                self._take_another(folder)
+                self._take_another(part.folder)
 
-    def write(self, data: bytes, folders: Folders) -> None:
-        """Make the file of `data`, which is all of it, and give it its name, as `commit` does."""
-        if not self._write_whole(data, folders):
-            folder, part = self.open(folders)
-            try:
-                part.write(data)
-                self.commit(part, folder)
-            finally:
-                part.keep()
-                folders.unuse(folder)
+    def write(self, data: bytes, folders: Folders) -> bool:
+        """Make the file of `data`, which is all of it, and give it its name, as `commit` does.
 
-    def _write_whole(self, data: bytes, folders: Folders) -> bool:
+        False, and nothing is done, where that cannot be done at once: it takes a part file then.
+        """
         if self._on_conflict is OnConflict.OVERWRITE:
             return False
         folder = folders.use(self._job.directory)
         try:
+            if folder.disk.slow:
+                return False
             while True:
                 try:
-                    return write_whole(folder, self.relative, data)
+                    return folder.disk.do(write_whole, folder, self.relative, data)
                 except TargetExists:
                     self._take_another(folder)
         finally:
@@ -109,7 +98,8 @@ class Target:
         """Somebody took the name: take the next one, if that may be; called while handling it."""
         if self._on_conflict is not OnConflict.RENAME:
             raise
-        self.relative = self._assign(folder.exists)
+        # On a slow disk we do not look which are free; the next commit will tell.
+        self.relative = self._assign(_unknown if folder.disk.slow else folder.exists)
 
     def release(self) -> None:
         """The name may be given out again."""
@@ -133,10 +123,6 @@ class Target:
             return False
         return os.path.lexists(os.path.join(self._job.directory, path))
 
-    def _open(self, folders: Folders) -> tuple[Folder, PartFile]:
-        folder = folders.use(self._job.directory)
-        try:
-            return folder, PartFile(folder, self.relative)
-        except BaseException:
-            folders.unuse(folder)
-            raise
+
+def _unknown(path: str) -> bool:
+    return False

@@ -129,6 +129,10 @@ class Way(Generic[JobT]):
         """One request, and what its answer brings."""
         raise NotImplementedError
 
+    def _settled(self) -> Deferred[None] | None:
+        """What fires when its file is closed, after a try that left something to do; else None."""
+        return None
+
     @property
     def status(self) -> Status:
         """ACTIVE with a slot, WAITING without."""
@@ -223,7 +227,16 @@ class Way(Generic[JobT]):
             raise ours from ours.__cause__
         finally:
             self._slot = None
+            self._give_back(slot, good)
+
+    def _give_back(self, slot: Slot, good: bool | None) -> None:
+        """Of a cancelled job not before its file is settled."""
+        settled = self._settled()
+        if settled is None:
             slot.release(good)
+        else:
+            settled.addCallback(lambda _: slot.release(good))
+            settled.addCallback(lambda _: self._setup.limiter.tell())
 
     async def _ask(
         self, method: bytes, url: HttpUrl, producer: IBodyProducer | None = None

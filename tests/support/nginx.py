@@ -45,6 +45,13 @@ http {{
             client_max_body_size 64k;
         }}
     }}
+    log_format asked '$request_uri $pipe';
+    server {{
+        listen 127.0.0.1:{few_port};
+        keepalive_requests 10;
+        access_log few.log asked;
+        root {root};
+    }}
 }}
 """
 
@@ -55,14 +62,18 @@ def find_nginx() -> str | None:
 
 
 class Nginx:
-    """Serves the files below `root` on `port`, and over TLS on `tls_port`, until `stop`."""
+    """Serves the files below `root` on `port`, and over TLS on `tls_port`, until `stop`.
+
+    On `few_port` each connection has ten requests, which `few_log` tells: lines of a path and a
+    letter, `p` for a request that had come along with the one before it.
+    """
 
     def __init__(self, program: str, directory: Path, authority: Authority) -> None:
         self.root = directory / "root"
         self.root.mkdir()
         self._directory = directory
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-        self.port, self.tls_port = (one.getsockname()[1] for one in sockets)
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+        self.port, self.tls_port, self.few_port = (one.getsockname()[1] for one in sockets)
         (directory / "nginx.conf").write_text(self._config(authority.server_pem()))
         self._process = _spawn(program, directory, sockets)
         self._await_answer()
@@ -74,6 +85,15 @@ class Nginx:
     def tls_url(self, path: str = "/") -> str:
         """The TLS URL of `path`."""
         return f"https://localhost:{self.tls_port}{path}"
+
+    def few_url(self, path: str = "/") -> str:
+        """The URL of `path` where connections are short."""
+        return f"http://127.0.0.1:{self.few_port}{path}"
+
+    @property
+    def few_log(self) -> list[list[str]]:
+        """What was asked for there."""
+        return [line.split() for line in (self._directory / "few.log").read_text().splitlines()]
 
     @property
     def pid(self) -> int:
@@ -89,7 +109,12 @@ class Nginx:
         # Started by root, a worker would turn into nobody, who may not look into our directory.
         user = "user root;" if os.geteuid() == 0 else ""
         return CONFIG.format(
-            user=user, port=self.port, tls_port=self.tls_port, pem=pem, root=self.root
+            user=user,
+            port=self.port,
+            tls_port=self.tls_port,
+            few_port=self.few_port,
+            pem=pem,
+            root=self.root,
         )
 
     def _await_answer(self) -> None:

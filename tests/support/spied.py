@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 
 from downloader import Downloader
 from downloader.testing import AgentSpy
+from downloader.transfer.disks import Disks
 
 
 class Time(Clock):
@@ -34,7 +35,8 @@ def downloaders(clock: Time, spy: AgentSpy) -> Generator[Callable[..., Downloade
     made: list[Downloader] = []
 
     def one(**options: Any) -> Downloader:
-        made.append(Downloader(clock, **{"agent": spy, **options}))
+        disks = Disks(clock, seconds=clock.seconds, in_memory=lambda device: True)  # no threads
+        made.append(Downloader(clock, **{"agent": spy, "disks": disks, **options}))
         return made[-1]
 
     yield one

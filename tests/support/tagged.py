@@ -6,6 +6,8 @@ from typing import Any
 
 from support.asking import path_of, until
 
+ETAG = b'ETag: "1"\r\n'
+
 
 def body_of(path: str, size: int) -> bytes:
     """What is at `path`."""
@@ -24,7 +26,7 @@ class Tagged:
         self.asked: list[list[str]] = []
         self.connections: list[Any] = []
         self._answered: list[int] = []
-        self._etag = b'ETag: "1"\r\n' if etag else b""
+        self._etag = ETAG if etag else b""
 
     async def __call__(self, connection: Any) -> None:
         """Note each request."""
@@ -34,7 +36,7 @@ class Tagged:
         self._answered.append(0)
         while True:
             head = await connection.head()
-            start = head.partition(b"\r\nRange: bytes=")[2].partition(b"-")[0].decode()
+            start = _start(head)
             asked.append(path_of(head) + (f" from {start}" if start else ""))
 
     def answer(self, number: int = 0, count: int = 1, cut: int | None = None) -> None:
@@ -61,12 +63,28 @@ class Tagged:
 
     def _parts(self, asked: str) -> tuple[bytes, bytes]:
         path, _, start = asked.partition(" from ")
-        body, status = body_of(path, self.size), b"200 OK\r\n"
-        if start:
-            first = int(start)
-            status = b"206 P\r\nContent-Range: bytes %d-%d/%d\r\n" % (
-                *(first, self.size - 1, self.size),
-            )
-            body = body[first:]
-        length = b"Content-Length: %d\r\n\r\n" % len(body)
-        return b"HTTP/1.1 " + status + self._etag + length, body
+        return parts(path, self.size, int(start or 0), self._etag)
+
+
+def answer_to(head: bytes, size: int, chunked: bool = False) -> bytes:
+    """A good answer to a request for a file of that size, or for its end."""
+    start = _start(head)
+    if not chunked or start:
+        return b"".join(parts(path_of(head), size, int(start or 0)))
+    body = body_of(path_of(head), size)
+    chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + b"0\r\n\r\n"
+
+
+def parts(path: str, size: int, start: int = 0, etag: bytes = ETAG) -> tuple[bytes, bytes]:
+    """Head and body of the answer to a request for what begins at `start`."""
+    body, status = body_of(path, size)[start:], b"200 OK\r\n"
+    if start:
+        status = b"206 P\r\nContent-Range: bytes %d-%d/%d\r\n" % (start, size - 1, size)
+    length = b"Content-Length: %d\r\n\r\n" % len(body)
+    return b"HTTP/1.1 " + status + etag + length, body
+
+
+def _start(head: bytes) -> str:
+    """The first byte that is asked for, where it is not the file's first."""
+    return head.partition(b"\r\nRange: bytes=")[2].partition(b"-")[0].decode()

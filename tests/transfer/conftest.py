@@ -10,7 +10,8 @@ from support.spied import Time, downloaders
 
 from downloader import Downloader
 from downloader.testing import AgentSpy
-from downloader.transfer.folder import Folder
+from downloader.transfer.disks import Disks
+from downloader.transfer.folder import Folder, Folders
 
 
 @pytest.fixture
@@ -19,6 +20,14 @@ def folder(tmp_path: Path) -> Generator[Folder, None, None]:
     opened = Folder(str(tmp_path / "out"))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def folders(clock: Time) -> Generator[Folders, None, None]:
+    """Folders whose files are in memory, as far as they know."""
+    kept = Folders(Disks(clock, seconds=clock.seconds, in_memory=lambda device: True))
+    yield kept
+    kept.close()
 
 
 @pytest.fixture

@@ -21,21 +21,21 @@ from downloader.errors import DiskFull, StallTimeout, TruncatedBody
 from downloader.jobs import Timeouts
 from downloader.testing import SpiedTransport
 from downloader.transfer.body import FileBody
-from downloader.transfer.folder import Folder
-from downloader.transfer.partfile import PartFile
+from downloader.transfer.folder import Folders
+from downloader.transfer.writer import PartWriter
 
 Make = Callable[..., FileBody]
 
 
 @pytest.fixture
-def part(folder: Folder) -> Generator[PartFile, None, None]:
-    opened = PartFile(folder, "a")
+def part(folders: Folders, out: str) -> Generator[PartWriter, None, None]:
+    opened = PartWriter(folders, out, "a", long=True)
     yield opened
     opened.keep()
 
 
 @pytest.fixture
-def make(part: PartFile, clock: Clock) -> Generator[Make, None, None]:
+def make(part: PartWriter, clock: Clock) -> Generator[Make, None, None]:
     """Begin a body; once it is over no delayed call of it may be left."""
     made: list[FileBody] = []
 
@@ -49,6 +49,10 @@ def make(part: PartFile, clock: Clock) -> Generator[Make, None, None]:
     yield begin
     assert all(body.done.called for body in made)
     assert clock.getDelayedCalls() == []
+
+
+def written(part: PartWriter) -> int:
+    return os.stat(f"{part.folder.path}/a.part").st_size
 
 
 def end(body: FileBody, error: BaseException) -> None:
@@ -67,14 +71,14 @@ def aborted(body: FileBody) -> bool:
     return body.transport.calls.count("abortConnection") == 1
 
 
-def test_a_length_that_is_kept_is_proof(make: Make, part: PartFile) -> None:
+def test_a_length_that_is_kept_is_proof(make: Make, part: PartWriter) -> None:
     body = make(6)
     body.dataReceived(b"abc")
     body.dataReceived(b"def")
     assert repr(body) == "<FileBody 6 of 6>"
     end(body, ResponseDone())
     assert outcome(body) is True
-    assert (body.received, part.size) == (6, 6)
+    assert (body.received, written(part)) == (6, 6)
     assert repr(body) == "<FileBody 6 of 6 over>"
     assert body.transport.calls == []
 
@@ -123,7 +127,7 @@ def test_what_the_agent_fails_with_is_passed_on(make: Make) -> None:
     assert body.transport.calls == []
 
 
-def test_only_the_first_end_counts(make: Make, part: PartFile) -> None:
+def test_only_the_first_end_counts(make: Make, part: PartWriter) -> None:
     body = make(3)
     body.dataReceived(b"ab")
     body.dataReceived(b"c")
@@ -132,11 +136,11 @@ def test_only_the_first_end_counts(make: Make, part: PartFile) -> None:
     body.dataReceived(b"late")
     body.done.cancel()
     assert outcome(body) is True
-    assert part.size == 3
+    assert written(part) == 3
     assert body.transport.calls == []
 
 
-def test_cancelling_aborts_and_what_comes_late_is_dropped(make: Make, part: PartFile) -> None:
+def test_cancelling_aborts_and_what_comes_late_is_dropped(make: Make, part: PartWriter) -> None:
     body = make(10)
     body.dataReceived(b"abc")
     body.done.cancel()
@@ -144,12 +148,12 @@ def test_cancelling_aborts_and_what_comes_late_is_dropped(make: Make, part: Part
     assert aborted(body)
     body.dataReceived(b"late")
     end(body, ResponseFailed([]))
-    assert part.size == 3
+    assert written(part) == 3
 
 
 @pytest.mark.parametrize("why", ["stall", "disk", "cancel"])
 def test_the_transport_is_aborted_before_anybody_goes_on(
-    make: Make, part: PartFile, clock: Clock, why: str
+    make: Make, part: PartWriter, clock: Clock, why: str
 ) -> None:
     """Whoever waits for the end may ask the same server next, and needs its connection closed."""
     body = make(10**6)
@@ -175,12 +179,12 @@ def test_the_digest_hears_every_byte(make: Make) -> None:
     assert digest.hexdigest() == sha256(b"abcdef").hexdigest()
 
 
-def test_a_full_disk_ends_it_and_is_what_is_told(make: Make, part: PartFile) -> None:
+def test_a_full_disk_ends_it_and_is_what_is_told(make: Make, part: PartWriter) -> None:
     """The transport is aborted at once, and its own end afterwards is not heard."""
     body = make(10**6)
     body.dataReceived(b"abc")
     full = os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, part._fd)
+    os.dup2(full, part._part._fd)
     os.close(full)
     body.dataReceived(b"def")
     body.dataReceived(b"ghi")
@@ -190,7 +194,7 @@ def test_a_full_disk_ends_it_and_is_what_is_told(make: Make, part: PartFile) -> 
     assert body.received == 3
 
 
-def test_a_transport_without_abort_is_told_to_stop(part: PartFile, clock: Clock) -> None:
+def test_a_transport_without_abort_is_told_to_stop(part: PartWriter, clock: Clock) -> None:
     """Twisted's body transports have stopProducing only, which closes."""
 
     class Stock:
@@ -265,9 +269,39 @@ def test_bursts_are_judged_by_the_window_and_not_by_the_second(make: Make, clock
     assert outcome(body) is True
 
 
-def test_the_part_file_of_a_stall_is_a_prefix(make: Make, clock: Clock, folder: Folder) -> None:
+@pytest.mark.parametrize("reasons", [("disk",), ("rate",), ("disk", "rate")])
+def test_while_we_pause_it_is_no_stall(make: Make, clock: Clock, reasons: tuple[str, ...]) -> None:
+    """The watch stands still until every reason is gone, and goes on from where it was."""
+    body = make(10**9)
+    assert drip(body, clock, [1, 0, 0, 0, 0, 0]) == 0
+    for reason in reasons:
+        body.pause(reason)
+        body.pause(reason)
+    for reason in reasons:
+        assert drip(body, clock, [0] * 100) == 0
+        body.resume(reason)
+        body.resume(reason)
+    assert body.transport.calls[-1:] == ["resumeProducing"]
+    assert body.transport.calls.count("resumeProducing") == 1
+    assert 2 <= drip(body, clock, [0] * 100) <= 8
+    assert outcome(body) is StallTimeout
+
+
+def test_a_pause_before_anybody_waits(make: Make, clock: Clock, part: PartWriter) -> None:
+    """The watch that begins with `done` stands still from the start."""
+    body = FileBody(lambda: part, 10, Deadlines(clock), Timeouts(stall=8))
+    body.makeConnection(SpiedTransport())
+    body.pause()
+    assert not body.done.called
+    assert drip(body, clock, [0] * 100) == 0
+    body.resume()
+    assert drip(body, clock, [0] * 100) > 0
+    assert outcome(body) is StallTimeout
+
+
+def test_the_part_file_of_a_stall_is_a_prefix(make: Make, clock: Clock, out: str) -> None:
     body = make(100)
     body.dataReceived(b"the beginning")
     drip(body, clock, [0] * 20)
     assert outcome(body) is StallTimeout
-    assert Path(folder.path, "a.part").read_bytes() == b"the beginning"
+    assert Path(out, "a.part").read_bytes() == b"the beginning"

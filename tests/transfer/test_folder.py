@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,6 @@ import pytest
 from downloader.errors import DiskError, DownloadError
 from downloader.transfer.folder import KEPT, Folder, Folders
 from downloader.transfer.partfile import PartFile
-
-
-@pytest.fixture
-def folders() -> Generator[Folders, None, None]:
-    kept = Folders()
-    yield kept
-    kept.close()
 
 
 def descriptors() -> int:

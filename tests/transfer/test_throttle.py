@@ -20,9 +20,9 @@ from downloader.deadlines import Deadlines
 from downloader.errors import StallTimeout
 from downloader.testing import AgentSpy, SpiedResponse, SpiedTransport
 from downloader.transfer.body import FileBody
-from downloader.transfer.folder import Folder
-from downloader.transfer.partfile import PartFile
+from downloader.transfer.folder import Folders
 from downloader.transfer.throttle import Throttle
+from downloader.transfer.writer import PartWriter
 
 K = 1024
 BURST = 64 * K
@@ -33,9 +33,9 @@ STALL = 8.0
 class Bodies:
     """Bodies on one throttle; once it is over nothing may be left to wait for."""
 
-    def __init__(self, clock: Clock, folder: Folder) -> None:
+    def __init__(self, clock: Clock, folders: Folders, out: str) -> None:
         self.clock = clock
-        self._folder = folder
+        self._place = (folders, out)
         self._deadlines = Deadlines(clock)
         self.throttle = Throttle(clock, self._deadlines)
         self.made: list[FileBody] = []
@@ -48,7 +48,7 @@ class Bodies:
         name = f"f{len(self.made)}"
         times = Timeouts(**{"stall": STALL, **timeouts})
         body = FileBody(
-            lambda: PartFile(self._folder, name),
+            lambda: PartWriter(*self._place, name, long=True),
             *(length, self._deadlines, times, None, self.throttle),
         )
         body.makeConnection(SpiedTransport())
@@ -66,8 +66,8 @@ class Bodies:
 
 
 @pytest.fixture
-def bodies(folder: Folder) -> Generator[Bodies, None, None]:
-    made = Bodies(Clock(), folder)
+def bodies(folders: Folders, out: str) -> Generator[Bodies, None, None]:
+    made = Bodies(Clock(), folders, out)
     yield made
     made.end()
 

@@ -1,0 +1,248 @@
+"""A part file that its body is never held up by: done here or in threads, as `disks` says.
+
+Whichever it is, the order is kept: opened, written piece by piece, committed or kept. A write that
+fails is the last one: nothing is written behind it, and the file is never committed. What is
+asked for in the reactor's thread is answered there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from downloader.errors import DownloadError
+from downloader.transfer.folder import Folder, Folders
+from downloader.transfer.lane import Lane
+from downloader.transfer.partfile import PartFile
+
+T = TypeVar("T")
+# With so many bytes not written yet it is full: its body is to be paused until half are. What
+# was being read comes too, so that a body holds twice as much at most.
+FULL = 1024 * 1024
+# What a piece that waits costs beside its bytes.
+_ENTRY = 256
+
+
+class PartWriter:
+    """Writes the part file of `path` below the root `directory`; `long` says it may be long.
+
+    Nothing but `commit` raises what the disk says. `failure` is what went wrong first, and `full`
+    whether no more should be given to it; when either changes later, `changed()` is called.
+    Ends with `commit`, `keep` or `discard`, as PartFile does; then the folder is given back.
+    """
+
+    def __init__(self, folders: Folders, directory: str, path: str, long: bool) -> None:
+        self.path = path
+        self.failure: Failure | None = None
+        self.full = False
+        self.changed: Callable[[], None] = _nothing
+        self.folder: Folder = folders.use(directory)
+        self._folders = folders
+        self._in_use = True
+        self._disk = self.folder.disk
+        self._long = long
+        self._lane = Lane(self._disk)
+        self._part: PartFile | None = None
+        self._opening = True
+        self._early: list[tuple[Any, ...]] = []  # what is to be done once it is open
+        self._failed: Failure | None = None  # as the thread that writes knows it
+        self._taken = 0  # counted in the reactor's thread only
+        self._written = 0  # counted in the disk's threads only
+        self._unwanted = False
+        self._ended = False
+        self._closed = False
+        self._waiting: list[Deferred[None]] = []
+        Deferred.fromCoroutine(self._open())
+
+    def __repr__(self) -> str:
+        state = "failed" if self._failed else "closed" if self._closed else "open"
+        return f"<PartWriter {self.path!r} {state}, {self.held} bytes held>"
+
+    @property
+    def held(self) -> int:
+        """What waits to be written, in bytes, about."""
+        return self._taken - self._written
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append `data`, which need not stay as it is after this call."""
+        if self.failure is not None:
+            return
+        if (self._disk.in_memory or not self._long) and self._is_quick():
+            self._write(data)
+            self.failure = self._failed
+            return
+        size = len(data) + _ENTRY
+        self._taken += size
+        # Before it is handed over: a thread looks at this after each piece.
+        self.full = self.full or self.held > FULL
+        self._put(self._write_held, bytes(data), size)
+
+    async def commit(self, path: str, overwrite: bool = False) -> None:
+        """Give it its final name, as PartFile.commit, once all is written without an error.
+
+        Cancelled, it gives no name to anything any more, but for a system call that is being made.
+        """
+        try:
+            await self._do(self._commit, path, overwrite)
+        except CancelledError:
+            self._unwanted = True
+            raise
+        self._ended = True
+        self._give_back()
+
+    def keep(self) -> None:
+        """Close it as it is, once what it was given is written."""
+        self._end(PartFile.keep)
+
+    def discard(self) -> None:
+        """Close and remove it."""
+        self._end(PartFile.discard)
+
+    def closed(self) -> Deferred[None] | None:
+        """None when it is closed; else what fires then, a Deferred of its own for each caller."""
+        if self._closed:
+            return None
+        self._waiting.append(Deferred())
+        return self._waiting[-1]
+
+    # --- in the reactor's thread --------------------------------------------------------------
+
+    def _is_quick(self) -> bool:
+        """Whether things may be done here: nothing waits, and none will take long."""
+        return not self._opening and self._lane.idle and not self._disk.slow
+
+    def _put(self, *call: Any) -> None:
+        if self._opening:
+            self._early.append(call)
+        else:
+            self._lane.put(*call)
+
+    async def _do(self, call: Callable[..., T], *arguments: Any) -> T:
+        """Do it here or there; what it returns or raises comes out of this."""
+        if self._is_quick():
+            return call(*arguments)
+        done: Deferred[T] = Deferred()
+        self._put(self._do_there, done, call, *arguments)
+        return await done
+
+    async def _open(self) -> None:
+        try:
+            try:
+                await self._make()
+            except DownloadError:
+                if not self._has_moved():
+                    raise
+                await self._make()
+        except Exception:
+            self.failure = self._failed = Failure()
+        self._opening = False
+        for call in self._early:
+            self._lane.put(*call)
+        self._early.clear()
+        self.changed()
+
+    async def _make(self) -> None:
+        if not self._disk.slow:
+            self._part = self._disk.do(PartFile, self.folder, self.path)
+            return
+        done: Deferred[PartFile] = Deferred()
+        self._lane.put(self._do_there, done, self._disk.do, PartFile, self.folder, self.path)
+        self._part = await done
+
+    def _has_moved(self) -> bool:
+        """The directory may have been removed since it was opened, and is made again then."""
+        self._unuse()
+        moved = self._folders.forget_moved(self.folder.path)
+        self.folder = self._folders.use(self.folder.path)
+        self._in_use = True
+        return moved
+
+    def _unuse(self) -> None:
+        if self._in_use:
+            self._in_use = False
+            self._folders.unuse(self.folder)
+
+    def _end(self, operation: Callable[[PartFile], None]) -> None:
+        if self._ended:
+            return
+        self._ended = self._unwanted = True
+        if self._is_quick():
+            self._close(operation)
+            self._give_back()
+        else:
+            self._put(self._close_there, operation)
+
+    def _give_back(self) -> None:
+        self._closed = True
+        self.changed = _nothing
+        self._unuse()
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            _fire(one, None)
+
+    def _tell(self) -> None:
+        self.failure = self._failed
+        self.changed()
+
+    # --- in whatever thread -------------------------------------------------------------------
+
+    def _write(self, data: bytes | memoryview) -> None:
+        if self._failed is None and self._part is not None:
+            try:
+                self._disk.do(self._part.write, data)
+            except Exception:
+                self._failed = Failure()
+
+    def _commit(self, path: str, overwrite: bool) -> None:
+        if self._failed is not None:
+            self._failed.raiseException()
+        assert self._part is not None
+        self._disk.do(self._part.commit, path, overwrite, self._is_unwanted)
+
+    def _is_unwanted(self) -> bool:
+        return self._unwanted
+
+    def _close(self, operation: Callable[[PartFile], None]) -> None:
+        if self._part is not None:
+            with suppress(OSError):  # nothing is promised of what is only kept
+                self._disk.do(operation, self._part)
+
+    # --- in a thread of the disk --------------------------------------------------------------
+
+    def _write_held(self, data: bytes, size: int) -> None:
+        failed = self._failed
+        self._write(data)
+        self._written += size
+        if self.full and self.held <= FULL // 2:
+            self.full = False
+            self._call(self._tell)
+        elif self._failed is not failed:
+            self._call(self._tell)
+
+    def _do_there(self, done: Deferred[T], call: Callable[..., T], *arguments: Any) -> None:
+        try:
+            result: T | Failure = call(*arguments)
+        except Exception:
+            result = Failure()
+        self._call(_fire, done, result)
+
+    def _close_there(self, operation: Callable[[PartFile], None]) -> None:
+        self._close(operation)
+        self._call(self._give_back)
+
+    def _call(self, call: Callable[..., None], *arguments: Any) -> None:
+        self._disk.disks.reactor.callFromThread(call, *arguments)
+
+
+def _fire(done: Deferred[Any], result: Any) -> None:
+    """Unless whoever waits was cancelled meanwhile; a Failure makes it fail."""
+    if not done.called:
+        done.callback(result)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
