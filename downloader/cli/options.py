@@ -192,6 +192,22 @@ HOW_MUCH = options_of(
     ),
 )
 
+RATE = option(
+    "--rate",
+    type=rate,
+    metavar="N/s",
+    show_default="no limit",
+    help="Start no more than N requests a second, or a minute, hour or day with /m, /h or /d. "
+    "Each try of a file is one; redirects are not counted. Example: 100/m",
+)
+PER_HOST_DELAY = option(
+    "--per-host-delay",
+    type=seconds_or_zero,
+    metavar="SECONDS",
+    show_default="none",
+    help="Leave so much time between the starts of two requests to one host; 0 is none. Other "
+    "hosts go on meanwhile.",
+)
 HOW_FAST = options_of(
     "How fast",
     option(
@@ -215,22 +231,8 @@ HOW_FAST = options_of(
         help="Receive no more than so many bytes a second of each file; 0 is no limit. "
         "Example: 500K",
     ),
-    option(
-        "--rate",
-        type=rate,
-        metavar="N/s",
-        show_default="no limit",
-        help="Start no more than N requests a second, or a minute, hour or day with /m, /h or /d. "
-        "Each try of a file is one; redirects are not counted. Example: 100/m",
-    ),
-    option(
-        "--per-host-delay",
-        type=seconds_or_zero,
-        metavar="SECONDS",
-        show_default="none",
-        help="Leave so much time between the starts of two requests to one host; 0 is none. Other "
-        "hosts go on meanwhile.",
-    ),
+    RATE,
+    PER_HOST_DELAY,
 )
 
 HOW_LONG = options_of(

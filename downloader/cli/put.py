@@ -15,6 +15,8 @@ from downloader.cli.options import (
     HOW_LONG,
     JOBS,
     PER_HOST,
+    PER_HOST_DELAY,
+    RATE,
     TELLING,
     TLS,
     USER_AGENT,
@@ -55,6 +57,7 @@ _HOW_MUCH = options_of(
         "once a server has shown that it can. One that is refused costs the others another try.",
     ),
 )
+_HOW_FAST = options_of("How fast", RATE, PER_HOST_DELAY)
 
 
 @click.command(cls=SectionCommand, context_settings={"max_content_width": 100})
@@ -62,6 +65,7 @@ _HOW_MUCH = options_of(
 @_WHAT
 @IDENTITY
 @_HOW_MUCH
+@_HOW_FAST
 @HOW_LONG
 @NETWORK
 @TLS

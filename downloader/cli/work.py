@@ -129,8 +129,8 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
             options["per_host"],
             options["connections_per_host"],
             options["pipeline"],
-            options["limit_rate"],
-            options["limit_rate_per_file"],
+            options.get("limit_rate"),
+            options.get("limit_rate_per_file"),
             options["rate"],
             options["per_host_delay"] or None,
             pipeline_uploads=True,  # `put` has to be asked for any

@@ -75,5 +75,6 @@ def test_in_any_time_so_much_passes_and_the_last_piece(
         came = 0.0
         for when, units in spent[first:]:
             allowed = rate * (when - spent[first][0]) + burst
-            assert came <= allowed + 1e-6 * (allowed + came + 1)
+            rounding = 1e-6 * (allowed + came + 1) + 1e-14 * rate * when
+            assert came <= allowed + rounding
             came += units
