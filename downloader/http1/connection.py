@@ -94,6 +94,10 @@ class Connection(Opening):
         """How many exchanges it has."""
         return len(self._pipeline) + len(self._unsent)
 
+    def has_room(self, depth: int) -> bool:
+        """Whether it is usable and has fewer exchanges than `depth`."""
+        return len(self._pipeline) + len(self._unsent) < depth and self.usable
+
     @property
     def _shared(self) -> bool:
         """Whether the answer that is due is to one of several that were under way at a time."""

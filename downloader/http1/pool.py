@@ -166,7 +166,7 @@ class Pool:
         in_company = not (exchange.alone or exchange.resent or host.waiting)
         while host.roomy and in_company and host.connections >= self._per_host:
             connection, _ = host.roomy.popitem(last=False)
-            if connection.usable and connection.load < host.depth.now:
+            if connection.has_room(host.depth.now):
                 self._give(host, connection, exchange)
                 return
         exchange.holder = host
@@ -175,7 +175,7 @@ class Pool:
 
     def _give(self, host: _Host, connection: Connection, exchange: Exchange) -> None:
         connection.send(exchange)
-        if connection.load < host.depth.now and not (exchange.alone or exchange.resent):
+        if not (exchange.alone or exchange.resent) and connection.has_room(host.depth.now):
             host.roomy[connection] = None
 
     def withdraw(self, host: _Host, exchange: Exchange) -> None:
@@ -241,7 +241,7 @@ class Pool:
 
     def freed(self, host: _Host, connection: Connection) -> None:
         """A connection can take exchanges: those that wait longest. Without any it is idle."""
-        while host.waiting and connection.usable and connection.load < host.depth.now:
+        while host.waiting and connection.has_room(host.depth.now):
             exchange = next(iter(host.waiting))
             if connection.load and (exchange.alone or exchange.resent):
                 return  # its turn comes when the others are answered
@@ -250,7 +250,7 @@ class Pool:
             if exchange.alone or exchange.resent:
                 return
         if connection.load:
-            if connection.usable and connection.load < host.depth.now:
+            if connection.has_room(host.depth.now):
                 host.roomy[connection] = None
                 host.roomy.move_to_end(connection, last=False)
         elif self._closed:

@@ -83,6 +83,8 @@ class Depth:
 
     def answered(self, length: int) -> None:
         """A persistent HTTP/1.1 answer of `length` bytes came whole."""
+        if length == self._mean and self._earned >= self.most:
+            return
         if self._mean < 0:
             self._mean = length
         else:

@@ -7,8 +7,8 @@ two things, and the difference is decided here, where it can be tested without a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from downloader.errors import BadResponse
 
@@ -35,8 +35,7 @@ _NO_BODY = frozenset((204, 304))
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A final answer's head, judged.
 
     `length` is the body's length in bytes, or None when chunks or the connection's end tell it;

@@ -23,7 +23,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 class Folder:
     """One root directory, open while `users` need it, and the `disk` that it is on.
 
-    `may_hold_parts` says whether part files that others left may be in it, `takes_nameless`
+    `may_hold_parts` says whether part files that were left may be in it, `takes_nameless`
     whether a file can be written there without a name, as far as is known.
     """
 

@@ -51,7 +51,6 @@ class PartFile:
         self.path = path
         self.size = 0
         self._folder = folder
-        folder.may_hold_parts = True
         self._dir_fd, self._name = folder.parent(path)
         self._fd = -1
         try:
@@ -101,6 +100,8 @@ class PartFile:
         """Close it as it is; an empty one is removed, since it tells nothing."""
         if self._fd >= 0 and not self.size:
             self._unlink()
+        elif self._fd >= 0:
+            self._folder.may_hold_parts = True
         self._close()
 
     def discard(self) -> None:

@@ -25,15 +25,19 @@ Entry = tuple[int, int]
 _FILE, _DIRECTORY, _ASKED = 0, 1, 2
 _NEW = {kind: (kind, 1) for kind in (_FILE, _DIRECTORY)}
 # Names in the dict, some 150 bytes each.
-LATEST = 10_000
+LATEST = 32_768
 # Bits of the filter, 2 MiB: of a million names, it takes one in seventy for an old one.
 _BITS = 1 << 24
 
 
 class TakenNames:
-    """The names given out so far; the same calls in the same order give the same names."""
+    """The names given out so far; the same calls in the same order give the same names.
 
-    def __init__(self) -> None:
+    The `latest` of them, about so many, are kept in memory.
+    """
+
+    def __init__(self, latest: int = LATEST) -> None:
+        self._most = latest
         self._latest: dict[str, Entry] = {}
         self._filter = bytearray()
         self._opened: sqlite3.Connection | None = None
@@ -76,7 +80,7 @@ class TakenNames:
         puts there later is met when the name is given to ours."""
         empty = self._empty.get(directory)
         if empty is None:
-            if len(self._empty) >= LATEST:
+            if len(self._empty) >= self._most:
                 self._empty.clear()
             empty = self._empty[directory] = _is_empty(directory)
         return empty
@@ -111,7 +115,7 @@ class TakenNames:
 
     def _put(self, key: str, entry: Entry) -> None:
         self._latest[key] = entry
-        if len(self._latest) >= LATEST:
+        if len(self._latest) >= self._most:
             self._spill()
 
     # --- names that are not among the latest ------------------------------------------------

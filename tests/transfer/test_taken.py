@@ -10,16 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from downloader.sansio.names import collision_key
-from downloader.transfer.taken import TakenNames
+from downloader.transfer.taken import LATEST, TakenNames
 
 
 def nowhere(path: str) -> bool:
     return False
 
 
-@pytest.fixture
-def names() -> Generator[TakenNames, None, None]:
-    taken = TakenNames()
+@pytest.fixture(params=[1, 3, 1000, LATEST])
+def names(request: pytest.FixtureRequest) -> Generator[TakenNames, None, None]:
+    """With room in memory for all that a test asks for, and for less."""
+    taken = TakenNames(request.param)
     yield taken
     taken.close()
 
@@ -100,12 +101,12 @@ PATHS = st.lists(
 def test_names_never_meet_and_are_always_the_same(paths: list[str], there: set[str]) -> None:
     """No two are one file, none is the directory of another, none is there already."""
     runs = []
-    for _ in range(2):
-        names = TakenNames()
+    for latest in (1, 4, LATEST):
+        names = TakenNames(latest)
         runs.append([names.assign("d", path, there.__contains__) for path in paths])
         names.close()
     keys = [collision_key(path) for path in runs[0]]
-    assert runs[0] == runs[1]
+    assert runs[0] == runs[1] == runs[2]
     assert len(set(keys)) == len(keys)
     assert not any(one.startswith(f"{other}/") for one in keys for other in keys)
     assert there.isdisjoint(runs[0])
