@@ -18,6 +18,7 @@ from downloader.jobs import (
     Status,
     Timeouts,
 )
+from downloader.replay import IReplayable
 from downloader.sansio.network import Network
 from downloader.sansio.proxies import Proxies
 
@@ -27,6 +28,7 @@ __all__ = [
     "ClientCertificate",
     "Credentials",
     "Downloader",
+    "IReplayable",
     "Identity",
     "Job",
     "Limits",

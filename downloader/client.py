@@ -157,8 +157,8 @@ class Downloader:
 
         **Fires with** its Result when the file has its final name, or was there and is not
         wanted again (`on_conflict` SKIP). **Fails with** a DownloadError that says why.
-        **Cancelling** it aborts its transport in whatever phase it is and keeps the part file;
-        it fails with CancelledError.
+        **Cancelling** it aborts its transport in whatever phase it is (see `Agent.request` where
+        it shares one) and keeps the part file; it fails with CancelledError.
         """
         if self._closed:
             return fail(Closed())

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "downloader"
 
 # room -> the rooms it may import
 ALLOWED = {
-    "": {"client", "identity", "certificates", "sansio", "errors", "jobs", "_version"},
+    "": {"client", "identity", "certificates", "replay", "sansio", "errors", "jobs", "_version"},
     "__main__": {"cli"},
     "cli": {
         *("listrun", "client", "testing", "identity", "certificates"),

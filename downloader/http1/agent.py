@@ -99,8 +99,9 @@ class Agent:
         header that would break the request, ResolveError, ConnectTimeout, FirstByteTimeout,
         BadResponse, Closed, a ProxyError; ResponseNeverReceived or ResponseFailed when the
         connection is lost; or what Twisted's endpoint failed with. **Cancelling** it fails it with
-        CancelledError, and whatever was under way for it is aborted: the connection attempt,
-        the handshake, or the connection itself.
+        CancelledError at once, and whatever was under way for it is aborted: the connection
+        attempt, the handshake, or the connection itself; with other requests in front of it there,
+        once they are answered, and after 0.25 s at the latest. What is not sent yet is dropped.
         """
         try:
             url = parse_url(uri.decode("ascii"))

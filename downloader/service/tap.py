@@ -12,9 +12,13 @@ from twisted.python import usage
 from downloader.client import Downloader
 from downloader.jobs import Limits, Naming, OnConflict, Retries
 from downloader.sansio.amounts import parse_rate, parse_size
+from downloader.sansio.network import Network
+from downloader.sansio.proxies import Proxies
 from downloader.service.lists import DownloadService
 
 _CONNECTIONS = "Open up to so many connections to one host."
+_PIPELINE = "Have up to so many requests under way on one connection; 1 turns that off."
+_PROXY = "Go through this proxy: http://, socks5:// or socks5h://, with its user and password."
 _TRIES = "Ask so many times for each URL of a file."
 _LIMIT_RATE = "Receive no more than so many bytes a second in all, such as 500K; 0 is no limit."
 _RATE = "Start no more than so many requests a second, minute or hour, such as 10/s or 100/m."
@@ -53,6 +57,13 @@ def _delay(text: str) -> float | None:
     return float(text) or None
 
 
+def _network(text: str) -> Network:
+    try:
+        return Network(Proxies(all=text))
+    except ValueError as error:
+        raise usage.UsageError(str(error)) from error
+
+
 def _naming(text: str) -> Naming:
     if text not in list(Naming):
         raise usage.UsageError(f"{text!r} is not {' or '.join(Naming)}")
@@ -72,10 +83,12 @@ class Options(usage.Options):
         ["dir", "d", ".", "Write files below this directory, which is made if it is missing."],
         ["jobs", "j", Limits().total, "Fetch up to so many files at once.", _at_least_1],
         ["connections-per-host", None, Limits().connections_per_host, _CONNECTIONS, _at_least_1],
+        ["pipeline", None, Limits().pipeline, _PIPELINE, _at_least_1],
         ["max-tries", "m", Retries().tries, _TRIES, _at_least_1],
         ["limit-rate", None, None, _LIMIT_RATE, _limit_rate],
         ["rate", None, None, _RATE, _rate],
         ["per-host-delay", None, None, _DELAY, _delay],
+        ["proxy", None, None, _PROXY, _network],
         ["names", None, Naming.FLAT, _NAMES, _naming],
     ]
 
@@ -98,12 +111,14 @@ def makeService(options: Any) -> IService:
             limits=Limits(
                 options["jobs"],
                 connections_per_host=options["connections-per-host"],
+                pipeline=options["pipeline"],
                 bytes_per_second=options["limit-rate"],
                 rate=options["rate"],
                 per_host_delay=options["per-host-delay"],
             ),
             retries=Retries(tries=options["max-tries"]),
             naming=options["names"],
+            network=options["proxy"] or Network(),
             on_conflict=OnConflict.SKIP,
         )
 

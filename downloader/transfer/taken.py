@@ -25,7 +25,7 @@ Entry = tuple[int, int]
 _FILE, _DIRECTORY, _ASKED = 0, 1, 2
 _NEW = {kind: (kind, 1) for kind in (_FILE, _DIRECTORY)}
 # Names in the dict, some 150 bytes each.
-LATEST = 32_768
+LATEST = 16_384
 # Bits of the filter, 2 MiB: of a million names, it takes one in seventy for an old one.
 _BITS = 1 << 24
 
@@ -142,7 +142,7 @@ class TakenNames:
         self._database.execute("BEGIN")
         self._database.executemany(
             "INSERT OR REPLACE INTO taken VALUES (?, ?, ?)",
-            [(_raw(key), *entry) for key, entry in self._latest.items()],
+            ((_raw(key), *entry) for key, entry in self._latest.items()),
         )
         self._database.execute("COMMIT")
         self._latest.clear()

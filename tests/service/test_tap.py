@@ -46,6 +46,8 @@ def test_options_make_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (["-i", "list", "--limit-rate", "fast"], "'fast' is not a size"),
         (["-i", "list", "--rate", "10"], "'10' is not a rate above 0"),
         (["-i", "list", "--per-host-delay", "-1"], "'-1' is not a number of seconds"),
+        (["-i", "list", "--proxy", "ftp://a"], "a proxy is http:"),
+        (["-i", "list", "--pipeline", "0"], "'0' is not a whole number from 1 on"),
         (["-i", "list", "--names", "odd"], "'odd' is not flat or tree"),
         (["-i", "list", "--frobnicate"], "frobnicate"),
     ],
@@ -77,21 +79,27 @@ class Twistd(ProcessProtocol):
         self.ended.callback(-status.signal if status.exitCode is None else status.exitCode)
 
 
+def spawn(reactor: Any, directory: Path, *options: str) -> tuple[Twistd, Any]:
+    """`twistd downloader` for the list there."""
+    code = "import sys; from twisted.scripts.twistd import run; sys.exit(run())"
+    arguments = ["-n", "--pidfile=", "downloader", "-i", "list", "--dir", "out", *options]
+    daemon = Twistd()
+    process = reactor.spawnProcess(
+        daemon,
+        sys.executable,
+        [sys.executable, "-c", code, *arguments],
+        {**os.environ, "PYTHONPATH": str(ROOT)},
+        str(directory),
+    )
+    return daemon, process
+
+
 async def test_sigterm_stops_the_daemon_clean(
     reactor: Any, until: Any, origin: Origin, tmp_path: Path
 ) -> None:
     """It waits for sockets and files, and says what was done."""
     (tmp_path / "list").write_text(f"{origin.add('/a', 5)}\n{origin.add_silent('/b')}\n")
-    code = "import sys; from twisted.scripts.twistd import run; sys.exit(run())"
-    options = ["-n", "--pidfile=", "downloader", "-i", "list", "--dir", "out"]
-    daemon = Twistd()
-    process = reactor.spawnProcess(
-        daemon,
-        sys.executable,
-        [sys.executable, "-c", code, *options],
-        {**os.environ, "PYTHONPATH": str(ROOT)},
-        str(tmp_path),
-    )
+    daemon, process = spawn(reactor, tmp_path)
     await until(lambda: origin.silent and (tmp_path / "out" / "a").exists())
     process.signalProcess("TERM")
     assert await daemon.ended == -signal.SIGTERM
@@ -99,3 +107,17 @@ async def test_sigterm_stops_the_daemon_clean(
     assert b"Unhandled" not in daemon.log and b"Traceback" not in daemon.log
     await until(lambda: not origin.silent)
     assert origin.silent_ends == {End.RST: 1}
+
+
+async def test_through_a_proxy_and_without_pipelining(
+    reactor: Any, until: Any, origin: Origin, http_proxy: Any, tmp_path: Path
+) -> None:
+    proxy = http_proxy(login="me:pw")
+    (tmp_path / "list").write_text(f"{origin.add('/a', 5)}\n")
+    url = f"http://me:pw@127.0.0.1:{proxy.port}"
+    daemon, process = spawn(reactor, tmp_path, "--proxy", url, "--pipeline", "1")
+    await until((tmp_path / "out" / "a").exists)
+    assert [asked.login for asked in proxy.asked] == ["me:pw"]
+    process.signalProcess("TERM")
+    assert await daemon.ended == -signal.SIGTERM
+    assert b"pw" not in daemon.log
