@@ -72,8 +72,9 @@ class Deadlines:
 
     def _sleep_until(self, when: float) -> None:
         self._stop()
-        self._call_at = max(when, self._clock.seconds() + self._resolution)
-        self._call = self._clock.callLater(self._call_at - self._clock.seconds(), self._wake)
+        now = self._clock.seconds()
+        self._call_at = max(when, now + self._resolution)
+        self._call = self._clock.callLater(self._call_at - now, self._wake)
 
     def _expire(self, deadline: Deadline) -> None:
         """One that raises must not keep the others from being met."""

@@ -43,8 +43,11 @@ class Loop:
         """Begin the thread."""
         try:
             self._thread.start()
-        except Exception:
-            self._end()
+        except BaseException:
+            if self._thread.is_alive():
+                self.reactor.callFromThread(self.reactor.stop)
+            else:
+                self._end()
             raise
 
     def post(self, call: Callable[..., object], *args: object) -> None:
@@ -89,12 +92,9 @@ def join(client: object) -> Loop:
         if _exiting:
             raise Closed("the interpreter is ending")
         if _loop is None or not _loop.alive:
-            _loop = Loop()
-            try:
-                _loop.start()
-            except Exception:
-                _loop = None
-                raise
+            loop = Loop()
+            loop.start()
+            _loop = loop
         _loop.clients.add(client)
         return _loop
 

@@ -104,26 +104,36 @@ class RawBody(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill `buffer` from one piece; 0 is the end."""
-        piece = self._piece or self._next()
-        target = memoryview(buffer).cast("B")
-        count = min(len(target), len(piece))
-        target[:count] = piece[:count]
-        self._piece = piece[count:]
-        return count
+        try:
+            piece = self._piece or self._next()
+            target = memoryview(buffer).cast("B")
+            count = min(len(target), len(piece))
+            target[:count] = piece[:count]
+            self._piece = piece[count:]
+            return count
+        except BaseException:
+            self.close()
+            raise
 
     def readall(self) -> bytes:
         """All that is left."""
-        pieces = [self._piece]
-        self._piece = memoryview(b"")
-        while piece := self._next():
-            pieces.append(piece)
-        return b"".join(pieces)
+        try:
+            pieces = [self._piece]
+            self._piece = memoryview(b"")
+            while piece := self._next():
+                pieces.append(piece)
+            return b"".join(pieces)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Abort the connection, unless the body has come to its end. Nothing waits."""
         if not self.closed:
+            self._patience.loop.post(
+                self._body.abort
+            )  # first: nobody would do it after an interrupt
             super().close()
-            self._patience.loop.post(self._body.abort)
 
     def _next(self) -> memoryview:
         """The next piece, empty at the end. Whatever is raised closes it."""

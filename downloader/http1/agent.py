@@ -30,6 +30,7 @@ from downloader.http1.pool import Pool
 from downloader.http1.resolve import ThreadedResolver
 from downloader.http1.route import Route, route_to
 from downloader.http1.tls import TlsOptions
+from downloader.http1.upload import length_of
 from downloader.sansio.network import Network
 from downloader.sansio.url import HttpUrl, parse_url, redacted
 
@@ -155,8 +156,9 @@ class Agent:
         route: Route,
         expect: bool = True,
     ) -> Exchange:
-        head = self._heads.make(method, url, headers, producer, route.via, expect)
-        exchange = Exchange(method, url, headers, producer, head, expect)
+        length = length_of(producer)
+        head = self._heads.make(method, url, headers, length, route.via, expect)
+        exchange = Exchange(method, url, headers, producer, head, length, expect)
         if producer is not None and self._pipeline_uploads:
             exchange.keep_company()
         return exchange

@@ -36,7 +36,7 @@ SOON = 0.25
 RECORD = 16 * 1024
 
 Take = Callable[[memoryview], None]
-Ended = Callable[[bytes], None]
+Ended = Callable[[bytes, bool], None]
 
 
 def bulk_read(
@@ -65,8 +65,8 @@ class Buffers:
 
 class BulkRead:
     """Reads `length` bytes from `transport`; each piece goes to `take`, as a view of `buffer` that
-    is good during the call. `ended(rest)` is called after the last one; `rest` are bytes behind
-    the body that came along."""
+    is good during the call. `ended(rest, over)` is called after the last one: `rest` are bytes
+    behind the body that came along, and `over` tells that the server has ended the connection."""
 
     def __init__(
         self,
@@ -118,7 +118,8 @@ class BulkRead:
             self.stop()
         self._take(self._buffer[:size])
         if not self._left:
-            self._ended(self._rest())
+            rest = self._rest()
+            self._ended(rest, self._over)
         elif self._over:
             return CONNECTION_DONE
         return None
@@ -186,7 +187,11 @@ class TlsBulkRead(BulkRead):
 
     def _rest(self) -> bytes:
         rest = b""
-        with suppress(SSL.WantReadError, SSL.ZeroReturnError):
+        try:
             while True:
                 rest += self._connection.recv(RECORD)
+        except SSL.WantReadError:
+            pass
+        except SSL.Error:  # its close_notify, or what is no TLS at all
+            self._over = True
         return rest

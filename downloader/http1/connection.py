@@ -17,16 +17,12 @@ from downloader.http1.exchange import Exchange, to_resend
 from downloader.http1.flow import Flow
 from downloader.http1.opening import Opening
 from downloader.http1.owner import Owner
-from downloader.http1.patience import Patience
+from downloader.http1.patience import HEAD, HELD_BODY, SHORT_BODY, Patience
 from downloader.http1.reading import AnswerReader
 from downloader.http1.response import Response, tell_of_loss
 from downloader.http1.sender import Sender
 from downloader.sansio.pipeline import Fate, Pipeline, Sending, State
 from downloader.sansio.wire import Head
-
-# Looks of `Patience` in vain before those behind the current exchange move to another connection.
-BEHIND_A_BODY = 1
-BEHIND_A_HEAD = 4
 
 _DONE = Failure(ResponseDone("the whole body was received"))
 
@@ -239,8 +235,9 @@ class Connection(Opening):
     def _looks(self) -> int | None:
         if self._response is None:
             exchange = self._pipeline.current  # of a body, much may still be on its way
-            return BEHIND_A_HEAD if exchange and exchange.producer is None else None
-        return BEHIND_A_BODY if self._flow.paused or not self._pipeline.open else None
+            return HEAD if exchange and exchange.producer is None else None
+        held = self._flow.paused or not self._pipeline.open
+        return HELD_BODY if held else SHORT_BODY
 
     def _return(self, again: list[Exchange]) -> None:
         unsent, self._unsent = self._unsent, []
@@ -335,8 +332,10 @@ class Connection(Opening):
         if self._response is not None:
             self._response.body_received(data)
 
-    def _skipped(self, rest: bytes) -> None:
-        """A body was read past the reader, to its end; `rest` came behind it."""
+    def _skipped(self, rest: bytes, over: bool) -> None:
+        """A body was read past the reader, to its end; `rest` came behind it, or the `over`."""
+        if over:
+            self._pipeline.doubt()
         self._reading = True
         self._reader.skip_body()
         self.answer_ended()

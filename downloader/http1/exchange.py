@@ -11,7 +11,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer, IClientRequest, IResponse
 from zope.interface import implementer
 
-from downloader.http1.upload import expects_continue
+from downloader.http1.upload import Length, expects_continue
 from downloader.replay import replayable
 from downloader.sansio.pipeline import Sending
 from downloader.sansio.url import HttpUrl
@@ -35,6 +35,7 @@ class Exchange:
     exchange from whoever holds it: out of the pool's queue, or by aborting its connection.
     `head` is its head as sent, made before anything else: what would break the wire costs no
     connection, and headers that the caller changes later are not sent.
+    `length` is that of its body, None without one.
     `alone` says that nothing is to be sent before or behind it on a connection: it may not be
     asked twice, it has a body, or its answer has none where the parser expects one.
     `expects` says that its body waits for the server's 100; not when made without `expect`.
@@ -44,7 +45,7 @@ class Exchange:
 
     __slots__ = (
         *("alone", "answer", "begun", "behind", "expects", "head", "headers", "holder"),
-        *("method", "producer", "resent", "url"),
+        *("length", "method", "producer", "resent", "url"),
     )
 
     def __init__(
@@ -54,6 +55,7 @@ class Exchange:
         headers: Headers,
         producer: IBodyProducer | None,
         head: bytes,
+        length: Length = None,
         expect: bool = True,
     ) -> None:
         self.method = method
@@ -61,7 +63,8 @@ class Exchange:
         self.headers = headers
         self.producer = producer
         self.head = head
-        self.expects = expect and expects_continue(producer)
+        self.length = length
+        self.expects = expect and expects_continue(length)
         self.alone = producer is not None or method not in _IN_COMPANY
         self.begun = False
         self.behind = False
@@ -102,8 +105,8 @@ class Exchange:
 
     def keep_company(self) -> None:
         """Let others be sent before and behind it, if its body is short and can be sent again."""
-        if self.method in _IN_COMPANY and not self.expects and replayable(self.producer):
-            self.alone = self.producer is not None and self.producer.length is UNKNOWN_LENGTH
+        if self.method in _IN_COMPANY and replayable(self.producer):
+            self.alone = self.length is UNKNOWN_LENGTH or expects_continue(self.length)
 
     def succeed(self, response: IResponse) -> None:
         """Hand the answer to the caller."""

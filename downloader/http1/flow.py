@@ -21,8 +21,9 @@ UNCLAIMED = 60.0
 class Flow:
     """What a `Response` knows as its source, one for all of a connection.
 
-    `buffers` are for reading in bulk, after which `skipped(rest)` is called with what came behind
-    the body. `fail` closes the connection with a reason, `abort` without one.
+    `buffers` are for reading in bulk, after which `skipped(rest, over)` is called with what came
+    behind the body, and whether the connection is over. `fail` closes it with a reason, `abort`
+    without one.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class Flow:
         deadlines: Deadlines,
         buffers: Buffers,
         *,
-        skipped: Callable[[bytes], None],
+        skipped: Callable[[bytes, bool], None],
         fail: Callable[[Failure], None],
         abort: Callable[[], None],
     ) -> None:
@@ -100,10 +101,10 @@ class Flow:
             self._bulk.stop()
             self._bulk = None
 
-    def _bulk_ended(self, rest: bytes) -> None:
+    def _bulk_ended(self, rest: bytes, over: bool) -> None:
         self._bulk = None
         if not self._stopped:
-            self._skipped(rest)
+            self._skipped(rest, over)
 
     def _late(self) -> None:
         self._unclaimed = None

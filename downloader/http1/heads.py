@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer
 
 from downloader.fixedheaders import FixedHeaders
-from downloader.http1.upload import framing_header
+from downloader.http1.upload import Length, framing_header
 from downloader.sansio.url import HttpUrl
 from downloader.sansio.wire import request_head
 
@@ -29,11 +28,11 @@ class Heads:
         method: bytes,
         url: HttpUrl,
         headers: Headers,
-        producer: IBodyProducer | None,
+        length: Length,
         via: bytes | None = None,
         expect: bool = True,
     ) -> bytes:
-        """The head of a request; ValueError for what would break the wire.
+        """The head of a request with a body of `length`; ValueError for what would break the wire.
 
         With `via` it names the whole URL and has these lines too: it goes to a proxy
         (RFC 9112 §3.2.2). Without `expect` it does not ask whether a large body is wanted.
@@ -41,12 +40,12 @@ class Heads:
         target = (url.target if via is None else str(url)).encode("ascii")
         if (
             method != b"GET"
-            or producer is not None
+            or length is not None
             or via is not None
             or not isinstance(headers, FixedHeaders)
         ):
             host = url.netloc.encode("ascii")
-            framing = framing_header(method, producer, expect) + (via or b"")
+            framing = framing_header(method, length, expect) + (via or b"")
             return request_head(method, target, host, headers.getAllRawHeaders(), framing)
         if headers is not self._headers:
             self._headers = headers

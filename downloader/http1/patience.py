@@ -9,6 +9,11 @@ from downloader.deadlines import Deadline, Deadlines
 # Seconds from the cancelling of an exchange that waits behind others to their being cut off for its
 # sake; and the time between two looks at those that are wanted.
 PATIENCE = 0.25
+# How many looks may be in vain before those behind move to another connection: behind a body that
+# is long or paused, a head that does not come, and a body that is short.
+HELD_BODY = 1
+HEAD = 4
+SHORT_BODY = 20
 
 
 class Patience:

@@ -37,13 +37,14 @@ MAX_IDLE = 128
 
 
 class _Attempt:
-    """One connection being made."""
+    """One connection being made, `wanted` by one who waits; it may serve another."""
 
-    __slots__ = ("connected", "given_up", "late")
+    __slots__ = ("connected", "given_up", "late", "wanted")
 
     connected: Deferred[None]
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Exchange) -> None:
+        self.wanted = wanted
         self.late = False
         self.given_up = False
 
@@ -181,8 +182,11 @@ class Pool:
     def withdraw(self, host: _Host, exchange: Exchange) -> None:
         """Its caller cancelled while it waited. A connection made for nobody is given up."""
         del host.waiting[exchange]
-        for attempt in host.connecting[len(host.waiting) :]:
-            attempt.give_up()
+        if len(host.connecting) > len(host.waiting):
+            spare = [one for one in host.connecting if not one.given_up]
+            spare.sort(key=lambda one: one.wanted in host.waiting)
+            for attempt in spare[: max(0, len(spare) - len(host.waiting))]:
+                attempt.give_up()
         self._forget_unused(host)
 
     def close(self) -> Deferred[None]:
@@ -213,7 +217,8 @@ class Pool:
         """One more connection, if somebody waits for whom none is being made."""
         if host.connections >= self._per_host or len(host.connecting) >= len(host.waiting):
             return
-        attempt = _Attempt()
+        provided = {one.wanted for one in host.connecting if not one.given_up}
+        attempt = _Attempt(next(one for one in host.waiting if one not in provided))
         host.connecting.append(attempt)
         deadline = self._deadlines.set(self._connect_timeout, attempt.time_out)
 
@@ -230,11 +235,13 @@ class Pool:
         attempt.connected = maybeDeferred(self._connect, host.key, host).addBoth(settle)
 
     def _failed(self, host: _Host, attempt: _Attempt, reason: Failure) -> None:
-        """Whoever waits longest hears why there is no connection; the next one tries again."""
+        """Who wanted it hears why there is none, unless they are served already; whoever waits
+        longest tries again."""
         if attempt.late:
             reason = Failure(ConnectTimeout(f"{self._connect_timeout:g} s"))
-        if host.waiting and not attempt.given_up:
-            self._next(host).fail(reason)
+        if attempt.wanted in host.waiting and not attempt.given_up:
+            del host.waiting[attempt.wanted]
+            attempt.wanted.fail(reason)
         if not self._closed:
             self._connect_more(host)
         self._forget_unused(host)

@@ -179,7 +179,7 @@ class Response:
     def body_ended(self, reason: Failure) -> None:
         """No more will come. The protocol is told after what is held for it."""
         self._source = None
-        self._reason = reason
+        self._reason = self._reason or reason
         if not self.announced:
             self.announce()
         else:
@@ -227,6 +227,7 @@ class Response:
             return
         source, self._source = self._source, None
         self._held.clear()
+        self._reason = reason  # before its source tells another
         if source is not None:
             source.abort()
         self.body_failed(reason)

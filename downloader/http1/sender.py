@@ -82,6 +82,7 @@ class Sender:
         self._started = False
         self._upload = Upload(
             producer,
+            exchange.length,
             transport,
             (self._deadlines, self._patience),
             wrote=lambda: self._wrote(exchange),

@@ -23,31 +23,41 @@ _MEANS_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 EXPECT_ABOVE = 1024 * 1024
 
 
-def expects_continue(producer: IBodyProducer | None) -> bool:
+# Of a body, in bytes; or UNKNOWN_LENGTH, or None where there is none.
+Length = int | object | None
+
+
+def length_of(producer: IBodyProducer | None) -> Length:
+    """Asked for once, so that head and body agree; ValueError for an impossible length."""
+    if producer is None:
+        return None
+    length: Length = producer.length
+    if length is not UNKNOWN_LENGTH and (not isinstance(length, int) or length < 0):
+        raise ValueError(f"not the length of a body: {length!r}")
+    return length
+
+
+def expects_continue(length: Length) -> bool:
     """Whether the server is asked first if it wants the body (RFC 9110 §10.1.1)."""
-    length = producer.length if producer is not None else None
     return isinstance(length, int) and length > EXPECT_ABOVE
 
 
-def framing_header(method: bytes, producer: IBodyProducer | None, expect: bool = True) -> bytes:
-    """The header lines that say where the body ends; ValueError for an impossible length.
+def framing_header(method: bytes, length: Length, expect: bool = True) -> bytes:
+    """The header lines that say where the body ends.
 
     Without `expect`, the server is not asked first even about a large one.
     """
-    if producer is None:
+    if length is None:
         return b"Content-Length: 0\r\n" if method in _MEANS_BODY else b""
-    length = producer.length
-    if length is UNKNOWN_LENGTH:
+    if not isinstance(length, int):
         return b"Transfer-Encoding: chunked\r\n"
-    if not isinstance(length, int) or length < 0:
-        raise ValueError(f"not the length of a body: {length!r}")
-    expectation = b"Expect: 100-continue\r\n" if expect and expects_continue(producer) else b""
+    expectation = b"Expect: 100-continue\r\n" if expect and expects_continue(length) else b""
     return b"Content-Length: %d\r\n%b" % (length, expectation)
 
 
 @implementer(IConsumer, IPushProducer)
 class Upload:
-    """Writes what `producer` produces, in chunks when its length is unknown.
+    """Writes what `producer` produces, `length` bytes, in chunks when that is unknown.
 
     The producer feels the connection's back-pressure. One that writes more or less than it
     announced fails the upload: the server would take the difference for another request.
@@ -59,6 +69,7 @@ class Upload:
     def __init__(
         self,
         producer: IBodyProducer,
+        length: Length,
         transport: Any,
         stalled_after: tuple[Deadlines, float],
         *,
@@ -72,7 +83,7 @@ class Upload:
         self._wrote = wrote
         self._out = out
         self._fail = failed
-        self._length = producer.length
+        self._length: Any = length
         self._written = 0
         self._sending: Deferred[None] | None = None
         self._stall: Deadline | None = None
@@ -113,13 +124,15 @@ class Upload:
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
         """Pass the connection's back-pressure on to another than the request's producer."""
+        if self.finished:
+            return
         self._transport.unregisterProducer()
         self._transport.registerProducer(producer, streaming)
 
     def unregisterProducer(self) -> None:
         """That producer is done."""
-        self._transport.unregisterProducer()
         if not self.finished:
+            self._transport.unregisterProducer()
             self._transport.registerProducer(self, True)
 
     def write(self, data: bytes) -> None:

@@ -97,11 +97,11 @@ class FileBody(Protocol):
             self._spend(len(data))
 
     def dataReceived(self, data: bytes) -> None:
-        if self.result is not None:
+        if self.result is not None or not data:
             return
         if self._failure is not None:
             self._drop(len(data), self._failure)
-        elif self.part is None and len(data) == self._length:
+        elif self.part is None and len(data) == self._length and not self.whole:
             self._keep(data)
         else:
             self._take(data)

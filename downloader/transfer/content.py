@@ -96,6 +96,11 @@ class FileContent:
     def pauseProducing(self) -> None:
         self._paused = True
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing of it is being sent."""
+        return self._consumer is None
+
     def stopProducing(self) -> None:
         self._consumer = None
         if self._watch is not None:

@@ -40,6 +40,11 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
         written += os.write(fd, memoryview(data)[written:])
 
 
+def settle(fd: int) -> None:
+    """Hear what closing it would say: NFS, CIFS and FUSE tell a full disk as late as that."""
+    os.close(os.dup(fd))
+
+
 class PartFile:
     """The bytes of `path` below `folder` as far as they have come. Empty when opened.
 
@@ -85,6 +90,7 @@ class PartFile:
         if unwanted is not None and unwanted():
             raise CancelledError
         try:
+            settle(self._fd)
             if overwrite:
                 self._look(part)
                 os.replace(part, name, src_dir_fd=self._dir_fd, dst_dir_fd=self._dir_fd)
@@ -208,10 +214,11 @@ class PartFile:
             pass  # it is gone or another's, or the directory does not let us; nothing is lost
 
     def _close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-        if self._dir_fd >= 0:
-            if self._dir_fd != self._folder.fd:
-                os.close(self._dir_fd)
-            self._dir_fd = -1
+        fd, self._fd = self._fd, -1
+        directory, self._dir_fd = self._dir_fd, -1
+        try:
+            if fd >= 0:
+                os.close(fd)
+        finally:
+            if directory not in (-1, self._folder.fd):
+                os.close(directory)

@@ -68,7 +68,7 @@ class Put(Way[PutJob]):
         other."""
         answer = _Answer(self._setup.deadlines, self._setup.timeouts.stall)
         response.deliverBody(answer)
-        if content.finished:
+        if content.finished or content.stopped:
             answer.hurry()
         else:
             content.on_finished = answer.hurry
@@ -120,7 +120,9 @@ class _Answer(Protocol):
 
 def _cut(reason: Failure, sent: str, code: int) -> DownloadError:
     """Why a server that said yes did not get the whole file."""
-    if reason.value is not None and not reason.check(ResponseDone, PotentialDataLoss):
+    if reason.value is not None and not reason.check(
+        ResponseDone, PotentialDataLoss, CancelledError
+    ):
         error = translate(reason.value)
         if not isinstance(error, (ConnectionLost, TruncatedBody)):
             return error

@@ -12,7 +12,7 @@ from downloader.errors import TargetExists
 from downloader.sansio.printable import printable
 from downloader.transfer.disk import disk_error
 from downloader.transfer.folder import Folder
-from downloader.transfer.partfile import SUFFIX, write_all
+from downloader.transfer.partfile import SUFFIX, settle, write_all
 
 _NAMELESS = getattr(os, "O_TMPFILE", 0) and os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC
 _BY_DESCRIPTOR = os.path.isdir("/proc/self/fd")
@@ -54,6 +54,7 @@ def _written(folder: Folder, directory: int, name: str, data: bytes) -> bool:
         return _unknown(folder, error)
     try:
         write_all(fd, data)
+        settle(fd)
         os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=directory, follow_symlinks=True)
     except FileExistsError:
         raise

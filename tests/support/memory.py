@@ -18,6 +18,7 @@ from downloader.http1.bulk import Buffers
 from downloader.http1.connection import Connection
 from downloader.http1.exchange import Exchange
 from downloader.http1.heads import Heads
+from downloader.http1.upload import length_of
 from downloader.sansio.url import parse_url
 
 FIRST_BYTE_TIMEOUT = 30.0
@@ -91,8 +92,9 @@ class Link:
         """Send a request, and note its answer in `response` or `failure`."""
         self.body = body or self.body
         url = parse_url("http://h/")
-        head = Heads().make(method, url, Headers(), producer)
-        exchange = Exchange(method, url, Headers(), producer, head)
+        length = length_of(producer)
+        head = Heads().make(method, url, Headers(), length)
+        exchange = Exchange(method, url, Headers(), producer, head, length)
         exchange.answer.addCallbacks(self._answered, self._failed)
         self.connection.send(exchange)
         return exchange
