@@ -92,8 +92,8 @@ class UploadCut(TryAgainLater):
 class ServerBusy(TryAgainLater):
     """The server asked to come back later.
 
-    For 408, 425, 429 and 5xx (RFC 9110 §15, RFC 8470, RFC 6585). `retry_after` is what its
-    Retry-After header said, in seconds, or None.
+    For 408, 425, 429 and 5xx but 501 and 505 (RFC 9110 §15, RFC 8470, RFC 6585). `retry_after` is
+    what its Retry-After header said, in seconds, or None.
     """
 
     retry_after: float | None = None

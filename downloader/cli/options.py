@@ -245,7 +245,8 @@ HOW_LONG = options_of(
         show_default=True,
         metavar="N",
         help="Ask N times for each URL of a file, the first time included. Only what may "
-        "work later is tried again: no connection, a stall, a truncated file, 408, 425, 429, 5xx.",
+        "work later is tried again: no connection, a stall, a truncated file, 408, 425, 429, and "
+        "5xx but 501 and 505.",
     ),
     option(
         "--retry-wait",

@@ -19,12 +19,14 @@ from downloader.jobs import Retries
 
 # RFC 9110 §15.5.9 and §15.6, RFC 8470 §5.2, RFC 6585 §4: these say "later", the others "no".
 _LATER = frozenset((408, 425, 429))
+# RFC 9110 §15.6.2 and §15.6.6: the server does not do this, now or later.
+_NEVER = frozenset((501, 505))
 _NOT_FOUND = frozenset((404, 410))
 
 
 def may_pass(status: int) -> bool:
     """Whether a status code is worth another try."""
-    return status in _LATER or 500 <= status <= 599
+    return status in _LATER or (500 <= status <= 599 and status not in _NEVER)
 
 
 def retry_after(value: str, now: float) -> float | None:
@@ -54,7 +56,7 @@ def refusal(status: int, retry_afters: Iterable[str], now: float) -> DownloadErr
         return busy
     if status in _NOT_FOUND:
         return NotFound(said, http_status=status)
-    if 400 <= status < 500:
+    if 400 <= status <= 599:
         return HttpError(said, http_status=status)
     return BadResponse(f"{said} brings no file", http_status=status)
 

@@ -40,7 +40,7 @@ def test_a_status_that_says_later(status: int) -> None:
     assert may_pass(status)
 
 
-@pytest.mark.parametrize("status", [100, 200, 206, 301, 304, 400, 401, 403, 404, 410, 416, 451])
+@pytest.mark.parametrize("status", [100, 206, 301, 304, 400, 401, 404, 410, 416, 451, 501, 505])
 def test_a_status_that_says_no(status: int) -> None:
     assert not may_pass(status)
 
@@ -48,7 +48,7 @@ def test_a_status_that_says_no(status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(304, BadResponse), (401, HttpError), (404, NotFound), (410, NotFound), (429, ServerBusy),
-     (503, ServerBusy), (600, BadResponse)],
+     (501, HttpError), (503, ServerBusy), (505, HttpError), (600, BadResponse)],
 )  # fmt: skip
 def test_what_a_refusal_is(status: int, kind: type[DownloadError]) -> None:
     error = refusal(status, ["90"], NOW)
