@@ -54,7 +54,8 @@ _HOW_MUCH = options_of(
         show_default=True,
         metavar="N",
         help="Send up to N files of up to 1 MiB on one connection before the first is answered, "
-        "once a server has shown that it can. One that is refused costs the others another try.",
+        "once a server has shown that it can. Where it refuses one and closes, the others are sent "
+        "once more.",
     ),
 )
 _HOW_FAST = options_of("How fast", RATE, PER_HOST_DELAY)

@@ -353,9 +353,8 @@ class Connection(Opening):
             return
         exchange = self._pipeline.ended()
         response.released()
-        refused = exchange.producer is not None and response.code >= 400
-        if refused or not self._pipeline.persistent:
-            self._end(exchange, refused)
+        if not self._pipeline.persistent:
+            self._end(exchange, response.code >= 400)
         elif self._pipeline.unwanted:
             self.abort()
         else:
@@ -375,10 +374,10 @@ class Connection(Opening):
         """That was the last answer of this connection, to `exchange`."""
         unsent = self._pipeline.sending is not Sending.WHOLE
         rest = [one for one, _ in self._pipeline.lost()]
-        if refused or unsent:
-            self.abort()  # what is unsent or unread would be in the way, and waited for
-        elif exchange.producer is None:
+        if exchange.producer is None and not unsent:
             self.close()
+        elif refused or unsent:
+            self.abort()  # what is unsent or unread would be waited for, and nobody wants it
         else:  # a reset might take from the server what it has not read yet
             self._flush_and_close()
             self._wait.begin()

@@ -124,12 +124,26 @@ async def test_one_waits_for_the_body_before_it(
 
 
 async def test_the_first_is_refused(make_agent: Any, store: Store, reactor: Any) -> None:
-    """Its connection goes, and the others are sent again on another: nobody notices."""
+    """All of it was sent, so the others are answered behind it."""
+    agent = await proven(make_agent, store)
+    asked = [put(agent, store, f"/{n}", Again(b"abc")) for n in range(3)]
+    await until(reactor, lambda: len(store.stored) == 3)
+    store.first.send(NO + HELLO * 2)
+    answers = [await one for one in asked]
+    assert [one.code for one in answers] == [403, 200, 200]
+    assert [await readBody(one) for one in answers] == [b"hello"] * 3
+    assert (len(store.stored), len(store.connections)) == (3, 1)
+
+
+async def test_the_first_is_refused_with_its_connection(
+    make_agent: Any, store: Store, reactor: Any
+) -> None:
+    """The others are sent again on another: nobody notices."""
     agent = await proven(make_agent, store)
     producers = [Again(b"abc"), Again(b"def"), Again(b"ghi")]
     asked = [put(agent, store, f"/{n}", one) for n, one in enumerate(producers)]
     await until(reactor, lambda: len(store.stored) == 3)
-    store.first.send(NO)
+    store.first.send(NO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
     answers = [await one for one in asked]
     assert [one.code for one in answers] == [403, 200, 200]
     assert [await readBody(one) for one in answers] == [b"hello"] * 3

@@ -9,7 +9,7 @@ import pytest
 from support.asking import OK, path_of
 from support.putting import CREATED, FAST, LARGE, length_of, refusal, take
 
-from downloader import Credentials, Identity, PutJob, Result
+from downloader import Credentials, Identity, Limits, PutJob, Result
 from downloader.errors import (
     ConnectionLost,
     DownloadError,
@@ -118,8 +118,9 @@ async def test_each_try_sends_the_whole_file(scripted: Any, sender: Any, file: A
             await connection.take(1000)
             connection.reset()
             return
-        bodies.append((await take(connection))[1])
-        connection.send(refusal(503) if connection.number == 1 else CREATED)
+        for answer in (refusal(503), CREATED):
+            bodies.append((await take(connection))[1])
+            connection.send(answer)
 
     sent = file(100_000)
     result = await sender(retries=FAST).upload(PutJob(sent, scripted(script).url()))
@@ -143,14 +144,32 @@ async def test_a_digest_challenge(scripted: Any, sender: Any, file: Any) -> None
     challenge = b'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\n'
 
     async def script(connection: Connection) -> None:
-        head, body = await take(connection)
-        bodies.append(body)
-        connection.send(CREATED if b'username="me"' in head else refusal(401, challenge))
+        for answer in (refusal(401, challenge), CREATED):
+            head, body = await take(connection)
+            bodies.append(body)
+            connection.send(answer)
+        assert b'username="me"' in head
 
     identity = Identity(Credentials("me", "secret"), digest=True)
     sent = file(5000)
     result = await sender(identity=identity).upload(PutJob(sent, scripted(script).url()))
     assert result.http_status == 201 and bodies == [Path(sent).read_bytes()] * 2
+
+
+async def test_files_that_are_refused_when_they_are_sent(
+    scripted: Any, sender: Any, file: Any
+) -> None:
+    """Nothing of them is in the next one's way, so all go over one connection."""
+
+    async def script(connection: Connection) -> None:
+        while True:
+            await take(connection)
+            connection.send(refusal(404))
+
+    server, sending = scripted(script), sender(limits=Limits(connections_per_host=1))
+    jobs = [PutJob(file(5, f"f{n}"), server.url(f"/{n}")) for n in range(5)]
+    report = await sending.upload_all(iter(jobs))
+    assert (report.failed, len(server.connections)) == (5, 1)
 
 
 async def test_a_list(scripted: Any, sender: Any, file: Any, tmp_path: Path) -> None:
