@@ -71,10 +71,9 @@ class Downloader:
     one of ours, which is what every promise about cancelling and secrets rests on. `disks` does
     what is done to files.
 
-    `limiter` and `throttle` can be given other limits at any time.
+    `limiter.resize` and `throttle.set` give other limits at any time.
 
-    It closes by itself before the reactor shuts down: every transfer is cancelled, every file
-    flushed.
+    It closes by itself before the reactor shuts down, as `close` does.
     """
 
     def __init__(

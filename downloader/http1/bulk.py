@@ -2,9 +2,10 @@
 
 Twisted reads into a new bytes object of 64 KiB each time, and llhttp copies it once more. Where a
 body's length is known there is nothing to parse until its end, so the transport's `doRead` is
-replaced until then. It never takes a byte that is behind the body.
+replaced until then. Of plain TCP, no byte behind the body is taken.
 
 TLS records are decrypted into the same buffer, as many as have come, and so handed over together.
+What is in them behind the body is handed on at its end.
 
 While much comes at a time, the kernel is told to wake us for no less than `MANY` bytes
 (SO_RCVLOWAT), which spares two calls in three; when they do not come in time, for each byte again.

@@ -16,8 +16,9 @@ from downloader.listrun.words import reason_text
 class ListStream:
     """A list read from `fd` when there is something to read; nothing is read ahead.
 
-    However slow its writer, a job comes when the next entry begins or the list ends, and no
-    sooner: without an option that is yet to come it would be another job.
+    However slow its writer, a job to fetch comes when the next entry begins or the list ends, and
+    no sooner: without an option that is yet to come it would be another job. One to send has its
+    line for itself, and comes with it.
 
     `fd` is closed by `close`. `error` and the methods are those of a `Source`.
     """
