@@ -13,7 +13,7 @@ from __future__ import annotations
 
 
 class DownloadError(Exception):
-    """The download failed.
+    """The transfer failed.
 
     `detail` says what was seen, `url` is the address without secrets, `http_status` the
     status code when there was one, `attempts` how many requests the job made in all.
@@ -107,7 +107,7 @@ class WrongRequest(DownloadError):
 
 
 class BadUrl(WrongRequest):
-    """This is not a URL that can be fetched."""
+    """This is not a URL that can be asked for."""
 
 
 class HttpError(WrongRequest):
@@ -142,7 +142,7 @@ class ChecksumMismatch(WrongRequest):
 
 
 class LocalProblem(DownloadError):
-    """Something on this machine stopped the download."""
+    """Something on this machine stopped it."""
 
 
 class BadName(LocalProblem):
@@ -174,7 +174,7 @@ class FileChanged(LocalProblem):
 
 
 class TotalTimeout(LocalProblem):
-    """The time allowed for this download is over."""
+    """The time allowed for this file is over."""
 
 
 class Closed(LocalProblem):

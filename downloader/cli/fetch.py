@@ -14,11 +14,11 @@ from downloader.cli.options import (
     HOW_FAST,
     HOW_LONG,
     HOW_MUCH,
-    TELLING,
     TLS,
     WHAT,
     WHERE,
     SectionCommand,
+    telling,
 )
 from downloader.errors import BadName, BadUrl
 from downloader.jobs import Job
@@ -37,7 +37,10 @@ from downloader.sansio.url import parse_url
 @NETWORK
 @TLS
 @AUTHORITIES
-@TELLING
+@telling(
+    ", which gives the same names. It holds the URLs as they are and the headers of LIST "
+    "(not those of -H)"
+)
 @click.pass_context
 def fetch(ctx: click.Context, /, urls: tuple[str, ...], **options: Any) -> None:
     """Fetch URLs to files.

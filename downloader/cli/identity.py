@@ -55,8 +55,8 @@ IDENTITY = options_of(
     option(
         "--netrc",
         is_flag=True,
-        help="Take users and passwords from ~/.netrc, by the host of a URL or mirror; not for "
-        "servers that it redirects to. The file has to be yours and for you alone (chmod 600).",
+        help="Take users and passwords from ~/.netrc, by the host of each URL; not for servers "
+        "that it redirects to. The file has to be yours and for you alone (chmod 600).",
     ),
     option("--netrc-path", "--netrc-file", metavar="FILE", help="The same, from FILE."),
     option(

@@ -68,17 +68,20 @@ def at_least_1(most: int = _MOST_JOBS) -> click.IntRange:
     return click.IntRange(min=1, max=most)
 
 
-HEADER = option(
-    "-H",
-    "--header",
-    "headers",
-    type=header,
-    metavar="'NAME: VALUE'",
-    multiple=True,
-    help="Send this header with each request, to the URL's own origin only, not to where "
-    "it redirects, nor to mirrors elsewhere. An entry's own header of that name goes before "
-    "it. May be repeated. Example: -H 'Authorization: Bearer abc'",
-)
+def header_option(more: str = "") -> Callable[[str], Callable[[F], F]]:
+    """-H; `more` is what else is to be known of where it goes."""
+    return option(
+        "-H",
+        "--header",
+        "headers",
+        type=header,
+        metavar="'NAME: VALUE'",
+        multiple=True,
+        help="Send this header with each request, to the URL's own origin only, not to where "
+        f"it redirects{more}. May be repeated. Example: -H 'Authorization: Bearer abc'",
+    )
+
+
 USER_AGENT = option(
     "-U",
     "--user-agent",
@@ -132,7 +135,7 @@ WHAT = options_of(
         help="Keep the file only if its digest is this one; for a single URL. "
         "Example: --checksum sha-256=9f86d081...",
     ),
-    HEADER,
+    header_option(", nor to mirrors elsewhere. An entry's own header of that name goes before it"),
     USER_AGENT,
 )
 
@@ -244,9 +247,8 @@ HOW_LONG = options_of(
         default=Retries().tries,
         show_default=True,
         metavar="N",
-        help="Ask N times for each URL of a file, the first time included. Only what may "
-        "work later is tried again: no connection, a stall, a truncated file, 408, 425, 429, and "
-        "5xx but 501 and 505.",
+        help="Ask each URL N times, the first time included. Only what may work later is tried "
+        "again: no connection, a stall, a file cut short, 408, 425, 429, and 5xx but 501 and 505.",
     ),
     option(
         "--retry-wait",
@@ -321,34 +323,42 @@ TLS = options_of(
     ),
 )
 
-TELLING = options_of(
-    "What is told",
-    option(
-        "--progress",
-        type=click.Choice(["auto", "bar", "plain", "none"]),
-        default="auto",
-        show_default=True,
-        help="Show bars, a plain line every 5 seconds, or nothing, on standard error. auto: "
-        "bars on a terminal, else plain lines.",
-    ),
-    option(
-        "--report",
-        metavar="FILE",
-        help="Write a JSON line for each URL, and one with the summary, to FILE; - is standard "
-        "output. An existing file is replaced.",
-    ),
-    option(
-        "--failed",
-        metavar="FILE",
-        help="Write what failed as a list for -i, which gives the same names. It holds the URLs "
-        "as they are and the headers of LIST (not those of -H), so only its owner can read it. "
-        "An existing file is replaced.",
-    ),
-    option("-q", "--quiet", is_flag=True, help="Tell only what keeps the command from running."),
-    option(
-        "-v",
-        "--verbose",
-        count=True,
-        help="Tell more: failures as they happen, tracebacks of bugs; -vv the network's events.",
-    ),
-)
+
+def telling(failed: str) -> Callable[[F], F]:
+    """What is told; `failed` is what the list of failures holds."""
+    return options_of(
+        "What is told",
+        option(
+            "--progress",
+            type=click.Choice(["auto", "bar", "plain", "none"]),
+            default="auto",
+            show_default=True,
+            help="Show bars, a plain line every 5 seconds, or nothing, on standard error. auto: "
+            "bars on a terminal, else plain lines.",
+        ),
+        option(
+            "--report",
+            metavar="FILE",
+            help="Write a JSON line for each URL, and one with the summary, to FILE; - is standard "
+            "output. An existing file is replaced.",
+        ),
+        option(
+            "--failed",
+            metavar="FILE",
+            help=f"Write what failed as a list for -i{failed}, so only its owner can read it. "
+            "An existing file is replaced.",
+        ),
+        option(
+            "-q",
+            "--quiet",
+            is_flag=True,
+            help="Tell only what keeps the command from running, bugs, and warnings such as -k's.",
+        ),
+        option(
+            "-v",
+            "--verbose",
+            count=True,
+            help="Tell more: failures as they happen, tracebacks of bugs; -vv the network's "
+            "events.",
+        ),
+    )

@@ -11,19 +11,19 @@ from downloader.cli.identity import AUTHORITIES, IDENTITY, check_identity
 from downloader.cli.network import NETWORK
 from downloader.cli.options import (
     CONNECTIONS_PER_HOST,
-    HEADER,
     HOW_LONG,
     JOBS,
     PER_HOST,
     PER_HOST_DELAY,
     RATE,
-    TELLING,
     TLS,
     USER_AGENT,
     SectionCommand,
     at_least_1,
+    header_option,
     option,
     options_of,
+    telling,
 )
 from downloader.errors import BadUrl
 from downloader.jobs import PutJob
@@ -39,7 +39,7 @@ _WHAT = options_of(
         "URL in each line, comments after #. gzip is recognised. "
         "Example: printf '%s\\t%s\\n' a.iso https://example.org/d/ | downloader put -i -",
     ),
-    HEADER,
+    header_option(),
     USER_AGENT,
 )
 _HOW_MUCH = options_of(
@@ -71,7 +71,7 @@ _HOW_FAST = options_of("How fast", RATE, PER_HOST_DELAY)
 @NETWORK
 @TLS
 @AUTHORITIES
-@TELLING
+@telling(". It holds the URLs as they are")
 @click.pass_context
 def put(ctx: click.Context, /, what: tuple[str, ...], **options: Any) -> None:
     """Send a file, or a list of them, with PUT.

@@ -154,6 +154,7 @@ def test_every_option_is_explained() -> None:
             assert param.help and not param.hidden and getattr(param, "section", None)
             assert all(name in text for name in param.opts)
     assert "--on-conflict" not in text and "[default: 1" in text
+    assert not any(word in text for word in ("mirror", "entry", "same name"))
 
 
 BAD = {
