@@ -9,6 +9,7 @@ import click
 
 from downloader.cli.types import (
     checksum,
+    count,
     header,
     rate,
     seconds,
@@ -20,8 +21,6 @@ from downloader.cli.types import (
 from downloader.jobs import Limits, Naming, OnConflict, Retries, Timeouts
 
 F = TypeVar("F", bound=Callable[..., Any])
-# Above it only other limits of the machine are met: files, ports, memory.
-_MOST_JOBS = 10_000
 
 
 class SectionOption(click.Option):
@@ -63,11 +62,6 @@ def option(*names: str, **kwargs: Any) -> Callable[[str], Callable[[F], F]]:
     return lambda section: click.option(*names, cls=SectionOption, section=section, **kwargs)
 
 
-def at_least_1(most: int = _MOST_JOBS) -> click.IntRange:
-    """A number of something that there has to be one of."""
-    return click.IntRange(min=1, max=most)
-
-
 def header_option(more: str = "") -> Callable[[str], Callable[[F], F]]:
     """-H; `more` is what else is to be known of where it goes."""
     return option(
@@ -94,23 +88,23 @@ JOBS = option(
     "--jobs",
     "--max-concurrent-downloads",
     "jobs",
-    type=at_least_1(),
-    default=Limits().total,
+    type=count,
+    default=str(Limits().total),
     show_default=True,
     metavar="N",
     help="Have up to N files under way at once.",
 )
 PER_HOST = option(
     "--per-host",
-    type=at_least_1(),
+    type=count,
     metavar="N",
     show_default="as many as --jobs",
     help="Have up to N files of one host under way at once.",
 )
 CONNECTIONS_PER_HOST = option(
     "--connections-per-host",
-    type=at_least_1(),
-    default=Limits().connections_per_host,
+    type=count,
+    default=str(Limits().connections_per_host),
     show_default=True,
     metavar="N",
     help="Open up to N connections to one host; files beyond it share one or wait.",
@@ -186,8 +180,8 @@ HOW_MUCH = options_of(
     CONNECTIONS_PER_HOST,
     option(
         "--pipeline",
-        type=at_least_1(),
-        default=Limits().pipeline,
+        type=count,
+        default=str(Limits().pipeline),
         show_default=True,
         metavar="N",
         help="Have up to N requests under way on one connection, once a server has shown that "
@@ -243,8 +237,8 @@ HOW_LONG = options_of(
     option(
         "-m",
         "--max-tries",
-        type=at_least_1(),
-        default=Retries().tries,
+        type=count,
+        default=str(Retries().tries),
         show_default=True,
         metavar="N",
         help="Ask each URL N times, the first time included. Only what may work later is tried "
@@ -254,7 +248,7 @@ HOW_LONG = options_of(
         "--retry-wait",
         type=seconds_or_zero,
         metavar="SECONDS",
-        default=Retries().wait,
+        default=f"{Retries().wait:g}",
         show_default=True,
         help="Wait so long before the second try; later waits grow, up to a minute. "
         "A server's Retry-After is obeyed.",
@@ -263,7 +257,7 @@ HOW_LONG = options_of(
         "--connect-timeout",
         type=seconds,
         metavar="SECONDS",
-        default=Timeouts().connect,
+        default=f"{Timeouts().connect:g}",
         show_default=True,
         help="Give up a connection that is not ready by then: name, TCP and TLS together.",
     ),
@@ -273,7 +267,7 @@ HOW_LONG = options_of(
         "first_byte_timeout",
         type=seconds,
         metavar="SECONDS",
-        default=Timeouts().first_byte,
+        default=f"{Timeouts().first_byte:g}",
         show_default=True,
         help="Give up when a request has no answer by then.",
     ),
@@ -281,7 +275,7 @@ HOW_LONG = options_of(
         "--stall-timeout",
         type=seconds,
         metavar="SECONDS",
-        default=Timeouts().stall,
+        default=f"{Timeouts().stall:g}",
         show_default=True,
         help="Give up a transfer in which nothing moved for so long, or less than "
         "--lowest-speed-limit.",

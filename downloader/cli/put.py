@@ -19,12 +19,12 @@ from downloader.cli.options import (
     TLS,
     USER_AGENT,
     SectionCommand,
-    at_least_1,
     header_option,
     option,
     options_of,
     telling,
 )
+from downloader.cli.types import count
 from downloader.errors import BadUrl
 from downloader.jobs import PutJob
 from downloader.sansio.putlist import put_url
@@ -49,8 +49,8 @@ _HOW_MUCH = options_of(
     CONNECTIONS_PER_HOST,
     option(
         "--pipeline",
-        type=at_least_1(),
-        default=1,
+        type=count,
+        default="1",
         show_default=True,
         metavar="N",
         help="Send up to N files of up to 1 MiB on one connection before the first is answered, "

@@ -5,17 +5,21 @@ Functions and not `click.ParamType`s, whose type became generic between click's 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TypeVar
 
 import click
 
-from downloader.sansio.amounts import parse_rate, parse_size
+from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
 from downloader.sansio.checksum import checked_checksum
 from downloader.sansio.urllist import checked_header
 
 T = TypeVar("T")
+
+
+def count(text: str) -> int:
+    """A number of something that there has to be one of."""
+    return _checked(parse_count, text)
 
 
 def seconds(text: str) -> float:
@@ -27,13 +31,7 @@ def seconds(text: str) -> float:
 
 def seconds_or_zero(text: str) -> float:
     """A finite number of seconds, from 0 on."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise click.BadParameter(f"{text!r} is not a number of seconds, such as 30 or 2.5")
-    return value
+    return _checked(parse_seconds, text)
 
 
 def size(text: str) -> int:

@@ -1,13 +1,33 @@
-"""Amounts as people write them on a command line: bytes, and how often something may happen."""
+"""Amounts as people write them on a command line: how many, how long, how much, how often."""
 
 from __future__ import annotations
 
 import re
 
+# Of jobs, connections or tries. Above it only other limits of the machine are met: files, ports,
+# memory.
+_MOST = 10_000
+_COUNT = re.compile(r"[0-9]{1,9}")
+_DURATION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?|\.[0-9]{1,9}")
 _SIZE = re.compile(r"([0-9]{1,15})([KMGkmg]?)")
 _FACTORS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)/([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_count(text: str) -> int:
+    """A whole number from 1 on. ValueError says what is wrong with any other text."""
+    count = int(text) if _COUNT.fullmatch(text) else 0
+    if not 1 <= count <= _MOST:
+        raise ValueError(f"{text!r} is not a whole number from 1 to {_MOST}")
+    return count
+
+
+def parse_seconds(text: str) -> float:
+    """A number of seconds, from 0 on. ValueError says what is wrong with any other text."""
+    if not _DURATION.fullmatch(text):
+        raise ValueError(f"{text!r} is not a number of seconds, such as 30 or 2.5")
+    return float(text)
 
 
 def parse_size(text: str) -> int:

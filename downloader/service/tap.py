@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 from twisted.application.service import IService
 from twisted.python import usage
 
 from downloader.client import Downloader
 from downloader.jobs import Limits, Naming, OnConflict, Retries
-from downloader.sansio.amounts import parse_rate, parse_size
+from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
 from downloader.sansio.network import Network
 from downloader.sansio.proxies import Proxies
 from downloader.service.lists import DownloadService
 
+T = TypeVar("T")
 _CONNECTIONS = "Open up to so many connections to one host."
 _PIPELINE = "Have up to so many requests under way on one connection; 1 turns that off."
 _PROXY = "Go through this proxy: http://, socks5:// or socks5h://, with its user and password."
@@ -26,42 +27,24 @@ _DELAY = "Leave so many seconds between the starts of two requests to one host."
 _NAMES = "Name files after the last part of their URLs (flat), or after host and path (tree)."
 
 
-_COUNT = re.compile(r"[1-9][0-9]{0,8}")
-_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+def _checked(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """`parse`, with a usage error in place of its ValueError, before whose sentence Twisted would
+    set "Parameter type enforcement failed"."""
+
+    def checked(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise usage.UsageError(str(error)) from error
+
+    return checked
 
 
-# Not a ValueError: Twisted would set "Parameter type enforcement failed" before the sentence.
-def _at_least_1(text: str) -> int:
-    if not _COUNT.fullmatch(text):
-        raise usage.UsageError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
-def _limit_rate(text: str) -> int | None:
-    try:
-        return parse_size(text) or None
-    except ValueError as error:
-        raise usage.UsageError(str(error)) from error
-
-
-def _rate(text: str) -> float:
-    try:
-        return parse_rate(text)
-    except ValueError as error:
-        raise usage.UsageError(str(error)) from error
-
-
-def _delay(text: str) -> float | None:
-    if not _SECONDS.fullmatch(text):
-        raise usage.UsageError(f"{text!r} is not a number of seconds, such as 30 or 2.5")
-    return float(text) or None
+_count = _checked(parse_count)
 
 
 def _network(text: str) -> Network:
-    try:
-        return Network(Proxies(all=text))
-    except ValueError as error:
-        raise usage.UsageError(str(error)) from error
+    return Network(Proxies(all=text))
 
 
 def _naming(text: str) -> Naming:
@@ -81,14 +64,14 @@ class Options(usage.Options):
     optParameters: ClassVar[list[list[object]]] = [
         ["input-file", "i", None, "The list: a file of URLs, gzip too."],
         ["dir", "d", ".", "Write files below this directory, which is made if it is missing."],
-        ["jobs", "j", Limits().total, "Fetch up to so many files at once.", _at_least_1],
-        ["connections-per-host", None, Limits().connections_per_host, _CONNECTIONS, _at_least_1],
-        ["pipeline", None, Limits().pipeline, _PIPELINE, _at_least_1],
-        ["max-tries", "m", Retries().tries, _TRIES, _at_least_1],
-        ["limit-rate", None, None, _LIMIT_RATE, _limit_rate],
-        ["rate", None, None, _RATE, _rate],
-        ["per-host-delay", None, None, _DELAY, _delay],
-        ["proxy", None, None, _PROXY, _network],
+        ["jobs", "j", Limits().total, "Fetch up to so many files at once.", _count],
+        ["connections-per-host", None, Limits().connections_per_host, _CONNECTIONS, _count],
+        ["pipeline", None, Limits().pipeline, _PIPELINE, _count],
+        ["max-tries", "m", Retries().tries, _TRIES, _count],
+        ["limit-rate", None, None, _LIMIT_RATE, _checked(parse_size)],
+        ["rate", None, None, _RATE, _checked(parse_rate)],
+        ["per-host-delay", None, None, _DELAY, _checked(parse_seconds)],
+        ["proxy", None, None, _PROXY, _checked(_network)],
         ["names", None, Naming.FLAT, _NAMES, _naming],
     ]
 
@@ -112,9 +95,9 @@ def makeService(options: Any) -> IService:
                 options["jobs"],
                 connections_per_host=options["connections-per-host"],
                 pipeline=options["pipeline"],
-                bytes_per_second=options["limit-rate"],
+                bytes_per_second=options["limit-rate"] or None,
                 rate=options["rate"],
-                per_host_delay=options["per-host-delay"],
+                per_host_delay=options["per-host-delay"] or None,
             ),
             retries=Retries(tries=options["max-tries"]),
             naming=options["names"],

@@ -32,7 +32,7 @@ def test_every_option_is_explained() -> None:
             assert param.help and not param.hidden
             assert all(name in text for name in param.opts)
             assert getattr(param, "section", None)
-    for said in ("[default: 32", "[default: 60.0]", "Exit codes: 0 all fetched", "Example"):
+    for said in ("[default: 32", "[default: 60]", "Exit codes: 0 all fetched", "Example"):
         assert said in text
 
 

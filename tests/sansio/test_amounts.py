@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from downloader.sansio.amounts import parse_rate, parse_size
+from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,33 @@ def test_what_is_no_rate(text: str) -> None:
         parse_rate(text)
 
 
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("30", 30), ("2.50", 2.5), (".5", 0.5)])
+def test_seconds(text: str, seconds: float) -> None:
+    assert parse_seconds(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "5.", "-1", "+1", " 5 ", "1_0", "1e0", "nan", "inf", "\u0665", "9" * 5000]
+)
+def test_what_is_no_number_of_seconds(text: str) -> None:
+    """Not all that Python's float() takes is what people write."""
+    with pytest.raises(ValueError, match="is not a number of seconds"):
+        parse_seconds(text)
+
+
+def test_counts() -> None:
+    assert [parse_count(text) for text in ("1", "07", "10000")] == [1, 7, 10_000]
+
+
+@pytest.mark.parametrize("text", ["", "0", "10001", "-1", "1.0", " 1", "1_0", "\u0665", "9" * 5000])
+def test_what_is_no_count(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a whole number from 1 to 10000"):
+        parse_count(text)
+
+
 @given(st.text(alphabet="0123456789.KMGkmg/smhd +-e_", max_size=12))
 def test_any_text_is_an_amount_or_a_value_error(text: str) -> None:
-    for parse in (parse_size, parse_rate):
+    for parse in (parse_count, parse_seconds, parse_size, parse_rate):
         try:
             assert parse(text) >= 0
         except ValueError as error:

@@ -29,7 +29,7 @@ def test_options_make_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     options.parseOptions(["-i", "list", "-d", "out", "-j", "3", "--names", "tree"])
     options.parseOptions(["--limit-rate", "2M", "--rate", "30/m", "--per-host-delay", "0"])
     assert (options["limit-rate"], options["rate"]) == (2 * 1024**2, 0.5)
-    assert options["per-host-delay"] is None
+    assert options["per-host-delay"] == 0
     service = makeService(options)
     assert isinstance(service, DownloadService)
     assert str(tmp_path / "list") in repr(service)
@@ -40,14 +40,15 @@ def test_options_make_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     [
         ([], "say which list"),
         (["-i", "none"], "there is no list none"),
-        (["-i", "list", "-j", "0"], "'0' is not a whole number from 1 on"),
-        (["-i", "list", "-j", "many"], "'many' is not a whole number from 1 on"),
+        (["-i", "list", "-j", "0"], "'0' is not a whole number from 1 to 10000"),
+        (["-i", "list", "-j", "many"], "'many' is not a whole number from 1"),
         (["-i", "list", "-j", "9" * 5000], "is not a whole number"),
         (["-i", "list", "--limit-rate", "fast"], "'fast' is not a size"),
         (["-i", "list", "--rate", "10"], "'10' is not a rate above 0"),
         (["-i", "list", "--per-host-delay", "-1"], "'-1' is not a number of seconds"),
         (["-i", "list", "--proxy", "ftp://a"], "a proxy is http:"),
-        (["-i", "list", "--pipeline", "0"], "'0' is not a whole number from 1 on"),
+        (["-i", "list", "--pipeline", "0"], "'0' is not a whole number from 1 to 10000"),
+        (["-i", "list", "--per-host-delay", "1e0"], "'1e0' is not a number of seconds"),
         (["-i", "list", "--names", "odd"], "'odd' is not flat or tree"),
         (["-i", "list", "--frobnicate"], "frobnicate"),
     ],
