@@ -27,15 +27,15 @@ class Authorities:
     pem: bytes
 
     def __post_init__(self) -> None:
-        _certificates(self.pem)
+        certificates_in(self.pem)
 
     def __repr__(self) -> str:
-        return f"<Authorities {len(_certificates(self.pem))}>"
+        return f"<Authorities {len(certificates_in(self.pem))}>"
 
     @cached_property
     def trust_root(self) -> Any:
         """An IOpenSSLTrustRoot."""
-        found = [crypto.X509.from_cryptography(one) for one in _certificates(self.pem)]
+        found = [crypto.X509.from_cryptography(one) for one in certificates_in(self.pem)]
         return trustRootFromCertificates([Certificate(one) for one in found])
 
 
@@ -53,8 +53,8 @@ class ClientCertificate:
     password: str | None = None
 
     def __post_init__(self) -> None:
-        key = _private_key(self._key_pem, self.password)
-        if _certificates(self.certificate)[0].public_key() != key.public_key():
+        certificate = certificates_in(self.certificate)[0]
+        if certificate.public_key() != _private_key(self._key_pem, self.password).public_key():
             raise ValueError("the private key is not that of the certificate")
 
     def __repr__(self) -> str:
@@ -63,7 +63,7 @@ class ClientCertificate:
     @cached_property
     def options(self) -> dict[str, Any]:
         """What CertificateOptions is to be given."""
-        first, *others = _certificates(self.certificate)
+        first, *others = certificates_in(self.certificate)
         key = _private_key(self._key_pem, self.password)
         return {"privateKey": key, "certificate": first, "extraCertChain": others}
 
@@ -72,7 +72,8 @@ class ClientCertificate:
         return self.certificate if self.private_key is None else self.private_key
 
 
-def _certificates(pem: bytes) -> list[X509Certificate]:
+def certificates_in(pem: bytes) -> list[X509Certificate]:
+    """What Authorities and ClientCertificate read of `pem`; ValueError where there is none."""
     try:
         return load_pem_x509_certificates(pem)
     except ValueError as error:
@@ -81,6 +82,8 @@ def _certificates(pem: bytes) -> list[X509Certificate]:
 
 def _private_key(pem: bytes, password: str | None) -> Any:
     """The first private key in `pem`. A password that it does not need does no harm."""
+    if b"PRIVATE KEY" not in pem:
+        raise ValueError("there is no private key in it")
     encrypted = b"ENCRYPTED" in pem
     if encrypted and password is None:
         raise ValueError("the private key needs a password")
@@ -88,5 +91,5 @@ def _private_key(pem: bytes, password: str | None) -> Any:
     try:
         return load_pem_private_key(pem, secret)
     except Exception as error:  # of many classes, and none of their texts says what to do
-        reason = "it has another password, or is damaged" if encrypted else "it is not in PEM"
+        reason = "it has another password, or is damaged" if encrypted else "it is damaged"
         raise ValueError(f"the private key cannot be read: {reason}") from error

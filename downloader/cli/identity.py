@@ -174,13 +174,14 @@ def _client_certificate(options: dict[str, Any]) -> ClientCertificate | None:
     )
     if path is None:
         return None
-    from downloader.certificates import ClientCertificate
+    from downloader.certificates import ClientCertificate, certificates_in
 
     certificate = _read(path, lambda: _content(path))
+    _read(path, lambda: certificates_in(certificate))  # so that what is wrong then is the key
     key = None if key_path is None else _read(key_path, lambda: _content(key_path))
     if password is None and b"ENCRYPTED" in (key or certificate):
         password = _ask(f"Password of {key_path or path}")
-    return _read(path, lambda: ClientCertificate(certificate, key, password))
+    return _read(key_path or path, lambda: ClientCertificate(certificate, key, password))
 
 
 def _authorities(path: str | None) -> Authorities | None:

@@ -250,9 +250,16 @@ async def test_no_terminal(start: Any, server: Any, tmp_path: Path) -> None:
         (["--key", "me.pem"], "--private-key and --pass need --certificate"),
         (["--pass", CANARY], "--private-key and --pass need --certificate"),
         (["--cert", "missing"], "cannot use missing: No such file or directory"),
-        (["--cert", "bad"], "cannot use bad: the private key cannot be read: it is not in PEM"),
+        (["--cert", "bad", "--key", "bad"], "cannot use bad: it holds no certificate in PEM"),
+        (["--cert", "other.pem"], "cannot use other.pem: it holds no certificate in PEM"),
+        (["--cert", "alone.pem"], "cannot use alone.pem: there is no private key in it"),
+        (["--cert", "alone.pem", "--key", "bad"], "cannot use bad: there is no private key in it"),
+        (["--cert", "alone.pem", "--key", "cut.pem"], "cannot use cut.pem: the private key cannot"),
         (["--cert", "me.pem", "--pass", f"x{CANARY}"], "it has another password, or is damaged"),
-        (["--cert", "me.pem", "--key", "other.pem"], "is not that of the certificate"),
+        (
+            ["--cert", "me.pem", "--key", "other.pem"],
+            "cannot use other.pem: the private key is not that of the certificate",
+        ),
         (["--cacert", "bad"], "cannot use bad: it holds no certificate in PEM"),
         (["--cacert", "missing"], "cannot use missing: No such file or directory"),
     ],
@@ -264,7 +271,10 @@ async def test_what_cannot_be_used(
     private(tmp_path / "open", f"default password {CANARY}").chmod(0o644)
     private(tmp_path / "bad", f"{CANARY} and more")
     encrypted_pem(tmp_path / "me.pem")
-    (tmp_path / "other.pem").write_bytes(trustme.CA().issue_cert("x").private_key_pem.bytes())
+    other = trustme.CA().issue_cert("x")
+    (tmp_path / "other.pem").write_bytes(other.private_key_pem.bytes())
+    (tmp_path / "cut.pem").write_bytes(other.private_key_pem.bytes()[:80])
+    (tmp_path / "alone.pem").write_bytes(other.cert_chain_pems[0].bytes())
     (tmp_path / "report").write_text("old")
     options = ["--report", "report", "-vv"]
     command = start("fetch", server.url("/a"), *arguments, *options, env={"HOME": str(tmp_path)})
