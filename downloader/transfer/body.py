@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,15 +11,14 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
-from downloader.deadlines import Deadline, Deadlines
+from downloader.deadlines import Deadlines
 from downloader.drain import DRAIN_BYTES, abort_body
 from downloader.errors import StallTimeout, TruncatedBody
 from downloader.jobs import Timeouts
+from downloader.transfer.stall import StallWatch
 from downloader.transfer.throttle import Throttle
 from downloader.transfer.writer import PartWriter
 
-# A stall window is looked at this often, so a stall is seen at most a quarter late.
-QUARTERS = 4
 # A body up to this length is looked at as one piece; its connection is worth reading to its end.
 SHORT = DRAIN_BYTES
 _NONE: frozenset[str] = frozenset()
@@ -68,7 +66,7 @@ class FileBody(Protocol):
         self._failure: Failure | None = None
         self._dropped = 0
         self._pauses: frozenset[str] = _NONE
-        self._watch: Deadline | None = None
+        self._watch: StallWatch | None = None  # short bodies need none
 
     def __repr__(self) -> str:
         return (
@@ -83,11 +81,11 @@ class FileBody(Protocol):
             if self.result is not None:
                 _fire(self._done, self.result)
             else:
-                self._tick = self._timeouts.stall / QUARTERS
-                self._window = deque([0], QUARTERS)
-                self._left = self._tick  # of the watch, while it stands still
+                self._watch = StallWatch(
+                    self._deadlines, self._timeouts, lambda: self.received, self._stalled
+                )
                 if not self._pauses:
-                    self._watch = self._deadlines.set(self._tick, self._look)
+                    self._watch.go_on()
         return self._done
 
     def viewReceived(self, data: memoryview) -> None:
@@ -122,9 +120,7 @@ class FileBody(Protocol):
     def pause(self, why: str = "rate") -> None:
         """Take no more for now; for as long as there is a reason."""
         if self._watch is not None:
-            self._left = self._watch.left
-            self._watch.cancel()
-            self._watch = None
+            self._watch.stop()
         self._pauses |= {why}
         self.transport.pauseProducing()
 
@@ -136,8 +132,8 @@ class FileBody(Protocol):
         if self._ending is not None:
             self.connectionLost(self._ending)
         elif not self._pauses:
-            if self._done is not None:
-                self._watch = self._deadlines.set(self._left, self._look)
+            if self._watch is not None:
+                self._watch.go_on()
             self.transport.resumeProducing()
 
     def _keep(self, data: bytes) -> None:
@@ -204,15 +200,8 @@ class FileBody(Protocol):
         else:
             self._end(reason)
 
-    def _look(self) -> None:
-        """Compare with what had come one window ago."""
-        least = max(1.0, self._timeouts.lowest_speed * self._timeouts.stall)
-        came = self.received - self._window[0]
-        if len(self._window) == QUARTERS and came < least:
-            self._stop(Failure(StallTimeout(f"{came} bytes in {self._timeouts.stall:g} s")))
-            return
-        self._window.append(self.received)
-        self._watch = self._deadlines.set(self._tick, self._look)
+    def _stalled(self, error: StallTimeout) -> None:
+        self._stop(Failure(error))
 
     def _cancelled(self, done: Deferred[bool]) -> None:
         self._stop(Failure(CancelledError()))
@@ -227,7 +216,7 @@ class FileBody(Protocol):
         self.result = result
         self._open_part = _open_no_more  # whoever opens it holds this body
         if self._watch is not None:
-            self._watch.cancel()
+            self._watch.stop()
             self._watch = None
         if self._throttle is not None and self._throttle.on:
             self._throttle.ended(self)

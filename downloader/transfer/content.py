@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +11,12 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from downloader.deadlines import Deadline, Deadlines
+from downloader.deadlines import Deadlines
 from downloader.errors import DownloadError, FileChanged, StallTimeout, UnreadableFile
 from downloader.jobs import Timeouts
 from downloader.replay import IReplayable
 from downloader.sansio.printable import printable
-from downloader.transfer.body import QUARTERS
+from downloader.transfer.stall import StallWatch
 
 # As much as Twisted hands to the kernel at once: more would only wait, in memory.
 BLOCK = 128 * 1024
@@ -50,7 +49,7 @@ class FileContent:
         self._paused = False
         self._written = False
         self._done: Deferred[None] = Deferred()
-        self._watch: Deadline | None = None
+        self._watch: StallWatch | None = None
         self._fd = _opened(path)
         self._state = self._look()
         self.length = self._state[0]
@@ -80,8 +79,8 @@ class FileContent:
         self._consumer, self._written = consumer, False
         done: Deferred[None] = Deferred(lambda _: self.stopProducing())
         self._done = done
-        self._window = deque([0], QUARTERS)
-        self._watch_on()
+        self._watch = StallWatch(self._deadlines, self._timeouts, lambda: self.sent, self._stalled)
+        self._watch.go_on()
         self.resumeProducing()
         return done
 
@@ -104,7 +103,7 @@ class FileContent:
     def stopProducing(self) -> None:
         self._consumer = None
         if self._watch is not None:
-            self._watch.cancel()
+            self._watch.stop()
             self._watch = None
 
     # --- block by block ---------------------------------------------------------------------
@@ -150,21 +149,8 @@ class FileContent:
             raise UnreadableFile(_detail(self.path, error)) from error
         return found.st_size, found.st_mtime_ns
 
-    # --- whether it stalls ------------------------------------------------------------------
-
-    def _watch_on(self) -> None:
-        self._watch = self._deadlines.set(self._timeouts.stall / QUARTERS, self._check)
-
-    def _check(self) -> None:
-        """Compare with what was sent one window ago."""
-        self._watch = None
-        least = max(1.0, self._timeouts.lowest_speed * self._timeouts.stall)
-        went = self.sent - self._window[0]
-        if len(self._window) == QUARTERS and went < least:
-            self._end(Failure(StallTimeout(f"{went} bytes in {self._timeouts.stall:g} s")))
-            return
-        self._window.append(self.sent)
-        self._watch_on()
+    def _stalled(self, error: StallTimeout) -> None:
+        self._end(Failure(error))
 
 
 def _opened(path: str) -> int:
