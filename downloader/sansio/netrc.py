@@ -25,7 +25,8 @@ _COMMENT = re.compile(r"[^\n]*")
 _MACRO = re.compile(r".*?(?:\n[ \t\r]*\n|\Z)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
-_KEYWORDS = {"login": "user", "user": "user", "password": "password", "account": "account"}
+# An account is for FTP: it is read, and means nothing here.
+_FIELDS = {"login": "user", "user": "user", "password": "password", "account": None}
 
 
 @dataclass(slots=True, repr=False)
@@ -35,7 +36,6 @@ class _Entry:
     host: str | None
     user: str | None = None
     password: str | None = None
-    account: str | None = None
 
 
 class Netrc:
@@ -84,8 +84,10 @@ class _Reader:
                 entry = _Entry(self._value().lower() if word == "machine" else None)
             elif word == "macdef":
                 self._skip(_MACRO)
-            elif entry is not None and word in _KEYWORDS:
-                setattr(entry, _KEYWORDS[word], self._value())
+            elif entry is not None and word in _FIELDS:
+                value, field = self._value(), _FIELDS[word]
+                if field is not None:
+                    setattr(entry, field, value)
             else:
                 raise self._error("neither machine nor login, password, account or macdef")
         if entry is not None:

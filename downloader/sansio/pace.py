@@ -19,25 +19,12 @@ class Starts:
 
     def __init__(self, rate: float | None, delay: float | None, now: float) -> None:
         self._hosts: OrderedDict[str, Bucket] = OrderedDict()  # by their last start
-        self._bucket: Bucket | None = None
-        self._delay: float | None = None
-        self.change(rate, delay, now)
+        self._bucket = None if rate is None else Bucket(rate, rate * LATE, now)
+        self._delay = delay
 
     def __repr__(self) -> str:
         rate = self._bucket.rate if self._bucket else None
         return f"<Starts {rate} a second, {self._delay} s apart, {len(self._hosts)} hosts>"
-
-    def change(self, rate: float | None, delay: float | None, now: float) -> None:
-        """Other limits, from now on; a host that has to wait for an old delay is let off."""
-        if delay != self._delay:
-            self._hosts.clear()
-        self._delay = delay
-        if rate is None:
-            self._bucket = None
-        elif self._bucket is None:
-            self._bucket = Bucket(rate, rate * LATE, now)
-        else:
-            self._bucket.change(rate, rate * LATE, now)
 
     def wait(self, now: float) -> float:
         """Seconds until a request may start, whatever its host."""

@@ -59,11 +59,6 @@ class PacedLimiter(Limiter):
         """Always: those who wait here come before whoever watches."""
         return True
 
-    def set_pace(self, rate: float | None, delay: float | None) -> None:
-        """Change the pace while jobs run and wait."""
-        self._starts.change(rate, delay, self._clock.seconds())
-        self.tell()
-
     def ready(self, host: str) -> bool:
         """Whether a job of `host` would start at once."""
         return host not in self._queues and self._may_start(host)

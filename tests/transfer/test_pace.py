@@ -164,18 +164,6 @@ def test_ten_thousand_that_end_at_once_do_not_wedge_it() -> None:
     assert limiter.idle and clock.getDelayedCalls() == []
 
 
-def test_another_pace_holds_at_once() -> None:
-    clock = Clock()
-    limiter = limiter_of(clock, 0.001, 1000.0)
-    jobs = [acquire(limiter) for _ in range(4)]
-    limiter.set_pace(1.0, None)
-    clock.advance(1)
-    assert started(jobs) == 2
-    limiter.set_pace(None, None)
-    assert started(jobs) == 4
-    assert clock.getDelayedCalls() == []
-
-
 def test_who_watches_is_told_when_it_is_time() -> None:
     """Once it has asked; and nothing is left when it stops watching."""
     clock = Clock()
