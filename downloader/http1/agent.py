@@ -166,7 +166,7 @@ class Agent:
     async def _unexpected(self, first: Exchange, route: Route) -> IResponse:
         """A server that does not know of expectations is asked without (RFC 9110 §15.5.18)."""
         response = await first.answer
-        if response.code != 417 or not first.has_body:
+        if response.code != 417 or not first.can_send_body:
             return response
         await drain(response, self._deadlines)
         asked = (first.method, first.url, first.headers, first.producer)

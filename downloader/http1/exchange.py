@@ -89,10 +89,10 @@ class Exchange:
     @property
     def may_resend(self) -> bool:
         """Whether it may be sent a second time (RFC 9112 §9.3.1): once, with its body."""
-        return not self.resent and self.method in IDEMPOTENT and self.has_body
+        return not self.resent and self.method in IDEMPOTENT and self.can_send_body
 
     @property
-    def has_body(self) -> bool:
+    def can_send_body(self) -> bool:
         """Whether all of its body, where it wants one, can be sent now."""
         return not self.begun or replayable(self.producer)
 
@@ -113,8 +113,8 @@ class Exchange:
         self.holder = None
         self.answer.callback(response)
 
-    def may_go_again(self) -> bool:
-        """Whether it is to be sent once more now. It is then no more than that."""
+    def claim_resend(self) -> bool:
+        """Use up its second sending; True if it had one."""
         may = self.may_resend
         self.resent = True
         return may
@@ -137,7 +137,7 @@ def to_resend(exchanges: list[Exchange], reason: Failure | BaseException) -> lis
     """Those of them that may be sent again; the others fail."""
     again = []
     for exchange in exchanges:
-        if exchange.may_go_again():
+        if exchange.claim_resend():
             again.append(exchange)
         else:
             why = reason if isinstance(reason, Failure) else Failure(reason)
