@@ -112,7 +112,7 @@ class Downloader:
             self.agent = asked = RedirectAgent(self._hop_agent, deadlines)
         self.limiter = _limiter(reactor, limits)
         self.throttle = Throttle(
-            *(reactor, deadlines, limits.bytes_per_second, limits.bytes_per_second_per_file)
+            reactor, deadlines, limits.bytes_per_second, limits.bytes_per_second_per_file
         )
         self._setup = Setup(
             clock=reactor,

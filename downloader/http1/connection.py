@@ -53,7 +53,9 @@ class Connection(Opening):
         )
         self._pipeline: Pipeline[Exchange] = Pipeline()
         self._sender = Sender(
-            *(deadlines, self._pipeline, first_byte_timeout),
+            deadlines,
+            self._pipeline,
+            first_byte_timeout,
             wrote=self._await_answer,
             out=self._out,
             failed=self._not_sent,

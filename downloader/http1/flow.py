@@ -87,7 +87,9 @@ class Flow:
         """A read is through: take what is left of a long body past the parser, if that may be."""
         if response.left > BIG and response.takes_views and not (self._stopped or self._bulk):
             self._bulk = bulk_read(
-                *(self.transport, self._buffers, self._deadlines),
+                self.transport,
+                self._buffers,
+                self._deadlines,
                 response.left,
                 response.view_received,
                 self._bulk_ended,

@@ -80,7 +80,7 @@ class Transfer(Way[Job]):
         checksum = Checksum(self._checksum) if self._checksum else None
         digest = checksum.update if checksum else None
         body = FileBody(
-            *(self._open, self._length, setup.deadlines, setup.timeouts, digest, setup.throttle)
+            self._open, self._length, setup.deadlines, setup.timeouts, digest, setup.throttle
         )
         self._body = body
         try:
