@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from downloader.http1.tls import TlsOptions
 from downloader.sansio.network import Network
 from downloader.sansio.proxies import Proxy
+from downloader.sansio.url import bracketed
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -43,8 +44,7 @@ class Route:
         return f"<Route {self}{'' if self.proxy is None else f' through {self.proxy}'}>"
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{bracketed(self.host)}:{self.port}"
 
     @property
     def may_pipeline(self) -> bool:

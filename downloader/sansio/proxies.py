@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 import idna
 
 from downloader.errors import BadUrl
-from downloader.sansio.url import parse_url
+from downloader.sansio.url import bracketed, parse_url
 
 # curl's, for every kind of proxy.
 DEFAULT_PORT = 1080
@@ -49,8 +49,7 @@ class Proxy:
 
     def __str__(self) -> str:
         """Without user and password."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{bracketed(self.host)}:{self.port}"
 
     def __repr__(self) -> str:
         return f"<Proxy {self}{'' if self.user is None else ' with a user'}>"

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from downloader.errors import ProxyAuthRequired, ProxyError, ProxyFailed, ProxyRefused
 from downloader.sansio.retry import may_pass
+from downloader.sansio.url import bracketed
 from downloader.sansio.wire import MAX_HEAD_BYTES, MAX_HEADERS, MAX_INFORMATIONAL
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n\0]*)?")
@@ -38,7 +39,7 @@ class ConnectHandshake:
 
     def __init__(self, host: str, port: int, authorization: bytes) -> None:
         self.complete = False
-        self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._target = f"{bracketed(host)}:{port}"
         self._authorization = authorization
         self._received = bytearray()
         self._searched = 0

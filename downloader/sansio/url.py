@@ -65,11 +65,16 @@ class HttpUrl(NamedTuple):
     @property
     def netloc(self) -> str:
         """The Host header's value: the port is left out when it is the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = bracketed(self.host)
         return host if PORTS[self.scheme] == self.port else f"{host}:{self.port}"
 
     def __str__(self) -> str:
         return self.text or f"{self.scheme}://{self.netloc}{self.target}"
+
+
+def bracketed(host: str) -> str:
+    """`host` as it stands before a port: an IPv6 address in brackets (RFC 3986 §3.2.2)."""
+    return f"[{host}]" if ":" in host else host
 
 
 # A job's URL is parsed for its name, and again by the agent that is handed it as bytes.

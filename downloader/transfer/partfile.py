@@ -24,7 +24,8 @@ from downloader.transfer.disk import disk_error
 from downloader.transfer.folder import Folder
 
 SUFFIX = ".part"
-_BY_DESCRIPTOR = os.path.isdir("/proc/self/fd")
+# Whether a file can be linked that has no name, or another by now.
+BY_DESCRIPTOR = os.path.isdir("/proc/self/fd")
 # Others that finish or fail with a part file while we open it may be in the way so often.
 LOOKS = 100
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -135,7 +136,7 @@ class PartFile:
     def _link(self, part: str, name: str) -> None:
         """Link the file that was written, not whatever has its name by now."""
         fd = self._dir_fd
-        if _BY_DESCRIPTOR:
+        if BY_DESCRIPTOR:
             os.link(f"/proc/self/fd/{self._fd}", name, dst_dir_fd=fd, follow_symlinks=True)
         else:
             self._look(part)

@@ -12,10 +12,9 @@ from downloader.errors import TargetExists
 from downloader.sansio.printable import printable
 from downloader.transfer.disk import disk_error
 from downloader.transfer.folder import Folder
-from downloader.transfer.partfile import SUFFIX, settle, write_all
+from downloader.transfer.partfile import BY_DESCRIPTOR, SUFFIX, settle, write_all
 
 _NAMELESS = getattr(os, "O_TMPFILE", 0) and os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC
-_BY_DESCRIPTOR = os.path.isdir("/proc/self/fd")
 # File systems without nameless files, or without links, answer so; old kernels with EISDIR.
 _UNKNOWN = frozenset(
     (
@@ -31,7 +30,7 @@ def write_whole(folder: Folder, path: str, data: bytes) -> bool:
 
     `TargetExists` when the name is taken.
     """
-    if not (_NAMELESS and _BY_DESCRIPTOR and folder.takes_nameless):
+    if not (_NAMELESS and BY_DESCRIPTOR and folder.takes_nameless):
         return False
     directory, name = folder.parent(path)
     try:
