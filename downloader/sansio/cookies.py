@@ -5,6 +5,9 @@ with `#` is a comment, but for `#HttpOnly_`. The rules are RFC 6265's (§5.1.3, 
 differs: there is no list of public suffixes, the file being its owner's word, but a cookie of a
 single label such as `com` is never sent to the hosts below it.
 
+The standard library's http.cookiejar quotes a line that is wrong in its error, secret and all; its
+rules are older than RFC 6265, and it asks them of urllib's requests.
+
 Nothing is ever added: what servers set is not taken.
 """
 
