@@ -159,12 +159,7 @@ class Downloader:
         **Cancelling** it aborts its transport in whatever phase it is (see `Agent.request` where
         it shares one) and keeps the part file; it fails with CancelledError.
         """
-        if self._closed:
-            return fail(Closed())
-        try:
-            return self._start(self._transfer(job, self._names))
-        except DownloadError:
-            return fail(Failure())
+        return self._start(lambda: self._transfer(job, self._names))
 
     def request(
         self,
@@ -203,8 +198,6 @@ class Downloader:
         `jobs` or `on_result` raised, after cancelling the rest. **Cancelling** it cancels every
         job and reads no further; it fails with CancelledError.
         """
-        if self._closed:
-            return fail(Closed())
         names = TakenNames()
         done = self._run(lambda job: self._transfer(job, names), jobs, on_result)
         return done.addBoth(_closing, names)
@@ -217,12 +210,7 @@ class Downloader:
         **Cancelling** it aborts its transport in whatever phase it is; it fails with
         CancelledError.
         """
-        if self._closed:
-            return fail(Closed())
-        try:
-            return self._start(self._put(job))
-        except DownloadError:
-            return fail(Failure())
+        return self._start(lambda: self._put(job))
 
     def upload_all(
         self, jobs: PutJobs, on_result: Callable[[Result], None] | None = None
@@ -231,8 +219,6 @@ class Downloader:
 
         **Fires with**, **fails with** and **cancelling**: as `fetch_all`.
         """
-        if self._closed:
-            return fail(Closed())
         return self._run(self._put, jobs, on_result)
 
     def active(self) -> list[Way[Any]]:
@@ -262,7 +248,13 @@ class Downloader:
         await self._disks.settled()
         await closing
 
-    def _start(self, way: Way[Any]) -> Deferred[Result]:
+    def _start(self, make: Callable[[], Way[Any]]) -> Deferred[Result]:
+        if self._closed:
+            return fail(Closed())
+        try:
+            way = make()
+        except DownloadError:
+            return fail(Failure())
         done: Deferred[Result] = Deferred(lambda _: way.cancel())
         self._transfers[way] = None
         way.start().addBoth(self._ended, way, done)
@@ -274,6 +266,8 @@ class Downloader:
         jobs: Iterable[JobT | None] | AsyncIterable[JobT | None],
         on_result: Callable[[Result], None] | None,
     ) -> Deferred[Report]:
+        if self._closed:
+            return fail(Closed())
         try:
             run = Run(self._reactor, self.limiter, make, self._transfers, jobs, on_result)
         except Exception:
