@@ -111,8 +111,8 @@ class Limits:
 
     `total` jobs in all, `per_host` jobs of one host (None: as many as `total`), and
     `connections_per_host` connections to one host: the polite number, whatever the others say.
-    `pipeline` requests may be under way on one connection, 1 for one after the other; uploads,
-    up to 1 MiB, only with `pipeline_uploads`.
+    `pipeline` requests may be under way on one connection, 1 for one after the other, as is wise
+    where others may write a server's answers; uploads, up to 1 MiB, only with `pipeline_uploads`.
     `bytes_per_second` of all bodies together, `bytes_per_second_per_file` of each.
     `rate` tries of jobs start in a second, and `per_host_delay` seconds lie between two starts of
     one host. None is no limit.

@@ -185,7 +185,9 @@ HOW_MUCH = options_of(
         show_default=True,
         metavar="N",
         help="Have up to N requests under way on one connection, once a server has shown that "
-        "it can; fewer when files are large, and 1 after any doubt. 1 turns it off.",
+        "it can; fewer when files are large, and 1 after any doubt. 1 turns it off. Where "
+        "others may write a server's answers, one of theirs can pass for another file: use 1 "
+        "there, or checksums.",
     ),
 )
 

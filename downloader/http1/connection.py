@@ -252,7 +252,7 @@ class Connection(Opening):
         if self._aborted:
             return
         if self._pipeline.current is None and not self._reading:
-            self._owner.doubted()
+            self._owner.doubted(surplus=self._pipeline.pipelined)
             self.abort()  # unsolicited: it is not matched with a request not yet written
             return
         more_records, self._reading = self._reading, True
@@ -270,10 +270,11 @@ class Connection(Opening):
 
     def _refuse(self, error: Exception) -> None:
         """The server has sent what is no answer."""
-        if self._aborted:
-            return
-        self._owner.doubted()
         exchange = self._pipeline.current
+        surplus = exchange is None and self._pipeline.pipelined
+        if self._aborted and not surplus:  # who had the last answer may have closed it just now
+            return
+        self._owner.doubted(surplus)
         if exchange is not None and exchange.behind and self._response is None:
             self.abort()  # maybe it was the answer before that did not end where it said
             self._return(to_resend([exchange], error))

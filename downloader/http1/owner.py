@@ -22,8 +22,9 @@ class Owner(Shape, Generic[ConnectionT]):
     def slowed(self) -> None:
         """An answer did not come for a while, with others behind it."""
 
-    def doubted(self) -> None:
-        """The server is not to be trusted with several requests at once."""
+    def doubted(self, surplus: bool = False) -> None:
+        """The server is not to be trusted with several requests at once. `surplus`: it was, and
+        has sent more than their answers, so any of them may be another's."""
 
     def freed(self, connection: ConnectionT) -> None:
         """Exchanges have ended and others may follow."""

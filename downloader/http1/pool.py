@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from downloader.deadlines import Deadlines
@@ -26,6 +27,12 @@ from downloader.sansio.pipeline import Depth
 Key = Route
 # Makes a connection for a key; it tells its owner what becomes of it.
 Connect = Callable[[Key, Owner[Connection]], Deferred[Connection]]
+
+_log = Logger()
+_SURPLUS = (
+    "{server} sent an answer that nobody asked for: files that came on that connection may have "
+    "been exchanged; fetch them with pipeline 1, or with checksums"
+)
 
 # How long an idle connection is kept, in seconds: below the 60 to 75 s after which common
 # servers close it, so that a request seldom meets a connection that is just being closed.
@@ -110,10 +117,13 @@ class _Host:
         """An answer did not come for a while, with others behind it."""
         self.depth.slowed()
 
-    def doubted(self) -> None:
-        """The server is not to be trusted with several requests at once."""
+    def doubted(self, surplus: bool = False) -> None:
+        """The server is not to be trusted with several requests at once. `surplus`: it was, and
+        has sent more than their answers, so any of them may be another's."""
         self.depth.doubt()
         self.roomy.clear()
+        if surplus:
+            _log.warn(_SURPLUS, server=str(self.key))
 
     def freed(self, connection: Connection) -> None:
         """Exchanges have ended and others may follow."""

@@ -137,12 +137,14 @@ class Fate(Enum):
 class Pipeline(Generic[ExchangeT]):
     """The queue of one connection, oldest first.
 
-    `persistent` says whether the connection may outlive the exchanges it has.
+    `persistent` says whether the connection may outlive the exchanges it has, `pipelined` whether
+    several were under way on it at a time, and none was given up: what comes when all have ended
+    is then one answer too many.
     """
 
     __slots__ = (
         *("_informational", "_queue", "_taking", "_unwanted"),
-        *("answered", "persistent", "sending", "state"),
+        *("answered", "persistent", "pipelined", "sending", "state"),
     )
 
     def __init__(self) -> None:
@@ -152,6 +154,7 @@ class Pipeline(Generic[ExchangeT]):
         self._queue: deque[ExchangeT] = deque()
         self._unwanted: set[ExchangeT] = set()
         self.persistent = True
+        self.pipelined = False
         self._taking = True
         self._informational = 0
 
@@ -198,6 +201,8 @@ class Pipeline(Generic[ExchangeT]):
         if not self._queue:
             self.state = State.SENT
             self._informational = 0
+        else:
+            self.pipelined = True
         self._queue.append(exchange)
         self._taking = not last
 
@@ -275,7 +280,7 @@ class Pipeline(Generic[ExchangeT]):
 
     def give_up_rest(self) -> list[tuple[ExchangeT, Fate]]:
         """Those behind the head will not be waited for here, and the connection ends with it."""
-        self.persistent = False
+        self.persistent = self.pipelined = False
         if not self._is_newest:
             self._stop()
         rest = [self._queue.pop() for _ in range(len(self._queue) - 1)]
@@ -286,6 +291,7 @@ class Pipeline(Generic[ExchangeT]):
         state, self.state = self.state, State.CLOSED
         self.persistent = False
         exchanges, self._queue = self._queue, deque()
+        self.pipelined &= not exchanges
         fates = [self._fate(state), *[Fate.RESEND] * len(exchanges)]
         found = zip(exchanges, fates, strict=False)
         return [(exchange, fate) for exchange, fate in found if self._wanted(exchange)]

@@ -190,6 +190,13 @@ def wrong_length_in_the_next_read(net: Net) -> None:
     assert first.body.data == b"o" and second.end is None
 
 
+def two_whole_answers_to_one(net: Net) -> None:
+    """Each is taken for the answer to the next request, until one is left over."""
+    asked = ask(net, *"abc")
+    net.wires[0].feed(SMALL + SMALL.replace(b"ok", b"no"), SMALL, SMALL)
+    assert [one.body.data for one in asked] == [b"ok", b"no", b"ok"]
+
+
 def broken_chunks(net: Net) -> None:
     first, second = ask(net, "a", "b")
     net.wires[0].feed(OK + b"Transfer-Encoding: chunked\r\n\r\nz\r\n")
@@ -214,7 +221,8 @@ def silent_to_the_last(net: Net) -> None:
 
 DOUBTS = [
     closed_early, reset_early, unsolicited, unsolicited_line, one_byte_more, one_line_more,
-    wrong_length, wrong_length_in_the_next_read, broken_chunks, silent, silent_to_the_last,
+    wrong_length, wrong_length_in_the_next_read, two_whole_answers_to_one, broken_chunks, silent,
+    silent_to_the_last,
 ]  # fmt: skip
 
 

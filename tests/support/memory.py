@@ -152,7 +152,7 @@ class Link:
     def slowed(self) -> None:
         """One was slow."""
 
-    def doubted(self) -> None:
+    def doubted(self, surplus: bool = False) -> None:
         """They would not."""
         self.doubts += 1
 
