@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IHostnameResolver
@@ -52,8 +52,6 @@ from downloader.transfer.way import JobT, Setup, Way, backoff, cancel_all
 
 if TYPE_CHECKING:
     from downloader.http1.treqclient import HTTPClient
-
-WayT = TypeVar("WayT", bound=Way[Any])
 
 USER_AGENT = f"downloader/{__version__}"
 
@@ -221,6 +219,12 @@ class Downloader:
         """
         return self._run(self._put, jobs, on_result)
 
+    def note_refused(self) -> None:
+        """What a list holds is no job. If there was none before it, credentials in `identity` that
+        do not say which server they are for go to nobody."""
+        if self._setup.authorizations is not None:
+            self._setup.authorizations.refuse()
+
     def active(self) -> list[Way[Any]]:
         """The jobs that run now, or wait for a slot or their next try."""
         return list(self._transfers)
@@ -282,15 +286,16 @@ class Downloader:
         return run.done.addBoth(over)
 
     def _transfer(self, job: Job, names: TakenNames) -> Transfer:
-        return self._met(Transfer(job, self._setup, names))
+        self._meet(job.url)
+        return Transfer(job, self._setup, names)
 
     def _put(self, job: PutJob) -> Put:
-        return self._met(Put(job, self._setup))
+        self._meet(job.url)
+        return Put(job, self._setup)
 
-    def _met(self, way: WayT) -> WayT:
+    def _meet(self, url: str) -> None:
         if self._setup.authorizations is not None:
-            self._setup.authorizations.meet(way.url)
-        return way
+            self._setup.authorizations.meet_job(url)
 
     def _shut_down(self) -> Deferred[None]:
         self._trigger = None  # it is being called, and may not be removed any more

@@ -16,6 +16,7 @@ import pytest
 import pytest_twisted
 from support.ca import Authority
 from support.nginx import Nginx, find_nginx
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 from downloader.testing import FullListener, HttpProxy, Origin, ScriptedServer, SocksProxy
 
@@ -83,6 +84,20 @@ def started(reactor: Any, kind: Any) -> Generator[Callable[..., Any], None, None
     yield start
     for server in servers:
         pytest_twisted.blockon(server.stop())
+
+
+@pytest.fixture
+def warnings() -> Generator[list[str], None, None]:
+    """The warnings that are logged."""
+    texts: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        if event["log_level"] is LogLevel.warn:
+            texts.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    yield texts
+    globalLogPublisher.removeObserver(observe)
 
 
 @pytest.fixture

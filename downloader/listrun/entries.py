@@ -91,15 +91,16 @@ class Entries:
                 yield None
 
     def _jobs(self, items: Sequence[Any]) -> Iterator[Any]:
-        jobs = [item for item in items if isinstance(item, _JOBS)]
+        jobs = []
         for item in items:
             if isinstance(item, BadLine):
                 self.refused += 1
                 self._refuse(item)
             elif isinstance(item, Note):
                 self._warn(f"line {item.line}: {item.message}")
+            else:
+                self.taken += 1  # now: who hears of a bad line may ask whether a job came before
+                jobs.append(item)
         if items and not jobs:
             yield None  # to tell of a line takes as long as to start a job
-        for job in jobs:
-            self.taken += 1
-            yield job
+        yield from jobs

@@ -149,6 +149,8 @@ class ListRun:
     def _refuse(self, bad: BadLine) -> None:
         self.counts.invalid += 1
         self._watcher.line_refused(bad)
+        if not self.source.taken:
+            self.downloader.note_refused()
         if self._report is not None:
             self._report.add_bad(bad)
 

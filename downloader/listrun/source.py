@@ -36,7 +36,7 @@ class Source(Protocol):
 
     @property
     def taken(self) -> int:
-        """How many jobs were taken."""
+        """How many jobs were taken; of a bad line, those before it."""
 
     def jobs(self, refuse: Refuse, warn: Warn) -> Iterator[Any] | AsyncIterator[Any]:
         """The jobs, once and all of one kind; None between them says that it may take a while

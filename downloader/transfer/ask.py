@@ -28,10 +28,10 @@ async def ask(
 
     With `ok_only`, for a status other than 2xx too, once its body is out of the way.
     """
-    parsed = parse_url(url)
     ours = setup.authorizations
     if ours is not None:
-        ours.meet(parsed)
+        ours.meet_job(url)
+    parsed = parse_url(url)
     fields = request_headers(setup.headers, Job(url, headers=tuple(headers)), parsed, parsed, ours)
     try:
         request: Deferred[IResponse] = setup.agent.request(

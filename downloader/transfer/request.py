@@ -8,7 +8,7 @@ from urllib.parse import unquote, unquote_to_bytes
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers, InvalidHeaderName
 
-from downloader.errors import WrongRequest
+from downloader.errors import BadUrl, WrongRequest
 from downloader.identity import Identity
 from downloader.jobs import AnyJob
 from downloader.sansio.credentials import basic
@@ -44,7 +44,8 @@ class Authorizations:
     """Which user and password, or token, goes to which of the jobs' own URLs.
 
     `identity`'s credentials are for one server. Where they do not say which, it is that of the
-    first job that `meet` is told of: a list may name servers that are no business of theirs.
+    first job that `meet` is told of: a list may name servers that are no business of theirs. If
+    what should have been the first job is refused, they are nobody's.
     """
 
     def __init__(self, identity: Identity) -> None:
@@ -58,8 +59,26 @@ class Authorizations:
     def __repr__(self) -> str:
         return f"<Authorizations for {self._origin}>"
 
+    def meet_job(self, url: str) -> None:
+        """A job is there, and this is its first URL, as it is. To be called in the jobs' order, and
+        before anything else in the job is looked at: a mistake in one must not make another first.
+        """
+        try:
+            self.meet(parse_url(url))
+        except BadUrl:  # told by whoever begins the job
+            self.refuse()
+
+    def refuse(self) -> None:
+        """Something is no job. Before any was there, nobody knows which server was meant."""
+        if self._credentials is not None and self._origin is None:
+            self._credentials = None
+            _log.warn(
+                "nobody gets the credentials: what should have come first was refused, so it is "
+                "not known which server they are for"
+            )
+
     def meet(self, url: HttpUrl) -> None:
-        """A job is there, and this is its first URL. To be called in the jobs' order."""
+        """The same, of a URL that is one."""
         if self._origin is None:
             self._origin = url.origin
         elif self._credentials is not None and not self._told and url.origin != self._origin:

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from support.playing import ONCE, error_of, refuse
-from twisted.logger import LogEvent, globalLogPublisher
 from twisted.web.http_headers import Headers
 
-from downloader import Bearer, Credentials, Downloader, Identity, Job, OnConflict
+from downloader import Bearer, Credentials, Downloader, Identity, Job, OnConflict, PutJob
 from downloader.sansio.netrc import parse_netrc
 from downloader.sansio.url import parse_url
 from downloader.testing import AgentSpy
@@ -150,20 +149,89 @@ def test_the_first_job_decides_even_when_it_is_skipped(
     assert run.result.failed == 2
 
 
-def test_others_are_told_of_once(make: Make, spy: AgentSpy, out: str) -> None:
+REFUSED = {
+    "a bad name": {"name": "../a"},
+    "a bad checksum": {"checksum": "sha-256=zz"},
+    "a bad directory": {"subdirectory": "/etc"},
+}
+
+
+@pytest.mark.parametrize("wrong", REFUSED.values(), ids=REFUSED.keys())
+def test_the_first_job_decides_even_when_it_is_refused(
+    make: Make, spy: AgentSpy, out: str, wrong: dict[str, str]
+) -> None:
+    """A mistake in it makes no other server the one that is meant."""
+    downloader = make(identity=Identity(credentials=Credentials("me", "pw")), retries=ONCE)
+    jobs = [Job(URL, out, **wrong), *(Job(url, out) for url in ("http://two.test/b", URL))]  # type: ignore[arg-type]
+    run = downloader.fetch_all(jobs)
+    assert authorizations(spy) == [None, [b"Basic bWU6cHc="]]
+    assert run.result.failed == 3
+
+
+def authorizations(spy: AgentSpy) -> list[Any]:
+    """What those requests showed that are not answered yet; they are refused then."""
+    asked = [request for request in spy.requests if not request.deferred.called]
+    sent = [request.headers.getRawHeaders(b"authorization") for request in asked]
+    for request in asked:
+        request.answer(404, length=0).finish()
+    return sent
+
+
+@pytest.mark.parametrize("bearer", [False, True])
+@pytest.mark.parametrize("way", ["fetch", "fetch_all", "upload", "request", "noted"])
+def test_nobody_gets_them_when_the_first_is_no_job(
+    make: Make, spy: AgentSpy, out: str, warnings: list[str], way: str, bearer: bool
+) -> None:
+    """As where a typo is in its scheme: it cannot be told whose they are. That is told, once."""
+    carrier = Bearer("sesame") if bearer else Credentials("me", "sesame")
+    downloader = make(identity=Identity(credentials=carrier, netrc=NETRC), retries=ONCE)
+    wrong = "htps://one.test/a"
+    if way == "noted":
+        downloader.note_refused()
+    elif way == "fetch_all":
+        downloader.fetch_all([Job(wrong, out), Job(wrong, out)])
+    else:
+        begin = {"upload": lambda: downloader.upload(PutJob("f", wrong)),
+                 "request": lambda: downloader.request("GET", wrong)}  # fmt: skip
+        error_of(begin.get(way, lambda: downloader.fetch(Job(wrong, out)))())
+    downloader.fetch_all([Job("http://two.test/b", out), Job(URL, out)])
+    assert [b64decode(value[0][6:]) for value in authorizations(spy)] == [b"default:d", b"netrc:n1"]
+    (told,) = warnings
+    assert told.startswith("nobody gets the credentials: ") and "sesame" not in told
+
+
+@pytest.mark.parametrize("known", ["by its URL", "by a job before"])
+def test_what_is_refused_later_changes_nothing(
+    make: Make, spy: AgentSpy, out: str, warnings: list[str], known: str
+) -> None:
+    """It is known then whose the credentials are."""
+    credentials = Credentials("me", "pw", URL if known == "by its URL" else None)
+    downloader = make(identity=Identity(credentials=credentials), retries=ONCE)
+    first = [] if known == "by its URL" else [Job(URL, out)]
+    downloader.fetch_all([*first, Job("htps://one.test/a", out)])
+    downloader.note_refused()
+    downloader.fetch_all([Job(URL, out)])
+    assert authorizations(spy) == [[b"Basic bWU6cHc="]] * (1 + len(first))
+    assert warnings == []
+
+
+def test_without_credentials_there_is_nothing_to_tell(make: Make, warnings: list[str]) -> None:
+    """Neither where .netrc is all there is, nor where nothing is."""
+    for identity in (None, Identity(), Identity(netrc=NETRC)):
+        make(identity=identity).note_refused()
+    assert warnings == []
+
+
+def test_others_are_told_of_once(make: Make, spy: AgentSpy, out: str, warnings: list[str]) -> None:
     """Whose the credentials are is said, and not what they are."""
-    said: list[LogEvent] = []
-    globalLogPublisher.addObserver(said.append)
-    try:
-        downloader = make(identity=Identity(credentials=Credentials("me", "sesame")), retries=ONCE)
-        for url in (URL, "http://two.test/b", "http://three.test/c"):
-            fetching = downloader.fetch(Job(url, out))
-            refuse(spy, 404)
-            error_of(fetching)
-    finally:
-        globalLogPublisher.removeObserver(said.append)
-    (event,) = [event for event in said if "credentials" in str(event.get("log_format"))]
-    assert event["server"] == "http://one.test:80" and "sesame" not in str(event)
+    downloader = make(identity=Identity(credentials=Credentials("me", "sesame")), retries=ONCE)
+    for url in (URL, "http://two.test/b", "http://three.test/c"):
+        fetching = downloader.fetch(Job(url, out))
+        refuse(spy, 404)
+        error_of(fetching)
+    (told,) = warnings
+    assert told.startswith("the credentials are for http://one.test:80 only")
+    assert "sesame" not in told
 
 
 @pytest.mark.parametrize(
