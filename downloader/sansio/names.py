@@ -35,6 +35,10 @@ MAX_DEPTH = 32
 MAX_PATH = 1024
 INDEX = "index.html"
 
+# To put a letter's marks in their order takes the square of their number, so of a longer text the
+# middle goes first. What is left of each end is more than a name holds.
+_LONGEST_READ = 8 * MAX_BYTES
+
 # What a listing of ordinary files is made of; the rest takes the slow way to the same answer.
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@~,%()-]*(?<!\.)", re.ASCII)
 _RESERVED = frozenset(
@@ -154,6 +158,8 @@ def collision_key(path: str) -> str:
 def _made_safe(text: str) -> str:
     from pathvalidate import sanitize_filename  # late: an ordinary list never needs it
 
+    if len(text) > _LONGEST_READ:
+        text = text[: _LONGEST_READ // 2] + text[-_LONGEST_READ // 2 :]
     text = normalize("NFC", text)
     text = "".join("_" if category(c) in HIDDEN else c for c in text)
     # One mend may call for another: what was cut may end in a dot, or be a reserved name.

@@ -18,6 +18,7 @@ from downloader.errors import BadUrl
 
 # Longer than any server accepts (nginx: 8 KiB by default), short enough to parse at once.
 MAX_URL = 64 * 1024
+MAX_HOST = 253  # RFC 1035, without the dot at the end
 PORTS = {"http": 80, "https": 443}
 
 _REFUSED = frozenset(map(chr, range(33))) | {"\x7f", "\\"}
@@ -31,6 +32,13 @@ _PLAIN = re.compile(
     r"(https?)://([a-z0-9.-]+(?::[0-9]{1,5})?)(/[!-\"$->@-\[\]-~]*)?(?:\?([!-\"$-\[\]-~]*))?"
 )
 _BRACKETED = re.compile(r"\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
+# What stands before the host of a URL or a reference to one, then the host with its port.
+_HOST = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#]*@)?)([^/?#]*)")
+# What becomes / ? # @ or : for a parser that puts Unicode into its compatible form (NFKC) first.
+_DISGUISED = re.compile(
+    "[\u2047-\u2049\u2100\u2101\u2105\u2106\u2a74\ufe13\ufe16\ufe55\ufe56\ufe5f\ufe6b"
+    "\uff03\uff0f\uff1a\uff1f\uff20]"
+)
 _USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:/+|//)?[^/?#]*@")
 # Query parameters that carry a secret in the signed URLs of today's object stores.
 _SECRET_WORDS = (
@@ -132,7 +140,9 @@ def join(base: HttpUrl, location: str) -> HttpUrl:
         raise BadUrl("an empty Location")
     _check_characters(location)  # urljoin would strip some
     try:
-        return parse_url(urljoin(str(base), location))
+        # Made ASCII before urljoin looks at it, which takes seconds for a host of many marks.
+        ascii_only = location if location.isascii() else _as_ascii(location)
+        return parse_url(urljoin(str(base), ascii_only))
     except ValueError as error:
         raise BadUrl("a Location that is no URL", url=redacted_invalid(location)) from error
 
@@ -182,21 +192,25 @@ def _check_characters(text: str) -> None:
 
 
 def _as_ascii(text: str) -> str:
-    """`text` with its host as A-labels and the rest percent-encoded (RFC 3987 §3.1)."""
-    scheme, slashes, rest = text.partition("://")
-    end = min((i for c in "/?#" if (i := rest.find(c)) >= 0), default=len(rest))
-    userinfo, at, hostport = rest[:end].rpartition("@")
-    if slashes and not hostport.isascii():
+    """`text`, a URL or a reference to one, with its host as A-labels and the rest percent-encoded
+    (RFC 3987 §3.1)."""
+    match = _HOST.match(text)
+    if match and (disguised := _DISGUISED.search(match[1])):
+        what = f"the character {disguised.group()!r} is not allowed before a host"
+        raise BadUrl(what, url=redacted_invalid(text))
+    if match and not match[2].isascii():
         # Before anything is encoded or decoded: %2F and %3A are no part of a host name.
-        host, colon, port = hostport.partition(":")
-        hostport = _idna_host(host, text) + colon + port
-    encoded = quote(f"{scheme}{slashes}{userinfo}{at}{hostport}{rest[end:]}", safe=_SAFE)
+        host, colon, port = match[2].partition(":")
+        text = f"{match[1]}{_idna_host(host, text)}{colon}{port}{text[match.end() :]}"
+    encoded = quote(text, safe=_SAFE)
     _check_characters(encoded)  # it grew
     return encoded
 
 
 def _idna_host(host: str, text: str) -> str:
     try:
+        if len(host) > MAX_HOST:  # idna may take the square of it (CVE-2024-3651)
+            raise UnicodeError("it is too long")
         return idna.encode(host, uts46=True).decode("ascii")
     except UnicodeError as error:
         raise BadUrl(f"the host name is not valid: {error}", url=redacted_invalid(text)) from error
@@ -207,7 +221,7 @@ def _checked_host(host: str, netloc: str) -> str:
         return _checked_address(host, netloc)
     if not host:
         raise BadUrl("it names no host")
-    if not _HOST_CHARS.issuperset(host) or len(host) > 253:
+    if not _HOST_CHARS.issuperset(host) or len(host) > MAX_HOST:
         raise BadUrl(f"the host {host!r} is not valid")
     if host.startswith(".") or ".." in host:
         raise BadUrl(f"the host {host!r} has an empty label")

@@ -76,7 +76,22 @@ def corpus() -> Iterator[str]:
         yield from (f"a{chr(code)}b", f"{chr(code)}a", f"a{chr(code)}")
     for code in [0xD800, 0xE000, 0xFFFF, 0xE0001, 0x10FFFF]:
         yield from (f"a{chr(code)}.txt", chr(code))
-    for letter in ["a", "é", "日", "🎉", "e\u0301", ".", " ", "-", "_", "a.", ". ", "../"]:
+    letters = [
+        "a",
+        "é",
+        "日",
+        "🎉",
+        "e\u0301",
+        "\u0301\u0327",
+        ".",
+        " ",
+        "-",
+        "_",
+        "a.",
+        ". ",
+        "../",
+    ]
+    for letter in letters:
         yield from (letter * n + end for n in (80, 300, 5000) for end in ("", ".iso", ".tar.gz"))
     yield from (f"a{c}b" for c in ':*?"<>|;&$`!#%{}[]()^~')
     yield from ("x.part", "x.PART", "x.part.", "x.part.part", ".part", "CON.part", "..part")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
 from urllib.parse import urlsplit
 
 import pytest
@@ -112,6 +114,25 @@ def test_control_characters_and_space_are_refused(code: int, form: str) -> None:
 def test_what_is_refused(text: str, reason: str) -> None:
     """Everything on which two parsers could disagree, with the reason in plain words."""
     assert reason in refusal(text).detail
+
+
+DISGUISED = [
+    chr(code)
+    for code in range(0x80, sys.maxunicode + 1)
+    if set(unicodedata.normalize("NFKC", chr(code))) & set("/?#@:")
+]
+
+
+@pytest.mark.parametrize("character", DISGUISED, ids=ascii)
+@pytest.mark.parametrize("form", ["//a{}b/", "//a{}@b/", "//a@b{}c/", "//a{}80/", "//a:{}@b:80/"])
+def test_disguised_separators_are_refused(character: str, form: str) -> None:
+    """What a parser that normalizes takes for an end of the host or the user, U+2100, U+FF0F and
+    U+FF20 among them (CVE-2019-9636); behind the host they are letters like any other."""
+    with pytest.raises(BadUrl):
+        parse_url("http:" + form.format(character))
+    with pytest.raises(BadUrl):
+        join(parse_url("http://base/"), form.format(character))
+    assert parse_url(f"http://h/{character}?{character}").host == "h"
 
 
 def test_the_length_is_bounded_before_and_after_encoding() -> None:

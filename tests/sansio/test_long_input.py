@@ -1,0 +1,73 @@
+"""What a server or a list may make long takes time in proportion to its length.
+
+Each case would take minutes if it took the square, as in CVE-2024-3651, CVE-2021-33503 and
+CVE-2021-21240, and the suite's limit for a test would end it. None is timed otherwise.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from downloader.errors import BadName, BadUrl
+from downloader.jobs import Naming
+from downloader.sansio.names import (
+    MAX_BYTES,
+    checked_name,
+    collision_key,
+    numbered,
+    path_for,
+    safe_name,
+)
+from downloader.sansio.url import MAX_URL, HttpUrl, join, parse_url
+
+MARKS = "\u0301\u0327"  # in an order that is not the normal one
+URL = HttpUrl("http", "h", 80, "/u")
+
+# --- names ------------------------------------------------------------------------------------
+
+PIECES = [MARKS, "e\u0301", "a", " ", ".", "-", "\0", "\ud800", "日", "CON", ".part", ".tar"]
+
+
+@pytest.mark.parametrize("piece", PIECES, ids=ascii)
+@pytest.mark.parametrize("form", ["{}", "a{}", "a{}.iso", "{}.tar.gz", "{}a"])
+def test_long_names(form: str, piece: str) -> None:
+    """What is in the middle of it does not matter, and the result is safe."""
+    long, longer = (form.format(piece * count) for count in (4000, 1_000_000))
+    assert safe_name(long) == safe_name(longer)
+    assert len(safe_name(longer).encode()) <= MAX_BYTES
+
+
+def test_a_long_name_of_the_users_own() -> None:
+    """In each of its directories; what is too deep is refused."""
+    part = "a" + MARKS * 500_000
+    path = checked_name(f"{part}/{part}")
+    assert path == f"{safe_name(part)}/{safe_name(part)}"
+    assert collision_key(path) != collision_key(numbered(path, 1))
+    with pytest.raises(BadName):
+        checked_name("a/" * 500_000 + "a")
+
+
+@pytest.mark.parametrize("naming", list(Naming))
+def test_long_urls_as_names(naming: Naming) -> None:
+    """Whatever their path and query are made of."""
+    for target in (MARKS * 500_000, "a/" * 500_000, "%cc%81%cc%a7" * 100_000, "?" * 1_000_000):
+        path = path_for(HttpUrl("http", "h", 80, f"/{target}"), name=None, naming=naming)
+        assert len(path.encode()) < 4096
+
+
+# --- URLs -------------------------------------------------------------------------------------
+
+LONG = MAX_URL - 20
+HOSTS = {"marks": MARKS, "letters": "é", "labels": "é.", "A-labels": "xn--9ca.", "dots": "."}
+
+
+@pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS.keys())
+def test_long_hosts(host: str) -> None:
+    """Of a list, and of a hundred redirects: refused before idna or urljoin read them."""
+    host = (host * LONG)[:LONG]
+    for number in range(100):
+        for text in (f"http://{number}{host}/", f"//{number}{host}"):
+            with pytest.raises(BadUrl):
+                join(URL, text)
+        with pytest.raises(BadUrl):
+            parse_url(f"http://{number}{host}/")
