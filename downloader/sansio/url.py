@@ -7,6 +7,7 @@ so nothing else in the package splits a URL. What is refused here is refused eve
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import NamedTuple
@@ -19,8 +20,12 @@ from downloader.errors import BadUrl
 # Longer than any server accepts (nginx: 8 KiB by default), short enough to parse at once.
 MAX_URL = 64 * 1024
 MAX_HOST = 253  # RFC 1035, without the dot at the end
+# Nearly every URL is shorter. Longer ones are not remembered: 64 KiB each would be much to keep.
+_REMEMBERED = 2048
 PORTS = {"http": 80, "https": 443}
 
+# The standard one remembers the last 128, however long.
+_urlsplit: Callable[[str], SplitResult] = getattr(urlsplit, "__wrapped__", urlsplit)
 _REFUSED = frozenset(map(chr, range(33))) | {"\x7f", "\\"}
 # C1 controls, white space, surrogates, and what turns the writing direction around.
 _REFUSED_WIDE = re.compile(r"[\x80-\x9f\s\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
@@ -85,18 +90,21 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-# A job's URL is parsed for its name, and again by the agent that is handed it as bytes.
-@lru_cache(maxsize=512)
 def parse_url(text: str) -> HttpUrl:
     """Parse `text` or raise `BadUrl` with one plain reason.
 
     Non-ASCII letters are encoded (UTF-8, IDNA 2008); white space and control characters are
     refused, not stripped, since two parsers may strip differently. The fragment is dropped.
     """
+    return _remembered(text) if len(text) <= _REMEMBERED else _parsed(text)
+
+
+def _parsed(text: str) -> HttpUrl:
     plain = _PLAIN.fullmatch(text) if len(text) <= MAX_URL else None
     try:
         scheme, netloc, path, query = plain.groups("") if plain else _split(text)
-        host, port, userinfo, canonical = _authority(scheme, netloc)
+        find = _authority if len(netloc) <= _REMEMBERED else _authority.__wrapped__
+        host, port, userinfo, canonical = find(scheme, netloc)
     except ValueError as error:
         # Its own words quote what stands before the @ of a password with a slash in it.
         raise BadUrl("the host or the port is not valid", url=redacted_invalid(text)) from error
@@ -111,11 +119,15 @@ def parse_url(text: str) -> HttpUrl:
     return HttpUrl(scheme, host, port, target, userinfo, text if as_is else "")
 
 
+# A job's URL is parsed for its name, and again by the agent that is handed it as bytes.
+_remembered = lru_cache(maxsize=512)(_parsed)
+
+
 def _split(text: str) -> tuple[str, str, str, str]:
     _check_characters(text)
     if not text.isascii():
         text = _as_ascii(text)
-    return urlsplit(text)[:4]
+    return _urlsplit(text)[:4]
 
 
 # A list names the same few hosts over and over.

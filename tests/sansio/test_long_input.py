@@ -6,6 +6,8 @@ CVE-2021-21240, and the suite's limit for a test would end it. None is timed oth
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from downloader.errors import BadName, BadUrl
@@ -71,3 +73,14 @@ def test_long_hosts(host: str) -> None:
                 join(URL, text)
         with pytest.raises(BadUrl):
             parse_url(f"http://{number}{host}/")
+
+
+@pytest.mark.parametrize("form", ["http://h/{}{}", "http://{}:{}@h/", "http://h/é{}{}"])
+def test_long_urls_are_not_remembered(form: str) -> None:
+    """A list of them would take the memory of hundreds."""
+    tracemalloc.start()
+    for number in range(200):
+        assert parse_url(form.format(number, "a" * (LONG - 100))).host == "h"
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 20 * LONG
