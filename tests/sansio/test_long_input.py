@@ -12,6 +12,7 @@ import pytest
 
 from downloader.errors import BadName, BadUrl
 from downloader.jobs import Naming
+from downloader.sansio.digest import answer, find_challenge
 from downloader.sansio.names import (
     MAX_BYTES,
     checked_name,
@@ -55,6 +56,71 @@ def test_long_urls_as_names(naming: Naming) -> None:
     for target in (MARKS * 500_000, "a/" * 500_000, "%cc%81%cc%a7" * 100_000, "?" * 1_000_000):
         path = path_for(HttpUrl("http", "h", 80, f"/{target}"), name=None, naming=naming)
         assert len(path.encode()) < 4096
+
+
+# --- headers ----------------------------------------------------------------------------------
+
+# The answer's head has 300 KiB at most; these are three times as long.
+SIZE = 900_000
+OFFERS = {
+    "marks": ('a; filename="a{}"', MARKS.encode().decode("latin-1")),
+    "encoded marks": ("a; filename*=UTF-8''a{}", "%CC%81%CC%A7"),
+    "quotes": ('a; filename="{}', '\\"'),
+    "quotes that close": ("a; filename={}", '"a"'),
+    "no end": ('a; filename="{}', "a"),
+    "backslashes": ('a; filename="{}"', "\\"),
+    "slashes": ('a; filename="{}b"', "a/"),
+    "semicolons": ("a{}", ";"),
+    "blanks": ("a;{}", " "),
+    "semicolons and blanks": ("a{}", ";\t "),
+    "blanks before": ("{}; filename=a", " "),
+    "equal signs": ("a; filename{}", "="),
+    "parameters": ("a{}", ";a=b"),
+    "names": ("a{}", "; filename=a"),
+    "extended names": ("a{}", "; filename*"),
+    "parts": ("a{}", "; filename*0*=a"),
+    "percents": ("a; filename*=UTF-8''{}", "%"),
+    "apostrophes": ("a; filename*={}", "'"),
+    "commas": ("a; filename=a{}", ","),
+}
+
+
+@pytest.mark.parametrize(("form", "piece"), OFFERS.values(), ids=OFFERS.keys())
+def test_long_offers_of_a_name(form: str, piece: str) -> None:
+    """A Content-Disposition gives a name or none."""
+    header = form.format(piece * (SIZE // len(piece)))
+    for naming in Naming:
+        path = path_for(URL, name=None, naming=naming, disposition=header)
+        assert path.removeprefix("h/") == safe_name(path.removeprefix("h/"))
+
+
+CHALLENGES = {
+    "schemes": (b"", b"Digest "),
+    "names": (b"Digest ", b"a"),
+    "fields": (b"Digest ", b"a=b,"),
+    "quoted fields": (b"Digest ", b'a="b",'),
+    "one field": (b"Digest ", b'realm="b",'),
+    "no end": (b'Digest realm="', b"a"),
+    "no ends": (b"Digest ", b'a="\\"'),
+    "escapes": (b'Digest realm="', b'\\"'),
+    "blanks": (b"Digest realm", b" "),
+    "blanks behind": (b"Digest realm=", b"\t "),
+    "names and blanks": (b"Digest ", b"a "),
+    "equal signs": (b"Digest realm", b"="),
+    "quotation marks": (b"Digest realm=", b'"'),
+    "commas": (b"Digest ", b","),
+    "qualities": (b'Digest nonce=a, qop="', b"auth,"),
+}
+
+
+@pytest.mark.parametrize(("start", "piece"), CHALLENGES.values(), ids=CHALLENGES.keys())
+def test_long_challenges(start: bytes, piece: bytes) -> None:
+    """A challenge is read to its end, and answered if it is one."""
+    for end in (b"", b'", nonce=a', b', nonce="a"'):
+        challenge = find_challenge([start + piece * (SIZE // len(piece)) + end])
+        if challenge is not None:
+            sent = answer(challenge, b"GET", b"/", b"me", b"pw", b"00")
+            assert sent.startswith(b'Digest username="me", ')
 
 
 # --- URLs -------------------------------------------------------------------------------------
