@@ -1,10 +1,12 @@
 """Each bad certificate ends the connection before a byte of a request, however it is met.
 
-Met directly, behind a redirect, and when another request is on its way to the same server.
+Met directly, behind a redirect, in a proxy's tunnel (CVE-2021-28363), and when another request is
+on its way to the same server.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +21,8 @@ from downloader.deadlines import Deadlines
 from downloader.errors import TlsError
 from downloader.http1.redirect import RedirectAgent
 from downloader.http1.tls import TlsOptions
+from downloader.sansio.network import Network
+from downloader.sansio.proxies import Proxies
 from downloader.testing import mute
 from downloader.transfer.door import translate
 
@@ -30,13 +34,33 @@ def root() -> Issuer:
 
 
 @pytest.fixture
-def strict(make_agent: Any, root: Issuer) -> Any:
-    """An agent that trusts `root` and finds every name on 127.0.0.1, one connection for each."""
-    return make_agent(
+def make_strict(make_agent: Any, root: Issuer) -> Any:
+    """Make an agent that trusts `root` and finds every name on 127.0.0.1, one connection for
+    each."""
+    return partial(
+        make_agent,
         tls=TlsOptions(trust_root=root.trust_root),
         resolver=SilentResolver(silent=False),
         connections_per_host=1,
     )
+
+
+@pytest.fixture
+def strict(make_strict: Any) -> Any:
+    """One that goes to servers directly."""
+    return make_strict()
+
+
+@pytest.fixture
+def proxied(http_proxy: Any, socks_proxy: Any, make_strict: Any) -> Any:
+    """Make one that goes through a proxy of this kind; its proxy comes along."""
+
+    def make(scheme: str) -> tuple[Any, Any]:
+        proxy = http_proxy() if scheme == "http" else socks_proxy()
+        proxies = Proxies(all=f"{scheme}://127.0.0.1:{proxy.port}")
+        return make_strict(network=Network(proxies)), proxy
+
+    return make
 
 
 async def refused(asked: Any, *servers: Any) -> None:
@@ -50,11 +74,12 @@ async def refused(asked: Any, *servers: Any) -> None:
 
 
 @pytest.mark.parametrize("name", GOOD)
-async def test_good(scripted: Any, strict: Any, root: Issuer, name: str) -> None:
-    """It is for the host, in its time, and from whom we trust."""
+async def test_good(scripted: Any, strict: Any, proxied: Any, root: Issuer, name: str) -> None:
+    """It is for the host, in its time, and from whom we trust; in a tunnel too."""
     host, make = GOOD[name]
     server = scripted(hello, tls=make(root).tls)
-    assert (await get(strict, server.url(host=host)))[1] == b"hello"
+    for agent in (strict, proxied("http")[0]):
+        assert (await get(agent, server.url(host=host)))[1] == b"hello"
 
 
 @pytest.mark.parametrize("way", ["direct", "redirect", "queued"])
@@ -77,6 +102,21 @@ async def test_bad(
             await refused(one, server)
     else:
         await refused(get(strict, url, authorization="secret"), server)
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+@pytest.mark.parametrize("name", BAD)
+async def test_bad_in_a_tunnel(
+    scripted: Any, proxied: Any, root: Issuer, name: str, scheme: str
+) -> None:
+    """The same; the proxy has joined us with the server, and nobody is told a secret."""
+    host, make = BAD[name]
+    server = scripted(mute, tls=make(root).tls)
+    agent, proxy = proxied(scheme)
+    url = server.url("/secret", host=host)
+    await refused(get(agent, url, authorization="secret"), server)
+    assert [one.what for one in proxy.asked] == [f"CONNECT {host}:{server.port}"]
+    assert len(server.connections) == 1 and b"secret" not in proxy.connections[0].received
 
 
 async def test_a_server_that_changes_its_certificate(
