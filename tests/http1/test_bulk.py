@@ -139,3 +139,50 @@ async def test_what_comes_with_the_end_is_the_next_answer(served: Any, reactor: 
         asked.addCallback(lambda response, to=receiver: response.deliverBody(to))
     await until(reactor, lambda: body.ends and other.ends)
     assert body.data == DATA and other.data == b"hello" and len(server.connections) == 1
+
+
+# --- ends that come along, over TLS ----------------------------------------------------------
+
+GARBAGE = b"\x17\x03\x03\x00\x20" + b"x" * 32  # a record that nobody has encrypted
+
+
+def close_tls(connection: Any) -> None:
+    """With close_notify, in the same write as what was sent; then wait for the client's."""
+    connection.transport.loseConnection()
+
+
+def send_garbage(connection: Any) -> None:
+    """Beside TLS, in the same write as what was sent."""
+    connection.transport._aggregator.flush()
+    connection.transport.transport.write(GARBAGE)
+
+
+@pytest.mark.parametrize("end", [close_tls, send_garbage])
+@pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "pieces"])
+async def test_an_end_that_comes_with_the_last_bytes(
+    scripted: Any, make_agent: Any, ca: Any, reactor: Any, end: Any, bulk: bool
+) -> None:
+    """The body is whole and nothing is logged; the next request goes to a new connection, at
+    once."""
+
+    async def script(connection: Any) -> None:
+        await connection.head()
+        if connection.number:
+            connection.send(HELLO)
+            return
+        connection.send(LONG + DATA[:-1000])
+        await until(reactor, lambda: len(body.data) == SIZE - 1000)
+        connection.send(DATA[-1000:])
+        end(connection)
+
+    server = scripted(script, tls=ca.server())
+    agent = make_agent(tls=TlsOptions(trust_root=ca.trust_root), first_byte_timeout=5.0)
+    body: Any = Views()
+    if not bulk:
+        body.viewReceived = None
+    await receive(agent, server.url(), body, reactor)
+    assert body.data == DATA and body.end is ResponseDone
+    assert (body.views > 0) is bulk
+    assert (await get(agent, server.url()))[1] == b"hello"
+    assert [len(one.heads) for one in server.connections] == [1, 1]
+    assert await server.connections[0].ended() is not None
