@@ -17,6 +17,7 @@ from twisted.web.client import ResponseDone, ResponseFailed
 from downloader.errors import (
     DownloadError,
     FirstByteTimeout,
+    InternalError,
     Interrupted,
     StallTimeout,
     TruncatedBody,
@@ -197,6 +198,24 @@ def test_the_rest_is_cancelled_before_it_was_sent() -> None:
     assert whole.end is CancelledError
     net.turn()
     assert len(net.wires) == 1 and net.close() == []
+
+
+@pytest.mark.parametrize("pieces", [[REST + b"45"], [REST, b"45"], [REST + b"456789"]])
+def test_a_reader_that_raises(pieces: list[bytes]) -> None:
+    """It is told what it raised, and of no cancel; a connection with more to come is reset."""
+
+    def receive(data: bytes) -> None:
+        raise ZeroDivisionError
+
+    cut = Cut()
+    body: Any = cut.whole.body
+    body.dataReceived = receive
+    cut.wire.feed(*pieces)
+    (end,) = body.ends
+    assert [one.type for one in end.value.reasons] == [ZeroDivisionError, InternalError]
+    assert cut.outcome == (b"0123", ResponseFailed) and cut.ours is InternalError
+    assert cut.wire.open is (pieces[-1] == REST + b"456789")
+    assert cut.net.close() == []
 
 
 class PausedCut(Cut):
