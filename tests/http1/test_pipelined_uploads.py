@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from support.asking import HELLO, get, path_of, until
 from support.bodies import Again, AtOnce, Slow
+from support.wired import URL, Asked, Net
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.web.client import RequestGenerationFailed, readBody
+from twisted.web.client import RequestGenerationFailed, ResponseDone, readBody
 from twisted.web.iweb import IResponse
 
 from downloader.http1.upload import EXPECT_ABOVE
@@ -102,6 +103,26 @@ async def test_they_do_not_without_being_asked_to(
         assert len(store.stored) == n + 1 and len(store.first.heads) == n + 2
         store.first.send(HELLO)
         assert await readBody(await asked[n]) == b"hello"
+
+
+def test_a_large_one_is_alone_though_nobody_is_asked_about_it() -> None:
+    """After a 417 it is sent without an expectation; neither behind others then nor before them."""
+    net = Net(pipeline_uploads=True)
+    net.ask()
+    net.wires[0].feed(HELLO)
+    large = Asked(net.agent.request(b"PUT", URL.encode(), None, Again(b"x" * (EXPECT_ABOVE + 1))))
+    before = [net.ask() for _ in range(2)]
+    net.wires[0].feed(b"HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n")
+    net.turn()
+    wire = net.wires[1]
+    assert (wire.sent.count(b"GET /"), wire.sent.count(b"PUT /")) == (2, 0)
+    wire.feed(HELLO, HELLO)
+    assert wire.sent.endswith(b"x" * EXPECT_ABOVE) and b"Expect" not in wire.sent
+    behind = [net.ask() for _ in range(2)]
+    assert wire.sent.count(b"GET /") == 2
+    wire.feed(*[HELLO] * 3)
+    assert [one.end for one in (large, *before, *behind)] == [ResponseDone] * 5
+    assert len(net.wires) == 2 and net.close() == []
 
 
 async def test_one_waits_for_the_body_before_it(
