@@ -210,6 +210,37 @@ def test_another_producer_may_take_over() -> None:
     assert producer.calls[-1] == "pause" and other.calls == []
 
 
+@pytest.mark.parametrize("call", ["unregister", "register"])
+def test_what_is_registered_after_the_end(call: str) -> None:
+    """A body that is out has no say any more: it is the next one that feels the back-pressure."""
+    link, first = uploading(3)
+    first.consumer.write(b"abc")
+    first.done.callback(None)
+    link.feed(LENGTH)
+    second, other = Producer(1000), Producer(3)
+    link.ask(b"POST", second)
+    if call == "register":
+        first.consumer.registerProducer(other, True)
+    else:
+        first.consumer.unregisterProducer()
+    link.transport.producer.pauseProducing()
+    link.transport.producer.resumeProducing()
+    assert second.calls == ["start", "pause", "resume"] and other.calls == []
+
+
+def test_what_is_registered_once_nobody_is_left() -> None:
+    """The idle transport keeps no producer, or it would refuse the next one."""
+    link, producer = uploading(3)
+    producer.consumer.write(b"abc")
+    producer.done.callback(None)
+    link.feed(LENGTH)
+    producer.consumer.registerProducer(Producer(3), True)
+    assert link.transport.producer is None
+    producer.consumer.unregisterProducer()
+    link.ask(b"POST", Producer(3))
+    assert link.failure is None
+
+
 def test_repr_shows_the_state() -> None:
     """What a log line needs."""
     _, producer = uploading(4)
