@@ -310,7 +310,7 @@ class Connection(Opening):
         if fates and fates[0][1] is not Fate.RESEND:
             exchange, fate = fates.pop(0)
             response, self._response = self._response, None
-            tell_of_loss(exchange, response, fate, reason)
+            tell_of_loss(exchange, response, fate, reason, self._answered_early)
         unsent, self._unsent = self._unsent, []
         return [*to_resend([one for one, _ in fates], reason), *unsent]
 

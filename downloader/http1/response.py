@@ -23,7 +23,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IClientRequest, IResponse
 from zope.interface import implementer
 
-from downloader.errors import InternalError, TruncatedBody
+from downloader.errors import DownloadError, InternalError, TruncatedBody, UploadCut
 from downloader.http1.exchange import Exchange
 from downloader.sansio.pipeline import Fate
 from downloader.sansio.wire import Head
@@ -185,12 +185,13 @@ class Response:
         else:
             self._flush()
 
-    def body_lost(self, reason: Failure) -> None:
-        """The connection was closed by the other side, or by the network."""
+    def body_lost(self, reason: Failure, ours: DownloadError) -> None:
+        """The connection was closed by the other side, or by the network; `ours` says what that
+        cost."""
         if self._head.close_delimited and reason.check(ConnectionDone):
             self.body_ended(Failure(PotentialDataLoss()))
         else:
-            self.body_ended(Failure(ResponseFailed([reason, Failure(TruncatedBody())], self)))
+            self.body_ended(Failure(ResponseFailed([reason, Failure(ours)], self)))
 
     def continued(self, source: Source) -> None:
         """The rest comes from elsewhere."""
@@ -274,12 +275,12 @@ class Response:
 
 
 def tell_of_loss(
-    exchange: Exchange, response: Response | None, fate: Fate, reason: Failure
+    exchange: Exchange, response: Response | None, fate: Fate, reason: Failure, early: bool
 ) -> None:
     """The connection is gone on which `exchange` was being answered, by `response` if its head had
-    come."""
+    come. `early` says that the answer was whole, and the request was not."""
     if response is not None:
-        response.body_lost(reason)
+        response.body_lost(reason, UploadCut() if early else TruncatedBody())
     elif fate is Fate.PARTIAL_HEAD:
         exchange.fail(Failure(ResponseFailed([reason])))
     else:

@@ -124,6 +124,6 @@ def _cut(reason: Failure, sent: str, code: int) -> DownloadError:
         ResponseDone, PotentialDataLoss, CancelledError
     ):
         error = translate(reason.value)
-        if not isinstance(error, (ConnectionLost, TruncatedBody)):
+        if not isinstance(error, (ConnectionLost, TruncatedBody, UploadCut)):
             return error
     return UploadCut(f"{sent}, and HTTP status {code}", http_status=code)

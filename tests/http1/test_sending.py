@@ -7,21 +7,24 @@ from typing import Any
 import pytest
 from support.asking import HELLO, OK, get, hello, until
 from support.bodies import Again, AtOnce, Producer, Slow
-from support.memory import FIRST_BYTE_TIMEOUT, Link
+from support.memory import FIRST_BYTE_TIMEOUT, Body, Link
 from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.web.client import RequestGenerationFailed, ResponseDone, ResponseFailed, readBody
 
 from downloader.deadlines import Deadlines
-from downloader.errors import FirstByteTimeout, StallTimeout
+from downloader.errors import FirstByteTimeout, StallTimeout, TruncatedBody, UploadCut
 from downloader.http1.redirect import RedirectAgent
 from downloader.http1.sender import CONTINUE_WAIT
 from downloader.http1.upload import EXPECT_ABOVE
 from downloader.testing import End
+from downloader.transfer.door import translate
 
 LARGE = EXPECT_ABOVE + 1
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HINTS = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 TOO_LARGE = b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
 EXPECT = b"Expect: 100-continue"
 
 
@@ -183,6 +186,37 @@ def test_a_server_that_reads_no_more() -> None:
     link.clock.advance(FIRST_BYTE_TIMEOUT + 0.1)
     assert link.failure is not None and link.failure.type is StallTimeout
     assert producer.calls == ["start", "pause", "stop"] and link.transport.closed == "abort"
+
+
+@pytest.mark.parametrize("loss", [ConnectionDone(), ConnectionLost()], ids=["fin", "reset"])
+@pytest.mark.parametrize(
+    ("answer", "cut"), [(HELLO, UploadCut), (CHUNKED, UploadCut), (HELLO[:-1], TruncatedBody)]
+)
+def test_a_yes_and_then_the_end(answer: bytes, cut: type[Exception], loss: Exception) -> None:
+    """With the request still under way. Where the answer is whole it is the request that was
+    cut."""
+    link, producer = uploading(6)
+    producer.consumer.write(b"abc")
+    link.feed(answer)
+    link.lose(loss)
+    (end,) = link.body.ends
+    assert [one.type for one in end.value.reasons] == [type(loss), cut]
+    assert type(translate(end.value)) is cut
+    assert b"hello".startswith(link.body.data) and producer.calls == ["start", "stop"]
+    assert link.clock.getDelayedCalls() == [] and link.again == []
+
+
+def test_a_yes_and_then_another_answer_that_is_cut() -> None:
+    """Once the early one's request is out, all that is over."""
+    link, producer = uploading(6)
+    link.feed(HELLO)
+    producer.consumer.write(b"abcdef")
+    producer.done.callback(None)
+    assert link.body.end is ResponseDone
+    link.ask(body=Body())
+    link.feed(HELLO[:-1]).lose()
+    assert link.body.end is ResponseFailed
+    assert type(translate(link.body.ends[0].value)) is TruncatedBody
 
 
 def test_a_body_that_fails_behind_its_answer() -> None:
