@@ -15,6 +15,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 
 from twisted.internet.defer import CancelledError
 
@@ -44,6 +45,12 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
 def settle(fd: int) -> None:
     """Hear what closing it would say: NFS, CIFS and FUSE tell a full disk as late as that."""
     os.close(os.dup(fd))
+
+
+def close_settled(fd: int) -> None:
+    """Close it: the descriptor is gone, whatever that says (close(2))."""
+    with suppress(OSError):
+        os.close(fd)
 
 
 class PartFile:
@@ -215,11 +222,10 @@ class PartFile:
             pass  # it is gone or another's, or the directory does not let us; nothing is lost
 
     def _close(self) -> None:
+        """What is said here comes too late, and is of no use: `commit` has asked before."""
         fd, self._fd = self._fd, -1
         directory, self._dir_fd = self._dir_fd, -1
-        try:
-            if fd >= 0:
-                os.close(fd)
-        finally:
-            if directory not in (-1, self._folder.fd):
-                os.close(directory)
+        if fd >= 0:
+            close_settled(fd)
+        if directory not in (-1, self._folder.fd):
+            os.close(directory)

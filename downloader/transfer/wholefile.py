@@ -12,7 +12,13 @@ from downloader.errors import TargetExists
 from downloader.sansio.printable import printable
 from downloader.transfer.disk import disk_error
 from downloader.transfer.folder import Folder
-from downloader.transfer.partfile import BY_DESCRIPTOR, SUFFIX, settle, write_all
+from downloader.transfer.partfile import (
+    BY_DESCRIPTOR,
+    SUFFIX,
+    close_settled,
+    settle,
+    write_all,
+)
 
 _NAMELESS = getattr(os, "O_TMPFILE", 0) and os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC
 # File systems without nameless files, or without links, answer so; old kernels with EISDIR.
@@ -60,7 +66,7 @@ def _written(folder: Folder, directory: int, name: str, data: bytes) -> bool:
     except OSError as error:
         return _unknown(folder, error)
     finally:
-        os.close(fd)
+        close_settled(fd)
     return True
 
 
