@@ -86,6 +86,39 @@ async def test_a_yes_without_the_file(scripted: Any, sender: Any, file: Any) -> 
         await sender().upload(PutJob(file(LARGE), server.url()))
 
 
+UNENDING = {
+    "length": OK + b"Content-Length: 1000000\r\n\r\n",
+    "length, close": OK + b"Connection: close\r\nContent-Length: 1000000\r\n\r\n",
+    "until close": OK + b"\r\n",
+    "chunked": OK + b"Transfer-Encoding: chunked\r\n\r\nfffff\r\n",
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\n",
+}
+
+
+@pytest.mark.time_limit(20)
+@pytest.mark.parametrize("drips", [False, True], ids=["silent", "dripping"])
+@pytest.mark.parametrize("answer", UNENDING.values(), ids=UNENDING.keys())
+async def test_a_yes_without_the_file_and_without_an_end(
+    scripted: Any, sender: Any, file: Any, answer: bytes, drips: bool
+) -> None:
+    """It is waited for no longer than anything that stalls, however it is dressed."""
+
+    async def script(connection: Connection) -> None:
+        await connection.head()
+        connection.send(answer + b"x")
+        while drips:
+            await connection.wait(0.02)
+            connection.send(b"x")
+
+    server = scripted(script)
+    sending = sender(timeouts=Timeouts(stall=0.3))
+    with pytest.raises(UploadCut, match=f"0 of {LARGE} bytes, and HTTP status 200") as caught:
+        await sending.upload(PutJob(file(LARGE), server.url()))
+    assert caught.value.http_status == 200
+    assert await server.connections[0].ended() is End.RST
+    assert server.connections[0].received == server.connections[0].heads[0]
+
+
 async def test_an_early_no_with_most_of_it_unsent(scripted: Any, sender: Any, file: Any) -> None:
     """The rest is not sent, and the server learns of that at once."""
 
