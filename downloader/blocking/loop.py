@@ -29,6 +29,8 @@ class Loop:
         self.clients: set[object] = set()
         self._pid = os.getpid()
         self._running = True
+        self._begun = False
+        self._beginning = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="downloader.blocking", daemon=True)
 
     def __repr__(self) -> str:
@@ -44,11 +46,17 @@ class Loop:
         try:
             self._thread.start()
         except BaseException:
-            if self._thread.is_alive():
-                self.reactor.callFromThread(self.reactor.stop)
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        """An interrupt came meanwhile, or there are no more threads: it may have begun or not, or
+        be about to."""
+        with self._beginning:
+            if self._begun:
+                self.post(self.reactor.stop)
             else:
                 self._end()
-            raise
 
     def post(self, call: Callable[..., object], *args: object) -> None:
         """Call it in the thread, soon, after what was posted before. Never blocks, never fails."""
@@ -66,6 +74,10 @@ class Loop:
         self._thread.join(seconds)
 
     def _run(self) -> None:
+        with self._beginning:
+            if not self._running:
+                return
+            self._begun = True
         try:
             self.reactor.run(installSignalHandlers=False)
         finally:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable
+from functools import wraps
 from http.client import HTTPMessage
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Protocol, connectionDone
@@ -24,6 +25,7 @@ from downloader.blocking.waiting import Patience
 from downloader.errors import Closed, DownloadError, StallTimeout
 from downloader.sansio.url import redacted
 
+T = TypeVar("T")
 # How many bytes may wait for a reader, and one read of the connection on top: enough that neither
 # thread waits for the other at each piece.
 AHEAD = 1024 * 1024
@@ -130,9 +132,8 @@ class RawBody(io.RawIOBase):
     def close(self) -> None:
         """Abort the connection, unless the body has come to its end. Nothing waits."""
         if not self.closed:
-            self._patience.loop.post(
-                self._body.abort
-            )  # first: nobody would do it after an interrupt
+            # First: closed already, nobody would do it after an interrupt.
+            self._patience.loop.post(self._body.abort)
             super().close()
 
     def _next(self) -> memoryview:
@@ -153,6 +154,23 @@ class RawBody(io.RawIOBase):
 
     def _late(self) -> DownloadError:
         return StallTimeout(f"nothing came for {self._seconds:g} s", url=self._body.url)
+
+
+def _closing(read: Callable[..., T]) -> Callable[..., T]:
+    """`read`, which closes the response when it raises: what it had taken by then is lost.
+
+    An interrupt may come out of `RawBody` before that can catch it.
+    """
+
+    @wraps(read)
+    def reading(self: Response, *arguments: Any) -> T:
+        try:
+            return read(self, *arguments)
+        except BaseException:
+            self._body.close()
+            raise
+
+    return reading
 
 
 class Response(io.BufferedReader):
@@ -176,6 +194,13 @@ class Response(io.BufferedReader):
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {redacted(self.url)}{' closed' if self.closed else ''}>"
+
+    read = _closing(io.BufferedReader.read)
+    read1 = _closing(io.BufferedReader.read1)
+    readinto = _closing(io.BufferedReader.readinto)
+    readinto1 = _closing(io.BufferedReader.readinto1)
+    readline = _closing(io.BufferedReader.readline)
+    peek = _closing(io.BufferedReader.peek)
 
     def close(self) -> None:
         """Close it, from another thread than the reader's too, which hears Closed then."""
