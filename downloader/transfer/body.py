@@ -165,6 +165,8 @@ class FileBody(Protocol):
     def _open(self) -> PartWriter:
         self.part = self._open_part()
         self.part.changed = self._written
+        if self.whole:  # more came behind what was to be all
+            self.part.write(self.whole)
         return self.part
 
     def _written(self) -> None:
