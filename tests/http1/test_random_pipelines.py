@@ -20,7 +20,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.piped import Served, Shape, content, paths_asked
+from support.piped import Served, Shape, content, number_of, paths_asked
 from support.pooled import check
 from support.wired import Asked, Net
 from twisted.internet.defer import CancelledError
@@ -230,7 +230,7 @@ class Pipelines(RuleBasedStateMachine):
     def lose(self, which: int, clean: bool, luck: int) -> None:
         served = self.some(which) if luck == 0 else None
         if served is not None:
-            self.lost.update(number for _, number in paths_asked([served]))
+            self.lost.update(map(number_of, served.requests))
             served.wire.lose(None if clean else ConnectionLost())
 
     @rule(which=st.integers(0, 9))
