@@ -290,7 +290,7 @@ class Pipelines(RuleBasedStateMachine):
         """Everybody behaves, and everything comes to its end."""
         if not hasattr(self, "net"):
             return
-        for _ in range(200):
+        for _ in range(20 + 2 * len(self.asked)):
             if all(one.end is not None for one in self.asked):
                 break
             self.help_along()
