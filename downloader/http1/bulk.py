@@ -7,8 +7,9 @@ replaced until then. Of plain TCP, no byte behind the body is taken.
 TLS records are decrypted into the same buffer, as many as have come, and so handed over together.
 What is in them behind the body is handed on at its end.
 
-While much comes at a time, the kernel is told to wake us for no less than `MANY` bytes
-(SO_RCVLOWAT), which spares two calls in three; when they do not come in time, for each byte again.
+While much comes at a time over plain TCP, the kernel is told to wake us for no less than `MANY`
+bytes (SO_RCVLOWAT), which spares two calls in three; when they do not come in time, for each byte
+again.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class BulkRead:
     """Reads `length` bytes from `transport`; each piece goes to `take`, as a view of `buffer` that
     is good during the call. `ended(rest, over)` is called after the last one: `rest` are bytes
     behind the body that came along, and `over` tells that the server has ended the connection."""
+
+    _waits_for_many = True
 
     def __init__(
         self,
@@ -138,7 +141,7 @@ class BulkRead:
             self._patience.postpone(SOON)
             if self._left < self._least:
                 self._ask_for(self._left)
-        elif size >= MANY // 4 and self._left >= MANY:
+        elif self._waits_for_many and size >= MANY // 4 and self._left >= MANY:
             self._ask_for(MANY)
             self._patience = self._deadlines.set(SOON, self._be_patient)
 
@@ -155,7 +158,10 @@ class BulkRead:
 
 
 class TlsBulkRead(BulkRead):
-    """The same through `tls`, whose records are decrypted here."""
+    """The same through `tls`, whose records are decrypted here. That takes longer than a wake-up:
+    who waits for more has less time for it."""
+
+    _waits_for_many = False
 
     def __init__(
         self,
