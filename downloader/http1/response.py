@@ -104,6 +104,11 @@ class Response:
                 self._headers.addRawHeader(name, value.rstrip(b" \t"))  # llhttp leaves them
         return self._headers
 
+    def has_header(self, name: bytes) -> bool:
+        """Whether it has a header `name`, in lower case; without making `headers`."""
+        size = len(name)
+        return any(len(one) == size and one.lower() == name for one, _ in self._raw_headers)
+
     @property
     def claimed(self) -> bool:
         """Whether somebody has asked for the body."""

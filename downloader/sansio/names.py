@@ -45,6 +45,8 @@ _RESERVED = frozenset(
     ["CON", "PRN", "AUX", "NUL", "CLOCK$", "CONIN$", "CONOUT$"]
     + [f"{device}{n}" for device in ("COM", "LPT") for n in "0123456789¹²³"]
 )
+# What lies beside a download of ours while it is not whole.
+_OURS = (".part", ".part.journal")
 _BLANK = " " + "".join(c for c in map(chr, range(0x80, 0x3001)) if category(c) == "Zs")
 _LONGEST_EXTENSION = 12
 _NO_FILE = frozenset(("", ".", ".."))
@@ -54,7 +56,7 @@ _EXTENDED = re.compile(r"(;\s*)filename\*", re.IGNORECASE)
 def safe_name(text: str) -> str:
     """`text` as one path component that is safe everywhere; a safe one is returned as it is."""
     plain = len(text) <= MAX_BYTES and _PLAIN.fullmatch(text) is not None
-    if plain and text[-5:].lower() != ".part" and not _is_reserved(text):
+    if plain and not text.lower().endswith(_OURS) and not _is_reserved(text):
         return text
     return _made_safe(text)
 
@@ -175,8 +177,9 @@ def _mended(text: str) -> str:
     text = text.rstrip(_BLANK + ".").lstrip(_BLANK) or "_"
     if text[0] in ".-":
         text = "_" + text[1:]
-    if text[-5:].lower() == ".part":
-        text = f"{text[:-5]}_{text[-4:]}"
+    if text.lower().endswith(_OURS):
+        stem, _, extension = text.rpartition(".")
+        text = f"{stem}_{extension}"
     return "_" + text if _is_reserved(text) else text
 
 

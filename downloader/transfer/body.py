@@ -29,7 +29,8 @@ class FileBody(Protocol):
 
     `open_part` opens the part file, which is `part` then: at once when the body is long, else at
     the first piece that is not all of it. A short body that comes in one piece is `whole`, and
-    needs none. When it cannot be written as fast as it comes, the transport is paused.
+    needs none. `part` may be given too: what is there is gone on with then, at `start`. When it
+    cannot be written as fast as it comes, the transport is paused.
 
     `result` is None until it is over, then what `done` fires with.
     `done` fires with True when the body's length was proven, with False when only the end of
@@ -50,10 +51,13 @@ class FileBody(Protocol):
         timeouts: Timeouts,
         digest: Callable[[bytes | memoryview], object] | None = None,
         throttle: Throttle | None = None,
+        part: PartWriter | None = None,
+        start: int = 0,
     ) -> None:
         self.received = 0
         self.whole = b""
-        self.part: PartWriter | None = None
+        self.part = part
+        self.start = start
         self._open_part = open_part
         self._length = length
         self._deadlines = deadlines
@@ -67,6 +71,8 @@ class FileBody(Protocol):
         self._dropped = 0
         self._pauses: frozenset[str] = _NONE
         self._watch: StallWatch | None = None  # short bodies need none
+        if part is not None:
+            part.changed = self._written
 
     def __repr__(self) -> str:
         return (
@@ -147,7 +153,7 @@ class FileBody(Protocol):
         same: its connection is worth more than that."""
         try:
             part = self.part or self._open()
-            part.write(data)
+            part.write(data, self.start + self.received)
             if self._digest is not None:
                 self._digest(data)
         except Exception:

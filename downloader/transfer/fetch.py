@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
 
 from downloader.drain import drain
-from downloader.errors import ChecksumMismatch, TargetExists, WrongRequest
+from downloader.errors import (
+    ChecksumMismatch,
+    DownloadError,
+    TargetExists,
+    TruncatedBody,
+    WrongRequest,
+)
 from downloader.jobs import Job, Result, Status
 from downloader.sansio.checksum import Checksum, checked_checksum
 from downloader.sansio.printable import printable
+from downloader.sansio.ranges import Range, Ranges, range_header
+from downloader.sansio.resume import WITH_FILE, Answer, Complete, Decision, Take, judge
 from downloader.sansio.url import HttpUrl
+from downloader.sansio.version import Version, version_of
 from downloader.transfer.body import SHORT, FileBody
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
 from downloader.transfer.way import Setup, Way
 from downloader.transfer.writer import PartWriter
 
-_WITH_FILE = frozenset((200, 203))
+_log = Logger()
+
+Gap = tuple[int, int | None]
+Digest = Callable[[bytes | memoryview], object]
 
 
 class Transfer(Way[Job]):
@@ -28,13 +44,16 @@ class Transfer(Way[Job]):
     and not the order of arrival. A DownloadError there means the job cannot even begin.
     """
 
-    __slots__ = ("_body", "_checksum", "target")
+    __slots__ = ("_base", "_body", "_checksum", "_part", "_whole_only", "target")
 
     def __init__(self, job: Job, setup: Setup, names: TakenNames) -> None:
         super().__init__(job, setup)
         self._checksum = _checksum(job)
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
         self._body: FileBody | None = None
+        self._base = 0  # bytes that are here, beside those of the body
+        self._part: PartWriter | None = None  # of this try
+        self._whole_only = False  # the server does not do ranges
 
     @property
     def name(self) -> str:
@@ -46,7 +65,7 @@ class Transfer(Way[Job]):
 
     @property
     def moved(self) -> int:
-        return self._body.received if self._body else 0
+        return self._base + (self._body.received if self._body else 0)
 
     @property
     def satisfied(self) -> bool:
@@ -60,83 +79,207 @@ class Transfer(Way[Job]):
         return self._result(Status.REMOVED, TargetExists(printable(self.target.relative)))
 
     async def _exchange(self, url: HttpUrl) -> None:
-        self._length = None
-        response = await self._ask(b"GET", url)
-        if response.code in _WITH_FILE:
-            await self._receive(response)
-        else:
-            await self._refused(response)
+        self._part = None
+        try:
+            if not await self._bring(url):
+                self._whole_only = True
+                await self._bring(url)
+            await self._commit()
+        except CancelledError:
+            if self._part is not None:
+                self._part.keep()  # and not wait for it: what hangs must not hold up a cancel
+            raise
+        except Exception:
+            await self._close()
+            raise
+        if self._part is not None:
+            await self._close()
 
-    async def _receive(self, response: IResponse) -> None:
-        setup = self._setup
-        self._length = None if response.length is UNKNOWN_LENGTH else response.length
-        if setup.content_disposition:
+    async def _bring(self, url: HttpUrl) -> bool:
+        """Fetch what is missing. False when that was gone on with, and has not the checksum."""
+        held, version = Ranges(), Version()
+        if not self._whole_only and self.target.has_journal:
+            held, version = await self._found()
+        self._base, self._body = held.size, None
+        while (gap := _gap(held, version.total)) is not None:
+            before = held.size
+            response, decision = await self._request(url, gap if before else None, version)
+            if isinstance(decision, Take):
+                if decision.version is None:
+                    await self._receive_whole(response)
+                    return True
+                held.add(*await self._receive_part(response, decision))
+                if held.size == before:
+                    raise TruncatedBody("nothing of the part that was asked for")
+                self._base, self._body = held.size, None
+                version = replace(version, total=decision.version.total)
+                continue
+            await drain(response, self._setup.deadlines)
+            if isinstance(decision, Complete):
+                break
+            _log.debug("{url}: begun anew: {why}", url=self._final_url, why=decision.why)
+            self._whole_only = True
+            held, version = Ranges(), Version()
+        self._verified = True
+        return await self._has_checksum()
+
+    async def _found(self) -> tuple[Ranges, Version]:
+        """What is there to go on with."""
+        self._part = self.target.open(self._setup.folders, True, self._setup.sync)
+        found = await self._part.found()
+        return (Ranges(), Version()) if found is None else (Ranges(found.ranges), found.version)
+
+    async def _request(
+        self, url: HttpUrl, gap: Gap | None, version: Version
+    ) -> tuple[IResponse, Decision]:
+        """Ask for a part of that version, or for all. Raises what a refusal means."""
+        more = []
+        if gap is not None:
+            more.append(("Range", range_header(*gap)))
+            if version.validator is not None:
+                more.append(("If-Range", version.validator))
+        response = await self._ask(b"GET", url, more=more)
+        if gap is None and response.code in WITH_FILE and not _has_range(response):
+            return response, Take(0, None, None)  # as nearly always
+        try:
+            start = None if gap is None else gap[0]
+            decision = judge(_answer(response), start, version, self._checksum is not None)
+        except DownloadError:
+            await drain(response, self._setup.deadlines)
+            raise
+        if decision is None:
+            await self._refused(response)
+        return response, decision
+
+    async def _receive_whole(self, response: IResponse) -> None:
+        """The body is the whole file."""
+        self._length = _length(response)
+        if self._setup.content_disposition:
             try:
                 self._take_offered(response)
             except Exception:
                 # Nobody reads the body then, and its connection would wait for somebody to.
-                await drain(response, setup.deadlines)
+                await drain(response, self._setup.deadlines)
                 raise
+        self._base = 0
+        if self._part is not None:
+            self._begin(self._part, response)
         checksum = Checksum(self._checksum) if self._checksum else None
         digest = checksum.update if checksum else None
-        body = FileBody(
-            self._open, self._length, setup.deadlines, setup.timeouts, digest, setup.throttle
+        self._verified = await self._receive(response, self._length, 0, digest)
+        if checksum is not None:
+            self._check(checksum)
+
+    async def _receive_part(self, response: IResponse, take: Take) -> Range:
+        """The body is these bytes of the file, of which more is here already."""
+        assert take.version is not None
+        self._length = take.version.total
+        await self._receive(response, _length(response), take.start, None)
+        assert self._body is not None
+        return take.start, take.start + self._body.received
+
+    async def _receive(
+        self, response: IResponse, length: int | None, start: int, digest: Digest | None
+    ) -> bool:
+        """Take the body to its place in the file. Whether its length is proven."""
+        setup = self._setup
+        body = self._body = FileBody(
+            lambda: self._opened(response),
+            *(length, setup.deadlines, setup.timeouts, digest, setup.throttle),
+            *(self._part, start),
         )
-        self._body = body
-        try:
-            response.deliverBody(body)
-            result = body.result
-            self._verified = await body.done if result is None else _told(result)
-            if checksum is not None:
-                self._check(checksum, body.part)
-            if body.part is not None or not self.target.write(body.whole, setup.folders):
-                await self._commit(body)
-        except CancelledError:
-            if body.part is not None:
-                body.part.keep()  # and not wait for it: what hangs must not hold up a cancel
-            raise
-        except Exception:
-            await _close(body)
-            raise
-        if body.part is not None:
-            await _close(body)
+        response.deliverBody(body)
+        result = body.result
+        return await body.done if result is None else _told(result)
 
-    def _open(self) -> PartWriter:
+    def _opened(self, response: IResponse) -> PartWriter:
+        """A part file for the whole file."""
+        setup = self._setup
         long = self._length is None or self._length > SHORT
-        return self.target.open(self._setup.folders, long)
+        part = self._part = self.target.open(setup.folders, long, setup.sync)
+        self._begin(part, response)
+        return part
 
-    async def _commit(self, body: FileBody) -> None:
-        """The bytes become a file, by way of a part file."""
-        if body.part is None:
-            body.part = self._open()
-            body.part.write(body.whole)
-        await self.target.commit(body.part)
+    def _begin(self, part: PartWriter, response: IResponse) -> None:
+        answer = _answer(response)
+        version = version_of(answer.get, answer.length)
+        provable = version.validator is not None or self._checksum is not None
+        part.begin(version, provable and not answer.encoded)
+
+    async def _commit(self) -> None:
+        """The bytes become a file."""
+        body = self._body
+        if self._part is None and body is not None:
+            if self.target.write(body.whole, self._setup.folders):
+                return
+            part = self._part = self.target.open(self._setup.folders, False, self._setup.sync)
+            part.begin(Version(), False)
+            part.write(body.whole)
+        assert self._part is not None
+        await self.target.commit(self._part)
 
     def _settled(self) -> Deferred[None] | None:
-        part = None if self._body is None else self._body.part
-        return None if part is None else part.closed()
+        return None if self._part is None else self._part.closed()
+
+    async def _close(self) -> None:
+        """What is left of a part file is kept, and has been closed when this is over."""
+        if self._part is not None:
+            self._part.keep()
+            closed = self._part.closed()
+            if closed is not None:
+                await closed
 
     def _take_offered(self, response: IResponse) -> None:
         for offered in response.headers.getRawHeaders(b"content-disposition", ())[:1]:
             self.target.take_offered(offered.decode("latin-1"))
 
-    def _check(self, checksum: Checksum, part: PartWriter | None) -> None:
+    async def _has_checksum(self) -> bool:
+        """Whether the file has its checksum, if it has one."""
+        if self._checksum is None or self._part is None:
+            return True
+        checksum = Checksum(self._checksum)
+        await self._part.read(checksum.update)
+        if checksum.matches:
+            self._check(checksum)
+        return checksum.matches
+
+    def _check(self, checksum: Checksum) -> None:
         if not checksum.matches:
-            if part is not None:
-                part.discard()
+            if self._part is not None:
+                self._part.discard()
             raise ChecksumMismatch(f"{checksum.kind} is {checksum.found}")
         self._verified = True
         if checksum.kind == "sha-256":
             self._sha256 = checksum.found
 
 
-async def _close(body: FileBody) -> None:
-    """What is left of a part file is kept, and has been closed when this is over."""
-    if body.part is not None:
-        body.part.keep()
-        closed = body.part.closed()
-        if closed is not None:
-            await closed
+def _gap(held: Ranges, total: int | None) -> Gap | None:
+    """The first bytes that are missing, from where to where; up to the end where that is None."""
+    if total is None:
+        return held.prefix, None
+    missing = held.missing(total)
+    if not missing:
+        return None
+    start, stop = missing[0]
+    return start, None if stop == total else stop
+
+
+def _length(response: IResponse) -> int | None:
+    return None if response.length is UNKNOWN_LENGTH else response.length
+
+
+def _has_range(response: IResponse) -> bool:
+    """Whether it says that it is a part. Ours can tell without a Headers object."""
+    has_header = getattr(response, "has_header", None) or response.headers.hasHeader
+    return bool(has_header(b"content-range"))
+
+
+def _answer(response: IResponse) -> Answer:
+    def get(name: str) -> list[str]:
+        values = response.headers.getRawHeaders(name.encode("ascii"), ())
+        return [value.decode("latin-1") for value in values]
+
+    return Answer(response.code, get, _length(response))
 
 
 def _told(result: bool | Failure) -> bool:

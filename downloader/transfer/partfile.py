@@ -5,7 +5,8 @@ its last byte, and never takes it from a file that was there, unless that was as
 
 One writer: the part file is locked (flock) while it is open, so that a second download of the
 same name, in this process or another, is refused and not mixed in. A lock goes with its process,
-so what a killed one left is taken over.
+so what a killed one left is taken over: gone on with, if its journal tells what it is of, or begun
+anew.
 """
 
 from __future__ import annotations
@@ -16,21 +17,32 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 
 from twisted.internet.defer import CancelledError
 
 from downloader.errors import BadName, TargetBusy, TargetExists
+from downloader.sansio.journal import head_record, held_record
 from downloader.sansio.printable import printable
+from downloader.sansio.ranges import Ranges
+from downloader.sansio.version import Version
 from downloader.transfer.disk import disk_error
 from downloader.transfer.folder import Folder
+from downloader.transfer.journalfile import JournalFile, good_ranges, marks_of
 
 SUFFIX = ".part"
+JOURNAL = ".journal"
+# What is lost at most when the process is killed: the bytes of so many seconds, and so many.
+WINDOW = 8 * 1024 * 1024
+EVERY = 1.0
+# Less than that is asked for again rather than gone on with: it costs less than a journal.
+WORTH = 64 * 1024
 # Whether a file can be linked that has no name, or another by now.
 BY_DESCRIPTOR = os.path.isdir("/proc/self/fd")
 # Others that finish or fail with a part file while we open it may be in the way so often.
 LOOKS = 100
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_OLD = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OLD = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 # File systems without hard links answer so.
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
 
@@ -40,6 +52,13 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
     written = os.write(fd, data)
     while written < len(data):
         written += os.write(fd, memoryview(data)[written:])
+
+
+def write_all_at(fd: int, data: bytes | memoryview, at: int) -> None:
+    """Write `data` to the place `at`, however many system calls it takes."""
+    written = os.pwrite(fd, data, at)
+    while written < len(data):
+        written += os.pwrite(fd, memoryview(data)[written:], at + written)
 
 
 def settle(fd: int) -> None:
@@ -54,17 +73,38 @@ def close_settled(fd: int) -> None:
 
 
 class PartFile:
-    """The bytes of `path` below `folder` as far as they have come. Empty when opened.
+    """The bytes of `path` below `folder` as far as they have come: `ranges`.
+
+    Opened, it has none, unless its journal says that it holds some of `of` (see `sansio.journal`):
+    then these are of `version`. With `sync`, the journal tells of nothing that a loss of power
+    could take. `seconds()` is a clock.
 
     Ends with exactly one of `commit`, `keep` and `discard`; each closes it, and a second end
     does nothing.
     """
 
-    def __init__(self, folder: Folder, path: str) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        path: str,
+        of: str | None = None,
+        sync: bool = False,
+        seconds: Callable[[], float] = monotonic,
+    ) -> None:
         self.path = path
-        self.size = 0
+        self.ranges = Ranges()
+        self.version = Version()
+        self._of = of
+        self._sync = sync
+        self._seconds = seconds
+        self._recording = False  # whether a journal is wanted
+        self._has_journal = False
+        self._headed = False  # whether the journal has its head
+        self._recorded = 0
+        self._recorded_at = seconds()
         self._folder = folder
         self._dir_fd, self._name = folder.parent(path)
+        self._journal = JournalFile(self._dir_fd, self._name + SUFFIX + JOURNAL)
         self._fd = -1
         try:
             self._fd = self._open()
@@ -76,13 +116,47 @@ class PartFile:
         state = "open" if self._fd >= 0 else "closed"
         return f"<PartFile {self.path!r} {self.size} bytes {state}>"
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Append `data`, all of it, so that it outlives the process."""
+    @property
+    def size(self) -> int:
+        """How many bytes it holds."""
+        return self.ranges.size
+
+    def begin(self, version: Version, record: bool) -> None:
+        """What comes is of `version`, and what is here is not. With `record`, a later run can go
+        on with it: keep a journal, once there is enough to be worth it."""
         try:
-            write_all(self._fd, data)
+            if self._headed or self.size:
+                self._forget(self._fd)
         except OSError as error:
             raise disk_error(error, self.path + SUFFIX) from error
-        self.size += len(data)
+        self.ranges = Ranges()
+        self.version = version
+        self._recording = record and self._of is not None
+        self._headed = False
+        self._recorded = 0
+
+    def write(self, data: bytes | memoryview, at: int | None = None) -> None:
+        """Write `data`, all of it, so that it outlives the process: behind what is there from the
+        first byte on, or `at` its place in the file."""
+        start = self.ranges.prefix if at is None else at
+        try:
+            write_all_at(self._fd, data, start)
+            self.ranges.add(start, start + len(data))
+            if self._recording and self.size - self._recorded >= WINDOW:
+                now = self._seconds()
+                if now - self._recorded_at >= EVERY:
+                    self._recorded_at = now
+                    self._record()
+        except OSError as error:
+            self._recording = False  # what is on the disk now is not known
+            raise disk_error(error, self.path + SUFFIX) from error
+
+    def read(self, at: int, size: int) -> bytes:
+        """The bytes from `at` on, `size` at most; none at the end."""
+        try:
+            return os.pread(self._fd, size, at)
+        except OSError as error:
+            raise disk_error(error, self.path + SUFFIX) from error
 
     def commit(
         self, path: str, overwrite: bool = False, unwanted: Callable[[], bool] | None = None
@@ -108,6 +182,7 @@ class PartFile:
             raise TargetExists(printable(path)) from error
         except OSError as error:
             raise disk_error(error, path) from error
+        self._remove_journal()
         self._close()
 
     def keep(self) -> None:
@@ -116,6 +191,9 @@ class PartFile:
             self._unlink()
         elif self._fd >= 0:
             self._folder.may_hold_parts = True
+            if self._recording and self._recorded != self.size >= WORTH:
+                with suppress(OSError):
+                    self._record()
         self._close()
 
     def discard(self) -> None:
@@ -123,6 +201,18 @@ class PartFile:
         if self._fd >= 0:
             self._unlink()
         self._close()
+
+    def _record(self) -> None:
+        """Write down what is here, when it is on the disk."""
+        if self._sync:
+            os.fdatasync(self._fd)
+        records = held_record(marks_of(self._fd, self.ranges))
+        if not self._headed:
+            assert self._of is not None
+            records = head_record(self._of, self.version) + records
+            self._headed = self._has_journal = True
+        self._journal.append(records)
+        self._recorded = self.size
 
     def _publish(self, part: str, path: str, name: str) -> None:
         """Name it without replacing: link refuses where rename would overwrite."""
@@ -209,17 +299,43 @@ class PartFile:
             # Killed between link and unlink: the same bytes are under the final name by now.
             os.unlink(part, dir_fd=self._dir_fd)
             return False
-        if here.st_size:
-            os.ftruncate(fd, 0)
+        self._take_over(fd, here.st_size)
         return True
+
+    def _take_over(self, fd: int, size: int) -> None:
+        """Go on with what is there, as far as the journal tells that it is ours and good."""
+        if not size and not self._folder.may_hold_parts:
+            return
+        self._has_journal = True
+        held = self._journal.read() if size and self._of else None
+        if held is not None and held.of == self._of:
+            self.ranges = good_ranges(fd, held)
+        if held is not None and self.ranges.size:
+            self.version = held.version
+            self._recording = self._headed = True
+            self._recorded = self.size
+            *_, (_, stop) = self.ranges
+            os.ftruncate(fd, stop)
+        else:
+            self._forget(fd)
+
+    def _forget(self, fd: int) -> None:
+        """The journal first: it may not tell of bytes that are not those it was written for."""
+        self._journal.empty(self._sync)
+        os.ftruncate(fd, 0)
 
     def _unlink(self) -> None:
         part = self._name + SUFFIX
         try:
             self._look(part)
             os.unlink(part, dir_fd=self._dir_fd)
+            self._remove_journal()
         except OSError:
             pass  # it is gone or another's, or the directory does not let us; nothing is lost
+
+    def _remove_journal(self) -> None:
+        if self._has_journal:
+            self._journal.remove()
 
     def _close(self) -> None:
         """What is said here comes too late, and is of no use: `commit` has asked before."""

@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 from downloader.errors import TargetExists
 from downloader.jobs import Job, Naming, OnConflict
+from downloader.sansio.journal import identity_of
 from downloader.sansio.names import path_for
 from downloader.sansio.url import HttpUrl
 from downloader.transfer.folder import Folder, Folders
+from downloader.transfer.partfile import JOURNAL, SUFFIX
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.wholefile import write_whole
 from downloader.transfer.writer import PartWriter
@@ -61,9 +63,15 @@ class Target:
                 self._on_conflict = OnConflict.RENAME
             self.relative = self._assign(self._existed)
 
-    def open(self, folders: Folders, long: bool) -> PartWriter:
-        """Its part file: the caller's to end."""
-        return PartWriter(folders, self._job.directory, self.relative, long)
+    @property
+    def has_journal(self) -> bool:
+        """Whether something may be there to go on with."""
+        return os.access(f"{self.path}{SUFFIX}{JOURNAL}", os.F_OK)
+
+    def open(self, folders: Folders, long: bool, sync: bool) -> PartWriter:
+        """Its part file, with what is there of this job's file: the caller's to end."""
+        of = identity_of(self._job.url)
+        return PartWriter(folders, self._job.directory, self.relative, long, of, sync)
 
     async def commit(self, part: PartWriter) -> None:
         """Give the whole file its name; the next number when somebody took it meanwhile."""

@@ -8,10 +8,10 @@ queue with it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import random
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -36,7 +36,7 @@ from downloader.sansio.url import HttpUrl, parse_url, redacted
 from downloader.transfer.door import refused, translate
 from downloader.transfer.folder import Folders
 from downloader.transfer.limiter import Limiter, Slot
-from downloader.transfer.request import Authorizations, request_headers
+from downloader.transfer.request import Authorizations, request_headers, with_headers
 from downloader.transfer.throttle import Throttle
 
 JobT = TypeVar("JobT", bound=AnyJob)
@@ -62,6 +62,7 @@ class Setup:
     headers: Headers
     authorizations: Authorizations | None = None
     throttle: Throttle | None = None
+    sync: bool = True
 
 
 class Way(Generic[JobT]):
@@ -239,15 +240,21 @@ class Way(Generic[JobT]):
             settled.addCallback(lambda _: self._setup.limiter.tell())
 
     async def _ask(
-        self, method: bytes, url: HttpUrl, producer: IBodyProducer | None = None
+        self,
+        method: bytes,
+        url: HttpUrl,
+        producer: IBodyProducer | None = None,
+        more: Sequence[tuple[str, str]] = (),
     ) -> IResponse:
+        """Ask, with `more` headers of our own."""
         setup = self._setup
+        headers = request_headers(setup.headers, self.job, self.url, url, setup.authorizations)
         self._tries.made += 1
         self._http_status = None
         request: Deferred[IResponse] = setup.agent.request(
             method,
             str(url).encode("ascii"),
-            request_headers(setup.headers, self.job, self.url, url, setup.authorizations),
+            with_headers(headers, more) if more else headers,
             producer,
         )
         response = await request
@@ -255,7 +262,7 @@ class Way(Generic[JobT]):
         self._final_url = response.request.absoluteURI.decode("ascii", "replace")
         return response
 
-    async def _refused(self, response: IResponse) -> None:
+    async def _refused(self, response: IResponse) -> NoReturn:
         await drain(response, self._setup.deadlines)
         raise refused(response, time.time())
 

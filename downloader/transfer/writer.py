@@ -15,6 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from downloader.errors import DownloadError
+from downloader.sansio.version import Version
 from downloader.transfer.folder import Folder, Folders
 from downloader.transfer.lane import Lane
 from downloader.transfer.partfile import PartFile
@@ -23,6 +24,8 @@ T = TypeVar("T")
 # With so many bytes not written yet it is full: its body is to be paused until half are. What
 # was being read comes too, so that a body holds twice as much at most.
 FULL = 1024 * 1024
+# Bytes that are read, and looked at, at a time.
+_PIECE = 1024 * 1024
 # What a piece that waits costs beside its bytes.
 _ENTRY = 256
 
@@ -30,13 +33,26 @@ _ENTRY = 256
 class PartWriter:
     """Writes the part file of `path` below the root `directory`; `long` says it may be long.
 
+    It goes on with what its journal says is there of `of`; with None, it begins anew. `sync` is
+    PartFile's.
+
     Nothing but `commit` raises what the disk says. `failure` is what went wrong first, and `full`
     whether no more should be given to it; when either changes later, `changed()` is called.
     Ends with `commit`, `keep` or `discard`, as PartFile does; then the folder is given back.
     """
 
-    def __init__(self, folders: Folders, directory: str, path: str, long: bool) -> None:
+    def __init__(
+        self,
+        folders: Folders,
+        directory: str,
+        path: str,
+        long: bool,
+        of: str | None = None,
+        sync: bool = False,
+    ) -> None:
         self.path = path
+        self._of = of
+        self._sync = sync
         self.failure: Failure | None = None
         self.full = False
         self.changed: Callable[[], None] = _nothing
@@ -67,19 +83,42 @@ class PartWriter:
         """What waits to be written, in bytes, about."""
         return self._taken - self._written
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Append `data`, which need not stay as it is after this call."""
+    async def found(self) -> PartFile | None:
+        """What it goes on with, to be looked at only; None when it begins anew, or cannot."""
+        await self._do(_nothing)
+        return self._part if self._part is not None and self._part.size else None
+
+    def begin(self, version: Version, record: bool) -> None:
+        """What is written from now on is of `version`; see PartFile."""
+        if self._is_quick():
+            self._change(PartFile.begin, version, record)
+            self.failure = self._failed
+        else:
+            self._put(self._change, PartFile.begin, version, record)
+
+    def write(self, data: bytes | memoryview, at: int | None = None) -> None:
+        """Write `data`, which need not stay as it is after this call, as PartFile does."""
         if self.failure is not None:
             return
         if (self._disk.in_memory or not self._long) and self._is_quick():
-            self._write(data)
+            self._change(PartFile.write, data, at)
             self.failure = self._failed
             return
         size = len(data) + _ENTRY
         self._taken += size
         # Before it is handed over: a thread looks at this after each piece.
         self.full = self.full or self.held > FULL
-        self._put(self._write_held, bytes(data), size)
+        self._put(self._write_held, bytes(data), at, size)
+
+    async def read(self, use: Callable[[bytes], object]) -> None:
+        """Call `use` with each piece of what is written, in a thread."""
+        done: Deferred[None] = Deferred()
+        self._put(self._read_there, done, use, 0)
+        try:
+            await done
+        except CancelledError:
+            self._unwanted = True
+            raise
 
     async def commit(self, path: str, overwrite: bool = False) -> None:
         """Give it its final name, as PartFile.commit, once all is written without an error.
@@ -146,11 +185,12 @@ class PartWriter:
         self.changed()
 
     async def _make(self) -> None:
+        make = (PartFile, self.folder, self.path, self._of, self._sync)
         if not self._disk.slow:
-            self._part = self._disk.do(PartFile, self.folder, self.path)
+            self._part = self._disk.do(*make)
             return
         done: Deferred[PartFile] = Deferred()
-        self._lane.put(self._do_there, done, self._disk.do, PartFile, self.folder, self.path)
+        self._lane.put(self._do_there, done, self._disk.do, *make)
         self._part = await done
 
     def _has_moved(self) -> bool:
@@ -170,7 +210,9 @@ class PartWriter:
         if self._ended:
             return
         self._ended = self._unwanted = True
-        if self._is_quick():
+        # A journal waits for the disk.
+        may_wait = self._sync and self._long and not self._disk.in_memory
+        if self._is_quick() and not may_wait:
             self._close(operation)
             self._give_back()
         else:
@@ -190,18 +232,21 @@ class PartWriter:
 
     # --- in whatever thread -------------------------------------------------------------------
 
-    def _write(self, data: bytes | memoryview) -> None:
+    def _change(self, operation: Callable[..., None], *arguments: Any) -> None:
         if self._failed is None and self._part is not None:
             try:
-                self._disk.do(self._part.write, data)
+                self._disk.do(operation, self._part, *arguments)
             except Exception:
                 self._failed = Failure()
 
     def _commit(self, path: str, overwrite: bool) -> None:
-        if self._failed is not None:
-            self._failed.raiseException()
+        self._check_failed()
         assert self._part is not None
         self._disk.do(self._part.commit, path, overwrite, self._is_unwanted)
+
+    def _check_failed(self) -> None:
+        if self._failed is not None:
+            self._failed.raiseException()
 
     def _is_unwanted(self) -> bool:
         return self._unwanted
@@ -213,15 +258,30 @@ class PartWriter:
 
     # --- in a thread of the disk --------------------------------------------------------------
 
-    def _write_held(self, data: bytes, size: int) -> None:
+    def _write_held(self, data: bytes, at: int | None, size: int) -> None:
         failed = self._failed
-        self._write(data)
+        self._change(PartFile.write, data, at)
         self._written += size
         if self.full and self.held <= FULL // 2:
             self.full = False
             self._call(self._tell)
         elif self._failed is not failed:
             self._call(self._tell)
+
+    def _read_there(self, done: Deferred[None], use: Callable[[bytes], object], at: int) -> None:
+        """A piece, and then the others, if that is wanted still."""
+        try:
+            self._check_failed()
+            assert self._part is not None
+            piece = b"" if self._unwanted else self._disk.do(self._part.read, at, _PIECE)
+            use(piece)
+        except Exception:
+            self._call(_fire, done, Failure())
+            return
+        if piece:
+            self._lane.put(self._read_there, done, use, at + len(piece))
+        else:
+            self._call(_fire, done, None)
 
     def _do_there(self, done: Deferred[T], call: Callable[..., T], *arguments: Any) -> None:
         try:
@@ -244,5 +304,5 @@ def _fire(done: Deferred[Any], result: Any) -> None:
         done.callback(result)
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """Nobody wants to know."""
