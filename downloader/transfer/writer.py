@@ -91,17 +91,17 @@ class PartWriter:
     def begin(self, version: Version, record: bool) -> None:
         """What is written from now on is of `version`; see PartFile."""
         if self._is_quick():
-            self._change(PartFile.begin, version, record)
+            self._change("begin", version, record)
             self.failure = self._failed
         else:
-            self._put(self._change, PartFile.begin, version, record)
+            self._put(self._change, "begin", version, record)
 
     def write(self, data: bytes | memoryview, at: int | None = None) -> None:
         """Write `data`, which need not stay as it is after this call, as PartFile does."""
         if self.failure is not None:
             return
         if (self._disk.in_memory or not self._long) and self._is_quick():
-            self._change(PartFile.write, data, at)
+            self._change("write", data, at)
             self.failure = self._failed
             return
         size = len(data) + _ENTRY
@@ -232,10 +232,10 @@ class PartWriter:
 
     # --- in whatever thread -------------------------------------------------------------------
 
-    def _change(self, operation: Callable[..., None], *arguments: Any) -> None:
+    def _change(self, method: str, *arguments: Any) -> None:
         if self._failed is None and self._part is not None:
             try:
-                self._disk.do(operation, self._part, *arguments)
+                self._disk.do(getattr(self._part, method), *arguments)
             except Exception:
                 self._failed = Failure()
 
@@ -260,7 +260,7 @@ class PartWriter:
 
     def _write_held(self, data: bytes, at: int | None, size: int) -> None:
         failed = self._failed
-        self._change(PartFile.write, data, at)
+        self._change("write", data, at)
         self._written += size
         if self.full and self.held <= FULL // 2:
             self.full = False
