@@ -6,6 +6,7 @@ from downloader.certificates import Authorities, ClientCertificate
 from downloader.client import Downloader
 from downloader.identity import Bearer, Credentials, Identity, read_cookies, read_netrc
 from downloader.jobs import (
+    Durability,
     Job,
     Limits,
     Naming,
@@ -28,6 +29,7 @@ __all__ = [
     "ClientCertificate",
     "Credentials",
     "Downloader",
+    "Durability",
     "IReplayable",
     "Identity",
     "Job",

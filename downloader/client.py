@@ -23,6 +23,7 @@ from downloader.http1.redirect import RedirectAgent
 from downloader.http1.tls import TlsOptions
 from downloader.identity import Identity
 from downloader.jobs import (
+    Durability,
     Job,
     Limits,
     Naming,
@@ -66,8 +67,8 @@ class Downloader:
     certificate; `client_certificate` is shown to any https server that asks for one. `trust_root`
     (Authorities or an IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the
     system's. `agent` may be any IAgent, with TLS, resolver and redirects of its own; None makes
-    one of ours, which is what every promise about cancelling and secrets rests on. `disks` does
-    what is done to files.
+    one of ours, which is what every promise about cancelling and secrets rests on. `durability`
+    says what a loss of power may take; `disks`, which takes its place, does what is done to files.
 
     `limiter.resize` and `throttle.set` give other limits at any time.
 
@@ -92,10 +93,11 @@ class Downloader:
         identity: Identity | None = None,
         resolver: IHostnameResolver | None = None,
         agent: IAgent | None = None,
+        durability: Durability = Durability.BATCH,
         disks: Disks | None = None,
     ) -> None:
         self._reactor = reactor
-        self._disks = disks or Disks(reactor)
+        self._disks = disks or Disks(reactor, durability=durability)
         deadlines = Deadlines(reactor)
         self._own_agent: Agent | None = None
         self._hop_agent: IAgent | None = None

@@ -36,6 +36,15 @@ class OnConflict(StrEnum):
     OVERWRITE = "overwrite"
 
 
+class Durability(StrEnum):
+    """What a loss of power may take of files that are complete: what the system has not written
+    yet (`NONE`), or nothing: they are synced together (`BATCH`), or each for itself (`EACH`)."""
+
+    NONE = "none"
+    BATCH = "batch"
+    EACH = "each"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Job:
     """One file that is wanted.

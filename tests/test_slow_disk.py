@@ -16,7 +16,7 @@ from support.hanging import Files
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import LoopingCall
 
-from downloader import Retries
+from downloader import Durability, Retries
 from downloader.errors import DiskFull, TargetBusy
 from downloader.testing import Connection, End, Origin, ScriptedServer
 from downloader.testing.origin import content
@@ -35,7 +35,9 @@ def body(path: str, size: int) -> bytes:
 @pytest.fixture
 def slow(bench: Callable[..., Bench], reactor: Any, hanging: Files) -> Bench:
     """A Bench on a disk that hangs where `hanging` says; it is quick until an operation costs."""
-    disks = Disks(reactor, hanging, hanging.now, lambda device: False, patience=0.05)
+    disks = Disks(
+        reactor, hanging, hanging.now, lambda device: False, 0.05, durability=Durability.NONE
+    )
     return bench(disks=disks, retries=Retries(tries=1))
 
 
@@ -220,7 +222,7 @@ async def test_the_next_try_waits_for_the_file(
         connection.send(bytes(FULL // 2 if connection.number == 0 else MIDDLE))
         connection.close()
 
-    disks = Disks(reactor, hanging, in_memory=lambda device: False)
+    disks = Disks(reactor, hanging, in_memory=lambda device: False, durability=Durability.NONE)
     b = bench(disks=disks, retries=Retries(tries=2, wait=0.001))
     server = scripted(script)
     hanging.hang("write file")
@@ -238,7 +240,15 @@ async def test_close_waits_for_what_is_under_way(
     bench: Callable[..., Bench], reactor: Any, hanging: Files, origin: Origin
 ) -> None:
     """Every file is closed when it fires."""
-    b = bench(disks=Disks(reactor, hanging, in_memory=lambda device: False, patience=60))
+    b = bench(
+        disks=Disks(
+            reactor,
+            hanging,
+            in_memory=lambda device: False,
+            patience=60,
+            durability=Durability.NONE,
+        )
+    )
     hanging.hang("write file")
     fetching = b.fetch(origin.add("/long", MIDDLE))
     await paused(b, hanging, "write file")
@@ -282,7 +292,7 @@ async def test_whoever_cancels_the_waiting(slow: Bench, hanging: Files, origin: 
 PROGRAM = """
 import sys, threading
 from twisted.internet.task import react
-from downloader import Downloader, Job
+from downloader import Downloader, Durability, Job
 from downloader.transfer.disks import Disks
 
 def hang(operation, *arguments):
@@ -292,7 +302,9 @@ def hang(operation, *arguments):
     return operation(*arguments)
 
 async def main(reactor):
-    disks = Disks(reactor, hang, in_memory=lambda device: False, patience=0.05)
+    disks = Disks(
+        reactor, hang, in_memory=lambda device: False, patience=0.05, durability=Durability.NONE
+    )
     downloader = Downloader(reactor, disks=disks)
     await downloader.fetch(Job(sys.argv[1], directory=sys.argv[2]))
 

@@ -18,7 +18,7 @@ from downloader.cli.types import (
     speed,
     user_agent,
 )
-from downloader.jobs import Limits, Naming, OnConflict, Retries, Timeouts
+from downloader.jobs import Durability, Limits, Naming, OnConflict, Retries, Timeouts
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -165,6 +165,15 @@ WHERE = options_of(
         show_default=True,
         help="When a file of that name is there already: take another name (a.1.iso), do not "
         "fetch, or replace it once the new file is whole.",
+    ),
+    option(
+        "--durability",
+        type=click.Choice([choice.value for choice in Durability]),
+        default=Durability.BATCH.value,
+        show_default=True,
+        help="Sync files to the disk before they get their names, so that a loss of power takes "
+        "none that is complete: several at a time (batch), or each for itself (each). none leaves "
+        "it to the system, which is quickest.",
     ),
     option(
         "--content-disposition",

@@ -20,7 +20,17 @@ from downloader.cli.identity import identity_of
 from downloader.cli.messages import Display
 from downloader.client import Downloader
 from downloader.errors import ListError
-from downloader.jobs import AnyJob, Limits, Naming, OnConflict, PutJob, Report, Retries, Timeouts
+from downloader.jobs import (
+    AnyJob,
+    Durability,
+    Limits,
+    Naming,
+    OnConflict,
+    PutJob,
+    Report,
+    Retries,
+    Timeouts,
+)
 from downloader.listrun.forms import FetchForm, Form, PutForm
 from downloader.listrun.outputs import PRIVATE, OutputFile
 from downloader.listrun.report import FailedFile, ReportFile
@@ -159,6 +169,7 @@ def _placing_of(options: dict[str, Any]) -> dict[str, Any]:
         "naming": Naming(options["names"]),
         "on_conflict": OnConflict(options["on_conflict"]),
         "content_disposition": options["content_disposition"],
+        "durability": Durability(options["durability"]),
     }
 
 

@@ -26,7 +26,10 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
+from downloader.jobs import Durability
 from downloader.threads import Threads
+from downloader.transfer.commits import Commits
+from downloader.transfer.system import SYSTEM, System
 
 T = TypeVar("T")
 # An operation that takes more seconds makes its disk slow. A busy machine makes some take 20 ms.
@@ -71,7 +74,8 @@ class Disks:
 
     `perform(operation, *arguments)` does an operation on a file, in whatever thread; a test's may
     hang in it. `seconds()` is a clock, and `in_memory(device)` tells of a device number whether
-    what is there cannot hang. `settled` has `patience`, in seconds.
+    what is there cannot hang. `settled` has `patience`, in seconds. `system` has the calls, and
+    `durability` says what a loss of power may take.
     """
 
     def __init__(
@@ -81,8 +85,12 @@ class Disks:
         seconds: Callable[[], float] = monotonic,
         in_memory: Callable[[int], bool] = is_in_memory,
         patience: float = PATIENCE,
+        system: System = SYSTEM,
+        durability: Durability = Durability.BATCH,
     ) -> None:
+        self.durability = durability
         self.reactor = reactor
+        self.os = system
         self.perform = perform
         self.seconds = seconds
         self._in_memory = in_memory
@@ -143,12 +151,17 @@ class Disks:
 
 
 class Disk:
-    """One file system: how quick it is, and its threads."""
+    """One file system: how quick it is, and its threads. `commits` is None where nothing is to be
+    synced."""
 
     def __init__(self, disks: Disks, in_memory: bool) -> None:
         self.disks = disks
         self.in_memory = in_memory
         self.threads = Threads("disk", THREADS, LINGER)
+        self.commits: Commits | None = None
+        # What is in memory is gone without power, whatever is done.
+        if not in_memory and disks.durability is not Durability.NONE:
+            self.commits = Commits(disks, disks.durability is Durability.EACH)
         self.under_way: dict[object, float] = {}  # in threads, and since when
         self._perform = disks.perform
         self._seconds = disks.seconds

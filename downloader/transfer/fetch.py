@@ -125,7 +125,7 @@ class Transfer(Way[Job]):
 
     async def _found(self) -> tuple[Ranges, Version]:
         """What is there to go on with."""
-        self._part = self.target.open(self._setup.folders, True, self._setup.sync)
+        self._part = self.target.open(self._setup.folders, True)
         found = await self._part.found()
         return (Ranges(), Version()) if found is None else (Ranges(found.ranges), found.version)
 
@@ -196,7 +196,7 @@ class Transfer(Way[Job]):
         """A part file for the whole file."""
         setup = self._setup
         long = self._length is None or self._length > SHORT
-        part = self._part = self.target.open(setup.folders, long, setup.sync)
+        part = self._part = self.target.open(setup.folders, long)
         self._begin(part, response)
         return part
 
@@ -207,12 +207,17 @@ class Transfer(Way[Job]):
         part.begin(version, provable and not answer.encoded)
 
     async def _commit(self) -> None:
-        """The bytes become a file."""
-        body = self._body
+        """The bytes become a file. While they wait for others, to be synced together, another job
+        may have the slot."""
+        body, folders = self._body, self._setup.folders
+        if self._part is None and body is not None and self.target.write(body.whole, folders):
+            return
+        if not self.target.is_crowded(folders):
+            self._let_go()
         if self._part is None and body is not None:
-            if self.target.write(body.whole, self._setup.folders):
+            if await self.target.write_synced(body.whole, folders):
                 return
-            part = self._part = self.target.open(self._setup.folders, False, self._setup.sync)
+            part = self._part = self.target.open(folders, False)
             part.begin(Version(), False)
             part.write(body.whole)
         assert self._part is not None

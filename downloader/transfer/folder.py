@@ -14,6 +14,7 @@ from downloader.errors import BadName, DiskError, DownloadError
 from downloader.sansio.printable import printable
 from downloader.transfer.disk import disk_error
 from downloader.transfer.disks import Disk, Disks
+from downloader.transfer.system import SYSTEM, System
 
 # Roots that are kept open between jobs; a list may name a directory for each line.
 KEPT = 64
@@ -24,20 +25,22 @@ class Folder:
     """One root directory, open while `users` need it, and the `disk` that it is on.
 
     `may_hold_parts` says whether part files that were left may be in it, `takes_nameless`
-    whether a file can be written there without a name, as far as is known.
+    whether a file can be written there without a name, as far as is known. `os` makes the calls.
     """
 
     disk: Disk
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, system: System = SYSTEM) -> None:
         self.path = path
+        self.os = system
         self.users = 0
         self.may_hold_parts = True
         self.takes_nameless = True
         try:
-            os.makedirs(path, exist_ok=True)
-            self.fd = os.open(path, _DIRECTORY)
-            with os.scandir(self.fd) as entries:
+            self._unsynced = _missing(path)
+            self.os.makedirs(path, exist_ok=True)
+            self.fd = self.os.open(path, _DIRECTORY)
+            with self.os.scandir(self.fd) as entries:
                 self.may_hold_parts = next(entries, None) is not None
         except OSError as error:
             raise disk_error(error, path) from error
@@ -50,7 +53,7 @@ class Folder:
     def exists(self, path: str) -> bool:
         """Whether anything has this path, a dangling link too."""
         try:
-            os.stat(path, dir_fd=self.fd, follow_symlinks=False)
+            self.os.stat(path, dir_fd=self.fd, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
@@ -60,7 +63,7 @@ class Folder:
     def is_there(self) -> bool:
         """Whether its path still leads to it: it may have been removed, and made again."""
         try:
-            return os.path.samestat(os.stat(self.path), os.fstat(self.fd))
+            return os.path.samestat(self.os.stat(self.path), self.os.fstat(self.fd))
         except OSError:
             return False
 
@@ -78,23 +81,57 @@ class Folder:
             raise _below_error(error, path) from error
         return fd, name
 
+    def sync(self, path: str) -> None:
+        """Let nothing be lost any more of the directories that lead to the file `path`, nor of what
+        they hold."""
+        fd = self.fd
+        try:
+            while self._unsynced:
+                self._sync_named(self._unsynced[-1])
+                self._unsynced.pop()
+            self.os.fsync(fd)
+            for parent in path.split("/")[:-1]:
+                fd = self._enter(fd, parent)
+                self.os.fsync(fd)
+        except OSError as error:
+            raise disk_error(error, path) from error
+        finally:
+            if fd != self.fd:
+                self.os.close(fd)
+
+    def _sync_named(self, path: str) -> None:
+        fd = self.os.open(path, _DIRECTORY)
+        try:
+            self.os.fsync(fd)
+        finally:
+            self.os.close(fd)
+
     def close(self) -> None:
         """Give the descriptor back."""
-        os.close(self.fd)
+        self.os.close(self.fd)
 
     def _enter(self, fd: int, name: str) -> int:
         try:
             try:
-                return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+                return int(self.os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd))
             except FileNotFoundError:
                 try:
-                    os.mkdir(name, dir_fd=fd)
+                    self.os.mkdir(name, dir_fd=fd)
                 except FileExistsError:
                     pass  # another job was faster
-                return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+                return int(self.os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd))
         finally:
             if fd != self.fd:
-                os.close(fd)
+                self.os.close(fd)
+
+
+def _missing(path: str) -> list[str]:
+    """The directories that get a new entry when `path` is made, the innermost first."""
+    changed = []
+    while not os.path.isdir(path) and (parent := os.path.dirname(path) or ".") != path:
+        changed.append(parent)
+        path = parent
+    return changed
 
 
 class Folders:
@@ -139,7 +176,7 @@ class Folders:
 
     def _opened(self, path: str) -> Folder:
         began = self._disks.seconds()
-        folder = Folder(path)
+        folder = Folder(path, self._disks.os)
         folder.disk = self._disks.disk(os.fstat(folder.fd).st_dev)
         folder.disk.took(began)
         return folder

@@ -20,6 +20,7 @@ from downloader.sansio.journal import (
     tail_of,
 )
 from downloader.sansio.ranges import Ranges
+from downloader.transfer.system import System
 
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -30,7 +31,8 @@ class JournalFile:
     A file of that name that is none is left alone, and there is no journal then.
     """
 
-    def __init__(self, dir_fd: int, name: str) -> None:
+    def __init__(self, system: System, dir_fd: int, name: str) -> None:
+        self._os = system
         self._dir_fd = dir_fd
         self._name = name
         self._broken = False
@@ -46,13 +48,13 @@ class JournalFile:
             return None
         try:
             data = bytearray()
-            while len(data) <= MAX_JOURNAL and (piece := os.read(fd, 1 << 20)):
+            while len(data) <= MAX_JOURNAL and (piece := self._os.read(fd, 1 << 20)):
                 data += piece
             return read_journal(bytes(data)) if len(data) <= MAX_JOURNAL else None
         except OSError:
             return None
         finally:
-            os.close(fd)
+            self._os.close(fd)
 
     def empty(self, sync: bool) -> None:
         """Let it say nothing, and with `sync` so that a loss of power brings none of it back.
@@ -66,11 +68,11 @@ class JournalFile:
                 return
             raise
         try:
-            os.ftruncate(fd, 0)
+            self._os.ftruncate(fd, 0)
             if sync:
-                os.fsync(fd)
+                self._os.fsync(fd)
         finally:
-            os.close(fd)
+            self._os.close(fd)
 
     def append(self, records: bytes) -> None:
         """Add `records`; the first are the head. Nothing more is added once that went wrong."""
@@ -80,52 +82,52 @@ class JournalFile:
             fd = self._open(os.O_RDWR | os.O_APPEND | os.O_CREAT)
             try:
                 # Its last line may be cut off: a line end of its own keeps it from the next.
-                if os.fstat(fd).st_size:
+                if self._os.fstat(fd).st_size:
                     records = b"\n" + records
                 while records:
-                    records = records[os.write(fd, records) :]
+                    records = records[self._os.write(fd, records) :]
             finally:
-                os.close(fd)
+                self._os.close(fd)
         except OSError:
             self._broken = True
 
     def remove(self) -> None:
         """Remove it, if there is one and it is ours."""
         try:
-            os.close(self._open(os.O_RDWR))
-            os.unlink(self._name, dir_fd=self._dir_fd)
+            self._os.close(self._open(os.O_RDWR))
+            self._os.unlink(self._name, dir_fd=self._dir_fd)
         except OSError:
             pass
 
     def _open(self, flags: int) -> int:
-        fd = os.open(self._name, flags | _FLAGS, 0o600, dir_fd=self._dir_fd)
+        fd: int = self._os.open(self._name, flags | _FLAGS, 0o600, dir_fd=self._dir_fd)
         try:
-            here = os.fstat(fd)
+            here = self._os.fstat(fd)
             ours = stat.S_ISREG(here.st_mode) and here.st_uid == os.geteuid()
-            if ours and here.st_nlink == 1 and is_journal(os.pread(fd, 64, 0)):
+            if ours and here.st_nlink == 1 and is_journal(self._os.pread(fd, 64, 0)):
                 return fd
         except OSError:
-            os.close(fd)
+            self._os.close(fd)
             raise
-        os.close(fd)
+        self._os.close(fd)
         raise PermissionError(errno.EPERM, "it is not a journal of ours", self._name)
 
 
-def marks_of(fd: int, ranges: Ranges) -> list[Mark]:
+def marks_of(system: System, fd: int, ranges: Ranges) -> list[Mark]:
     """`ranges` of the open file, each with the CRC-32 of its tail."""
-    return [(start, stop, _tail_sum(fd, start, stop)) for start, stop in ranges]
+    return [(start, stop, _tail_sum(system, fd, start, stop)) for start, stop in ranges]
 
 
-def good_ranges(fd: int, held: Held) -> Ranges:
+def good_ranges(system: System, fd: int, held: Held) -> Ranges:
     """The ranges of `held` that the open file has, by their length and the sums of their tails."""
-    size = os.fstat(fd).st_size
+    size = system.fstat(fd).st_size
     return Ranges(
         (start, stop)
         for start, stop, tail in held.marks
-        if stop <= size and _tail_sum(fd, start, stop) == tail
+        if stop <= size and _tail_sum(system, fd, start, stop) == tail
     )
 
 
-def _tail_sum(fd: int, start: int, stop: int) -> int:
+def _tail_sum(system: System, fd: int, start: int, stop: int) -> int:
     begin = tail_of(start, stop)
-    return crc32(os.pread(fd, min(TAIL, stop - begin), begin))
+    return crc32(system.pread(fd, min(TAIL, stop - begin), begin))

@@ -15,7 +15,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from time import monotonic
 
@@ -29,6 +29,7 @@ from downloader.sansio.version import Version
 from downloader.transfer.disk import disk_error
 from downloader.transfer.folder import Folder
 from downloader.transfer.journalfile import JournalFile, good_ranges, marks_of
+from downloader.transfer.system import System
 
 SUFFIX = ".part"
 JOURNAL = ".journal"
@@ -47,29 +48,29 @@ _OLD = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
 
 
-def write_all(fd: int, data: bytes | memoryview) -> None:
+def write_all(system: System, fd: int, data: bytes | memoryview) -> None:
     """Write `data`, however many system calls it takes."""
-    written = os.write(fd, data)
+    written = system.write(fd, data)
     while written < len(data):
-        written += os.write(fd, memoryview(data)[written:])
+        written += system.write(fd, memoryview(data)[written:])
 
 
-def write_all_at(fd: int, data: bytes | memoryview, at: int) -> None:
+def write_all_at(system: System, fd: int, data: bytes | memoryview, at: int) -> None:
     """Write `data` to the place `at`, however many system calls it takes."""
-    written = os.pwrite(fd, data, at)
+    written = system.pwrite(fd, data, at)
     while written < len(data):
-        written += os.pwrite(fd, memoryview(data)[written:], at + written)
+        written += system.pwrite(fd, memoryview(data)[written:], at + written)
 
 
-def settle(fd: int) -> None:
+def settle(system: System, fd: int) -> None:
     """Hear what closing it would say: NFS, CIFS and FUSE tell a full disk as late as that."""
-    os.close(os.dup(fd))
+    system.close(system.dup(fd))
 
 
-def close_settled(fd: int) -> None:
+def close_settled(system: System, fd: int) -> None:
     """Close it: the descriptor is gone, whatever that says (close(2))."""
     with suppress(OSError):
-        os.close(fd)
+        system.close(fd)
 
 
 class PartFile:
@@ -92,6 +93,7 @@ class PartFile:
         seconds: Callable[[], float] = monotonic,
     ) -> None:
         self.path = path
+        self._os = folder.os
         self.ranges = Ranges()
         self.version = Version()
         self._of = of
@@ -104,7 +106,7 @@ class PartFile:
         self._recorded_at = seconds()
         self._folder = folder
         self._dir_fd, self._name = folder.parent(path)
-        self._journal = JournalFile(self._dir_fd, self._name + SUFFIX + JOURNAL)
+        self._journal = JournalFile(folder.os, self._dir_fd, self._name + SUFFIX + JOURNAL)
         self._fd = -1
         try:
             self._fd = self._open()
@@ -120,6 +122,16 @@ class PartFile:
     def size(self) -> int:
         """How many bytes it holds."""
         return self.ranges.size
+
+    @property
+    def fd(self) -> int:
+        """It, open."""
+        return self._fd
+
+    @property
+    def place(self) -> Hashable:
+        """Its directory."""
+        return self._folder, self.path.rpartition("/")[0]
 
     def begin(self, version: Version, record: bool) -> None:
         """What comes is of `version`, and what is here is not. With `record`, a later run can go
@@ -140,7 +152,7 @@ class PartFile:
         first byte on, or `at` its place in the file."""
         start = self.ranges.prefix if at is None else at
         try:
-            write_all_at(self._fd, data, start)
+            write_all_at(self._os, self._fd, data, start)
             self.ranges.add(start, start + len(data))
             if self._recording and self.size - self._recorded >= WINDOW:
                 now = self._seconds()
@@ -154,35 +166,65 @@ class PartFile:
     def read(self, at: int, size: int) -> bytes:
         """The bytes from `at` on, `size` at most; none at the end."""
         try:
-            return os.pread(self._fd, size, at)
+            return bytes(self._os.pread(self._fd, size, at))
         except OSError as error:
             raise disk_error(error, self.path + SUFFIX) from error
 
-    def commit(
-        self, path: str, overwrite: bool = False, unwanted: Callable[[], bool] | None = None
-    ) -> None:
-        """Give it its final name: the file is whole.
+    def settle(self) -> None:
+        """Hear what closing it would say."""
+        try:
+            settle(self._os, self._fd)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
 
-        `path` is the path it was opened for, or another in the same directory. `TargetExists`,
-        with the part file still open, when that is taken; `overwrite` replaces a file of that
-        name, in one step. CancelledError, with the part file still open, when `unwanted()`: in a
-        thread, the wish may have passed before its turn.
+    def sync(self) -> None:
+        """Wait until the disk has it. What is on the disk after an error, nobody knows."""
+        try:
+            self._os.fsync(self._fd)
+        except OSError as error:
+            self._recording = False
+            raise disk_error(error, self.path) from error
+
+    def publish(self, path: str, overwrite: bool = False) -> None:
+        """Give it its final name: the file is whole. It is to be closed then.
+
+        `path` is the path it was opened for, or another in the same directory. `TargetExists` when
+        that is taken; `overwrite` replaces a file of that name, in one step.
         """
         part, name = self._name + SUFFIX, path.rpartition("/")[2]
-        if unwanted is not None and unwanted():
-            raise CancelledError
         try:
-            settle(self._fd)
             if overwrite:
                 self._look(part)
-                os.replace(part, name, src_dir_fd=self._dir_fd, dst_dir_fd=self._dir_fd)
+                self._os.replace(part, name, src_dir_fd=self._dir_fd, dst_dir_fd=self._dir_fd)
             else:
                 self._publish(part, path, name)
         except FileExistsError as error:
             raise TargetExists(printable(path)) from error
         except OSError as error:
             raise disk_error(error, path) from error
+        self._recording = False
         self._remove_journal()
+
+    def sync_place(self) -> None:
+        """Wait until the disk has its directory."""
+        self._folder.sync(self.path)
+
+    def commit(
+        self, path: str, overwrite: bool = False, unwanted: Callable[[], bool] | None = None
+    ) -> None:
+        """`settle`, `publish` and close it.
+
+        CancelledError when `unwanted()`: in a thread, the wish may have passed before its turn.
+        After any error it is still open.
+        """
+        if unwanted is not None and unwanted():
+            raise CancelledError
+        self.settle()
+        self.publish(path, overwrite)
+        self.close()
+
+    def close(self) -> None:
+        """Close it, when it has its name."""
         self._close()
 
     def keep(self) -> None:
@@ -205,8 +247,8 @@ class PartFile:
     def _record(self) -> None:
         """Write down what is here, when it is on the disk."""
         if self._sync:
-            os.fdatasync(self._fd)
-        records = held_record(marks_of(self._fd, self.ranges))
+            self._os.fdatasync(self._fd)
+        records = held_record(marks_of(self._os, self._fd, self.ranges))
         if not self._headed:
             assert self._of is not None
             records = head_record(self._of, self.version) + records
@@ -226,7 +268,7 @@ class PartFile:
             if self._folder.exists(path):
                 raise FileExistsError(errno.EEXIST, "exists", name) from error
             self._look(part)
-            os.rename(part, name, src_dir_fd=fd, dst_dir_fd=fd)
+            self._os.rename(part, name, src_dir_fd=fd, dst_dir_fd=fd)
         else:
             self._unlink()
 
@@ -234,14 +276,14 @@ class PartFile:
         """Link the file that was written, not whatever has its name by now."""
         fd = self._dir_fd
         if BY_DESCRIPTOR:
-            os.link(f"/proc/self/fd/{self._fd}", name, dst_dir_fd=fd, follow_symlinks=True)
+            self._os.link(f"/proc/self/fd/{self._fd}", name, dst_dir_fd=fd, follow_symlinks=True)
         else:
             self._look(part)
-            os.link(part, name, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
+            self._os.link(part, name, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
 
     def _look(self, part: str) -> None:
         """Raise if the part file's name leads to another file by now."""
-        named = os.stat(part, dir_fd=self._dir_fd, follow_symlinks=False)
+        named = self._os.stat(part, dir_fd=self._dir_fd, follow_symlinks=False)
         if not os.path.samestat(named, self._opened):
             raise OSError(errno.ESTALE, "another file has taken its place")
 
@@ -259,22 +301,22 @@ class PartFile:
                 if self._is_mine(fd, part):
                     return fd
             except OSError as error:
-                os.close(fd)
+                self._os.close(fd)
                 raise disk_error(error, self.path + SUFFIX) from error
             except BaseException:
-                os.close(fd)
+                self._os.close(fd)
                 raise
-            os.close(fd)
+            self._os.close(fd)
         raise TargetBusy(printable(self.path))
 
     def _open_once(self, part: str) -> int | None:
         """A descriptor of it, or None: it was there, and whoever had it has just finished."""
         try:
-            return os.open(part, _NEW, 0o666, dir_fd=self._dir_fd)
+            return int(self._os.open(part, _NEW, 0o666, dir_fd=self._dir_fd))
         except FileExistsError:
             pass
         try:
-            return os.open(part, _OLD, dir_fd=self._dir_fd)
+            return int(self._os.open(part, _OLD, dir_fd=self._dir_fd))
         except FileNotFoundError:
             return None
 
@@ -286,18 +328,18 @@ class PartFile:
             raise TargetBusy(printable(self.path)) from error
         except OSError:
             pass  # no locks on this file system
-        here = self._opened = os.fstat(fd)
+        here = self._opened = self._os.fstat(fd)
         if not stat.S_ISREG(here.st_mode) or here.st_uid != os.geteuid():
             raise BadName(f"{printable(self.path + SUFFIX)} is not a file of ours")
         try:
-            named = os.stat(part, dir_fd=self._dir_fd, follow_symlinks=False)
+            named = self._os.stat(part, dir_fd=self._dir_fd, follow_symlinks=False)
         except FileNotFoundError:
             return False
         if (named.st_dev, named.st_ino) != (here.st_dev, here.st_ino):
             return False
         if here.st_nlink > 1:
             # Killed between link and unlink: the same bytes are under the final name by now.
-            os.unlink(part, dir_fd=self._dir_fd)
+            self._os.unlink(part, dir_fd=self._dir_fd)
             return False
         self._take_over(fd, here.st_size)
         return True
@@ -309,32 +351,33 @@ class PartFile:
         self._has_journal = True
         held = self._journal.read() if size and self._of else None
         if held is not None and held.of == self._of:
-            self.ranges = good_ranges(fd, held)
+            self.ranges = good_ranges(self._os, fd, held)
         if held is not None and self.ranges.size:
             self.version = held.version
             self._recording = self._headed = True
             self._recorded = self.size
             *_, (_, stop) = self.ranges
-            os.ftruncate(fd, stop)
+            self._os.ftruncate(fd, stop)
         else:
             self._forget(fd)
 
     def _forget(self, fd: int) -> None:
         """The journal first: it may not tell of bytes that are not those it was written for."""
         self._journal.empty(self._sync)
-        os.ftruncate(fd, 0)
+        self._os.ftruncate(fd, 0)
 
     def _unlink(self) -> None:
         part = self._name + SUFFIX
         try:
             self._look(part)
-            os.unlink(part, dir_fd=self._dir_fd)
+            self._os.unlink(part, dir_fd=self._dir_fd)
             self._remove_journal()
         except OSError:
             pass  # it is gone or another's, or the directory does not let us; nothing is lost
 
     def _remove_journal(self) -> None:
         if self._has_journal:
+            self._has_journal = False
             self._journal.remove()
 
     def _close(self) -> None:
@@ -342,6 +385,6 @@ class PartFile:
         fd, self._fd = self._fd, -1
         directory, self._dir_fd = self._dir_fd, -1
         if fd >= 0:
-            close_settled(fd)
+            close_settled(self._os, fd)
         if directory not in (-1, self._folder.fd):
-            os.close(directory)
+            self._os.close(directory)

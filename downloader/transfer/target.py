@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from twisted.python.failure import Failure
+
 from downloader.errors import TargetExists
 from downloader.jobs import Job, Naming, OnConflict
 from downloader.sansio.journal import identity_of
@@ -13,7 +15,7 @@ from downloader.sansio.url import HttpUrl
 from downloader.transfer.folder import Folder, Folders
 from downloader.transfer.partfile import JOURNAL, SUFFIX
 from downloader.transfer.taken import TakenNames
-from downloader.transfer.wholefile import write_whole
+from downloader.transfer.wholefile import NoNameless, WholeFile, write_whole
 from downloader.transfer.writer import PartWriter
 
 
@@ -71,10 +73,10 @@ class Target:
         except ValueError:  # told when it is opened
             return False
 
-    def open(self, folders: Folders, long: bool, sync: bool) -> PartWriter:
+    def open(self, folders: Folders, long: bool) -> PartWriter:
         """Its part file, with what is there of this job's file: the caller's to end."""
         of = identity_of(self._job.url)
-        return PartWriter(folders, self._job.directory, self.relative, long, of, sync)
+        return PartWriter(folders, self._job.directory, self.relative, long, of)
 
     async def commit(self, part: PartWriter) -> None:
         """Give the whole file its name; the next number when somebody took it meanwhile."""
@@ -95,7 +97,7 @@ class Target:
             return False
         folder = folders.use(self._job.directory)
         try:
-            if folder.disk.slow:
+            if folder.disk.slow or folder.disk.commits is not None:
                 return False
             while True:
                 try:
@@ -104,6 +106,49 @@ class Target:
                     self._take_another(folder)
         finally:
             folders.unuse(folder)
+
+    def is_crowded(self, folders: Folders) -> bool:
+        """Whether many files wait for their names there, or none ever has to."""
+        folder = folders.use(self._job.directory)
+        commits = folder.disk.commits
+        folders.unuse(folder)
+        return commits is None or commits.crowded
+
+    async def write_synced(self, data: bytes, folders: Folders) -> bool:
+        """The same on a disk that keeps it, when it is there."""
+        if self._on_conflict is OnConflict.OVERWRITE:
+            return False
+        folder = folders.use(self._job.directory)
+        commits = folder.disk.commits
+        if commits is None or folder.disk.slow:
+            folders.unuse(folder)
+            return False
+        try:
+            file = folder.disk.do(WholeFile, folder, self.relative, data)
+        except BaseException as error:
+            folders.unuse(folder)
+            if isinstance(error, NoNameless):
+                return False
+            raise
+
+        def over(failure: Failure | None) -> None:
+            if failure is None or not failure.check(TargetExists):
+                file.close()
+                folders.unuse(folder)
+
+        while True:
+            try:
+                await commits.add(file, self.relative, False, over)
+            except TargetExists:
+                try:
+                    self._take_another(folder)
+                except BaseException:
+                    over(None)
+                    raise
+            except NoNameless:
+                return False
+            else:
+                return True
 
     def _take_another(self, folder: Folder) -> None:
         """Somebody took the name: take the next one, if that may be; called while handling it."""

@@ -62,7 +62,6 @@ class Setup:
     headers: Headers
     authorizations: Authorizations | None = None
     throttle: Throttle | None = None
-    sync: bool = True
 
 
 class Way(Generic[JobT]):
@@ -227,8 +226,16 @@ class Way(Generic[JobT]):
                 good = isinstance(ours, HttpError)  # a refusal is a host that answers well
             raise ours from ours.__cause__
         finally:
-            self._slot = None
-            self._give_back(slot, good)
+            if self._slot is slot:
+                self._slot = None
+                self._give_back(slot, good)
+
+    def _let_go(self) -> None:
+        """The host has done its part: its slot is another's."""
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            slot.release(True)
+            self._setup.limiter.tell()
 
     def _give_back(self, slot: Slot, good: bool | None) -> None:
         """Of a cancelled job not before its file is settled."""

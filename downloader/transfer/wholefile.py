@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Hashable
 
 from downloader.errors import TargetExists
 from downloader.sansio.printable import printable
@@ -30,48 +31,113 @@ _UNKNOWN = frozenset(
 )
 
 
+class NoNameless(Exception):
+    """It cannot be done so here: it takes a part file."""
+
+
+class WholeFile:
+    """The file `path` below `folder`, made of `data`; it has no name before `publish`.
+
+    NoNameless, and nothing is done, where that cannot be. To be closed.
+    """
+
+    def __init__(self, folder: Folder, path: str, data: bytes) -> None:
+        if not (_NAMELESS and BY_DESCRIPTOR and folder.takes_nameless):
+            raise NoNameless
+        self._folder = folder
+        self.path = path
+        self._os = folder.os
+        self._fd = self._dir_fd = -1
+        try:
+            self._dir_fd, name = folder.parent(path)
+            if folder.may_hold_parts and self._os.access(
+                name + SUFFIX, os.F_OK, dir_fd=self._dir_fd
+            ):
+                raise NoNameless  # somebody is at work there, or has left it to be taken over
+            self._fd = self._os.open(".", _NAMELESS, 0o666, dir_fd=self._dir_fd)
+            write_all(self._os, self._fd, data)
+        except OSError as error:
+            self.close()
+            raise self._known(error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"<WholeFile {self.path!r} {'open' if self._fd >= 0 else 'closed'}>"
+
+    @property
+    def fd(self) -> int:
+        """It, open."""
+        return self._fd
+
+    @property
+    def place(self) -> Hashable:
+        """Its directory."""
+        return self._folder, self.path.rpartition("/")[0]
+
+    def settle(self) -> None:
+        """Hear what closing it would say."""
+        try:
+            settle(self._os, self._fd)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+
+    def sync(self) -> None:
+        """Wait until the disk has it."""
+        try:
+            self._os.fsync(self._fd)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+
+    def publish(self, path: str, overwrite: bool = False) -> None:
+        """Give it its name: `path`, or another in the same directory. `TargetExists`; a file that
+        is to be replaced takes a part file."""
+        if overwrite:
+            raise NoNameless
+        name = path.rpartition("/")[2]
+        link = f"/proc/self/fd/{self._fd}"
+        try:
+            self._os.link(link, name, dst_dir_fd=self._dir_fd, follow_symlinks=True)
+        except FileExistsError as error:
+            raise TargetExists(printable(path)) from error
+        except OSError as error:
+            raise self._known(error) from error
+
+    def sync_place(self) -> None:
+        """Wait until the disk has its directory."""
+        self._folder.sync(self.path)
+
+    def close(self) -> None:
+        """Close it; without a name it is gone."""
+        fd, self._fd = self._fd, -1
+        directory, self._dir_fd = self._dir_fd, -1
+        if fd >= 0:
+            close_settled(self._os, fd)
+        if directory not in (-1, self._folder.fd):
+            self._os.close(directory)
+
+    def _known(self, error: OSError) -> Exception:
+        if error.errno not in _UNKNOWN:
+            return disk_error(error, self.path)
+        self._folder.takes_nameless = False
+        return NoNameless()
+
+
 def write_whole(folder: Folder, path: str, data: bytes) -> bool:
-    """Make the file `path` below `folder` of `data`. False, and nothing is done, where that cannot
-    be done so: it takes a part file then.
+    """Make the file `path` of `data`, and give it its name. False where that cannot be done so.
 
     `TargetExists` when the name is taken.
     """
-    if not (_NAMELESS and BY_DESCRIPTOR and folder.takes_nameless):
+    try:
+        file = WholeFile(folder, path, data)
+    except NoNameless:
         return False
-    directory, name = folder.parent(path)
     try:
-        if folder.may_hold_parts and os.access(name + SUFFIX, os.F_OK, dir_fd=directory):
-            return False  # somebody is at work there, or has left it to be taken over
-        return _written(folder, directory, name, data)
-    except FileExistsError as error:
-        raise TargetExists(printable(path)) from error
-    except OSError as error:
-        raise disk_error(error, path) from error
+        file.settle()
+        file.publish(path)
+    except NoNameless:
+        return False
     finally:
-        if directory != folder.fd:
-            os.close(directory)
-
-
-def _written(folder: Folder, directory: int, name: str, data: bytes) -> bool:
-    try:
-        fd = os.open(".", _NAMELESS, 0o666, dir_fd=directory)
-    except OSError as error:
-        return _unknown(folder, error)
-    try:
-        write_all(fd, data)
-        settle(fd)
-        os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=directory, follow_symlinks=True)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        return _unknown(folder, error)
-    finally:
-        close_settled(fd)
+        file.close()
     return True
-
-
-def _unknown(folder: Folder, error: OSError) -> bool:
-    if error.errno not in _UNKNOWN:
-        raise error
-    folder.takes_nameless = False
-    return False

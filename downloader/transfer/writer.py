@@ -33,8 +33,7 @@ _ENTRY = 256
 class PartWriter:
     """Writes the part file of `path` below the root `directory`; `long` says it may be long.
 
-    It goes on with what its journal says is there of `of`; with None, it begins anew. `sync` is
-    PartFile's.
+    It goes on with what its journal says is there of `of`; with None, it begins anew.
 
     Nothing but `commit` raises what the disk says. `failure` is what went wrong first, and `full`
     whether no more should be given to it; when either changes later, `changed()` is called.
@@ -48,11 +47,9 @@ class PartWriter:
         path: str,
         long: bool,
         of: str | None = None,
-        sync: bool = False,
     ) -> None:
         self.path = path
         self._of = of
-        self._sync = sync
         self.failure: Failure | None = None
         self.full = False
         self.changed: Callable[[], None] = _nothing
@@ -70,6 +67,8 @@ class PartWriter:
         self._written = 0  # counted in the disk's threads only
         self._unwanted = False
         self._ended = False
+        self._committing = False
+        self._how: Callable[[PartFile], None] = PartFile.close
         self._closed = False
         self._waiting: list[Deferred[None]] = []
         Deferred.fromCoroutine(self._open())
@@ -84,8 +83,8 @@ class PartWriter:
         return self._taken - self._written
 
     async def found(self) -> PartFile | None:
-        """What it goes on with, to be looked at only; None when it begins anew, or cannot."""
-        await self._do(_nothing)
+        """What it goes on with, to be looked at only; None when it begins anew."""
+        await self._do(self._check_failed)
         return self._part if self._part is not None and self._part.size else None
 
     def begin(self, version: Version, record: bool) -> None:
@@ -121,17 +120,34 @@ class PartWriter:
             raise
 
     async def commit(self, path: str, overwrite: bool = False) -> None:
-        """Give it its final name, as PartFile.commit, once all is written without an error.
+        """Give it its final name, as PartFile.publish, once all is written without an error; on a
+        disk that keeps it, when it is there.
 
         Cancelled, it gives no name to anything any more, but for a system call that is being made.
         """
         try:
-            await self._do(self._commit, path, overwrite)
+            if self._disk.commits is None:
+                await self._do(self._commit, path, overwrite)
+                self._ended = True
+                self._give_back()
+            else:
+                await self._do(self._check_failed)
+                assert self._part is not None
+                self._committing = True
+                await self._disk.commits.add(self._part, path, overwrite, self._committed)
         except CancelledError:
             self._unwanted = True
             raise
-        self._ended = True
-        self._give_back()
+
+    def _committed(self, failure: Failure | None) -> None:
+        """The file is ours again: it has its name, or may get another, or is to be ended."""
+        self._committing = False
+        if self._ended:
+            self._put(self._close_there, self._how)
+        elif failure is None:
+            self._ended = True
+            self._close(PartFile.close)
+            self._give_back()
 
     def keep(self) -> None:
         """Close it as it is, once what it was given is written."""
@@ -185,7 +201,8 @@ class PartWriter:
         self.changed()
 
     async def _make(self) -> None:
-        make = (PartFile, self.folder, self.path, self._of, self._sync)
+        syncs = self._disk.commits is not None
+        make = (PartFile, self.folder, self.path, self._of, syncs)
         if not self._disk.slow:
             self._part = self._disk.do(*make)
             return
@@ -210,8 +227,11 @@ class PartWriter:
         if self._ended:
             return
         self._ended = self._unwanted = True
+        self._how = operation
+        if self._committing:
+            return
         # A journal waits for the disk.
-        may_wait = self._sync and self._long and not self._disk.in_memory
+        may_wait = self._disk.commits is not None and self._long
         if self._is_quick() and not may_wait:
             self._close(operation)
             self._give_back()

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from downloader import Downloader
 from downloader.testing import AgentSpy
 from downloader.transfer.disks import Disks
+from downloader.transfer.system import SYSTEM, System
 
 
 class Time(Clock):
@@ -30,12 +31,15 @@ class Time(Clock):
 
 
 @contextmanager
-def downloaders(clock: Time, spy: AgentSpy) -> Generator[Callable[..., Downloader], None, None]:
+def downloaders(
+    clock: Time, spy: AgentSpy, system: System = SYSTEM
+) -> Generator[Callable[..., Downloader], None, None]:
     """Make Downloaders over `spy` on `clock`. Once they are closed nothing may be left of them."""
     made: list[Downloader] = []
 
     def one(**options: Any) -> Downloader:
-        disks = Disks(clock, seconds=clock.seconds, in_memory=lambda device: True)  # no threads
+        # In memory: no threads.
+        disks = Disks(clock, seconds=clock.seconds, in_memory=lambda device: True, system=system)
         made.append(Downloader(clock, **{"agent": spy, "disks": disks, **options}))
         return made[-1]
 

@@ -12,12 +12,13 @@ from downloader import Downloader
 from downloader.testing import AgentSpy
 from downloader.transfer.disks import Disks
 from downloader.transfer.folder import Folder, Folders
+from downloader.transfer.system import SYSTEM, System
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Generator[Folder, None, None]:
+def folder(tmp_path: Path, system: System) -> Generator[Folder, None, None]:
     """The directory `out`, open."""
-    opened = Folder(str(tmp_path / "out"))
+    opened = Folder(str(tmp_path / "out"), system)
     yield opened
     opened.close()
 
@@ -43,9 +44,17 @@ def spy() -> AgentSpy:
 
 
 @pytest.fixture
-def make(clock: Time, spy: AgentSpy) -> Generator[Callable[..., Downloader], None, None]:
+def system() -> System:
+    """The system calls on files."""
+    return SYSTEM
+
+
+@pytest.fixture
+def make(
+    clock: Time, spy: AgentSpy, system: System
+) -> Generator[Callable[..., Downloader], None, None]:
     """Make a Downloader over `spy` on `clock`."""
-    with downloaders(clock, spy) as one:
+    with downloaders(clock, spy, system) as one:
         yield one
 
 

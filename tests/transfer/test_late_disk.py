@@ -8,18 +8,20 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.playing import error_of, take
 from twisted.internet.defer import Deferred
 
-from downloader import Downloader, Job, OnConflict
+from downloader import Downloader, Durability, Job, OnConflict
 from downloader.errors import DiskError, DiskFull
 from downloader.testing import AgentSpy, Origin
 from downloader.transfer.disks import Disks
 from downloader.transfer.folder import Folder
 from downloader.transfer.partfile import PartFile
+from downloader.transfer.system import SYSTEM, System
 
 Make = Callable[..., Downloader]
 URL = "http://h.example/a"
@@ -86,12 +88,17 @@ def _is_still(fd: int, was: os.stat_result) -> bool:
 
 
 @pytest.fixture
-def late(out: str, monkeypatch: pytest.MonkeyPatch) -> Generator[LateDisk, None, None]:
-    """Such a disk; no real file system here fails at close, so os.close is where it is made."""
+def late(out: str) -> Generator[LateDisk, None, None]:
+    """Such a disk; no real file system here fails at close."""
     disk = LateDisk(out)
-    monkeypatch.setattr(os, "close", disk.close)
     yield disk
     disk.mend()
+
+
+@pytest.fixture
+def system(late: LateDisk) -> System:
+    """The system calls, with its own close."""
+    return SimpleNamespace(**{**vars(SYSTEM), "close": late.close})
 
 
 def fetch(downloader: Downloader, spy: AgentSpy, job: Job, pieces: list[bytes]) -> Deferred[Any]:
@@ -187,11 +194,16 @@ def test_what_is_told_after_the_name_was_given(
     assert files(out) == ["a"] and Path(out, name).read_bytes() == b"abcdef"
 
 
-async def test_in_a_thread(reactor: Any, late: LateDisk, out: str, origin: Origin) -> None:
+async def test_in_a_thread(
+    reactor: Any, late: LateDisk, system: System, out: str, origin: Origin
+) -> None:
     """Where a long body is written on a disk."""
     url = origin.add("/deep/a", 3_000_000)
     late.number = errno.EDQUOT
-    downloader = Downloader(reactor, disks=Disks(reactor, in_memory=lambda device: False))
+    disks = Disks(
+        reactor, in_memory=lambda device: False, system=system, durability=Durability.NONE
+    )
+    downloader = Downloader(reactor, disks=disks)
     try:
         with pytest.raises(DiskFull):
             await downloader.fetch(Job(url, out, name="deep/a"))

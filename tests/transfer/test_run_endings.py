@@ -27,6 +27,7 @@ from twisted.internet.task import Clock
 
 from downloader import (
     Downloader,
+    Durability,
     Job,
     Limits,
     Report,
@@ -35,6 +36,7 @@ from downloader import (
 )
 from downloader.errors import BadUrl, Closed, ServerBusy
 from downloader.testing import AgentSpy
+from downloader.transfer.disks import Disks
 
 
 def test_a_job_cancelled_alone_is_counted_as_skipped(
@@ -224,7 +226,8 @@ def test_every_job_is_counted_once(
     """Whatever becomes of them and in whatever order they end."""
     order = Random(seed)
     clock, spy, out = Time(), AgentSpy(), tmp_path_factory.mktemp("out")
-    downloader = Downloader(clock, agent=spy, limits=Limits(total=total), retries=ONCE)
+    disks = Disks(clock, durability=Durability.NONE)
+    downloader = Downloader(clock, agent=spy, limits=Limits(total=total), retries=ONCE, disks=disks)
     results: list[Result] = []
     jobs = [
         Job("no url" if fate == "no url" else f"http://h{n % 3}/{n}", str(out), line=n)

@@ -15,6 +15,7 @@ from support.hanging import Files
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
+from downloader import Durability
 from downloader.errors import DiskFull, TargetExists
 from downloader.transfer.disks import CALM, SLOW, Disks
 from downloader.transfer.folder import Folders
@@ -31,7 +32,9 @@ def make(reactor: Any, hanging: Files, out: str) -> Generator[Make, None, None]:
     opened: list[Folders] = []
 
     def begin(in_memory: bool, long: bool = True) -> PartWriter:
-        disks = Disks(reactor, hanging, hanging.now, lambda device: in_memory)
+        disks = Disks(
+            reactor, hanging, hanging.now, lambda device: in_memory, durability=Durability.NONE
+        )
         opened.append(Folders(disks))
         return PartWriter(opened[-1], out, "a", long)
 

@@ -1,0 +1,38 @@
+"""The system calls on files, as what makes them knows them: the module os, and syncfs.
+
+They are an argument, so that a test can let any of them fail, or write down what is done.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+# What has these calls.
+System = Any
+
+_CALLS = (
+    *("access", "close", "dup", "fdatasync", "fstat", "fsync", "ftruncate", "link", "makedirs"),
+    *("mkdir", "open", "pread", "pwrite", "read", "rename", "replace", "scandir", "stat", "unlink"),
+    "write",
+)
+
+
+def _syncfs(fd: int) -> None:
+    """Wait until the file system that `fd` is on has all that was written to it (syncfs(2))."""
+    import ctypes  # late: it takes as long as many a run
+
+    if ctypes.CDLL(None, use_errno=True).syncfs(fd):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+# `syncfs` is None on other systems than Linux.
+SYSTEM = SimpleNamespace(
+    **{name: getattr(os, name) for name in _CALLS if hasattr(os, name)},
+    syncfs=_syncfs if sys.platform == "linux" else None,
+)
+if not hasattr(SYSTEM, "fdatasync"):  # macOS
+    SYSTEM.fdatasync = os.fsync
