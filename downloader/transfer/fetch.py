@@ -81,10 +81,12 @@ class Transfer(Way[Job]):
     async def _exchange(self, url: HttpUrl) -> None:
         self._part = None
         try:
-            if not await self._bring(url):
-                self._whole_only = True
-                await self._bring(url)
-            await self._commit()
+            if self._may_go_on and self.target.has_journal:
+                await self._go_on(url)
+            else:
+                await self._begin_anew(url)
+            if self._part is not None or not self._write_at_once():
+                await self._commit()
         except CancelledError:
             if self._part is not None:
                 self._part.keep()  # and not wait for it: what hangs must not hold up a cancel
@@ -95,64 +97,74 @@ class Transfer(Way[Job]):
         if self._part is not None:
             await self._close()
 
-    async def _bring(self, url: HttpUrl) -> bool:
-        """Fetch what is missing. False when that was gone on with, and has not the checksum."""
-        held, version = Ranges(), Version()
-        if not self._whole_only and self.target.has_journal:
-            held, version = await self._found()
+    @property
+    def _may_go_on(self) -> bool:
+        """Whether there may be something to go on with, and it may be asked for."""
+        return not (self._whole_only or (self._tries.made == 0 and self.target.began_empty))
+
+    async def _begin_anew(self, url: HttpUrl) -> None:
+        """Ask for the whole file."""
+        response = await self._ask(b"GET", url)
+        if response.code in WITH_FILE and not _has_range(response):
+            await self._receive_whole(response)  # as nearly always
+            return
+        decision = await self._judged(response, None, Version())
+        assert isinstance(decision, Take)
+        await self._receive_whole(response)
+
+    async def _go_on(self, url: HttpUrl) -> None:
+        """Ask for what is missing; for all of it, if that is of no use."""
+        part = self._part = self.target.open(self._setup.folders, True)
+        found = await part.found()
+        if found is not None and await self._complete(url, Ranges(found.ranges), found.version):
+            return
+        self._whole_only = True
+        await self._begin_anew(url)
+
+    async def _complete(self, url: HttpUrl, held: Ranges, version: Version) -> bool:
+        """Fetch what is missing of `version`. False when the whole is to be fetched."""
         self._base, self._body = held.size, None
         while (gap := _gap(held, version.total)) is not None:
+            response = await self._ask_part(url, gap, version)
+            decision = await self._judged(response, gap[0], version)
+            if isinstance(decision, Take) and decision.version is None:
+                await self._receive_whole(response)
+                return True
+            if not isinstance(decision, Take):
+                await drain(response, self._setup.deadlines)
+                if isinstance(decision, Complete):
+                    break
+                _log.debug("{url}: begun anew: {why}", url=self._final_url, why=decision.why)
+                return False
             before = held.size
-            response, decision = await self._request(url, gap if before else None, version)
-            if isinstance(decision, Take):
-                if decision.version is None:
-                    await self._receive_whole(response)
-                    return True
-                held.add(*await self._receive_part(response, decision))
-                if held.size == before:
-                    raise TruncatedBody("nothing of the part that was asked for")
-                self._base, self._body = held.size, None
-                version = replace(version, total=decision.version.total)
-                continue
-            await drain(response, self._setup.deadlines)
-            if isinstance(decision, Complete):
-                break
-            _log.debug("{url}: begun anew: {why}", url=self._final_url, why=decision.why)
-            self._whole_only = True
-            held, version = Ranges(), Version()
+            held.add(*await self._receive_part(response, decision))
+            if held.size == before:
+                raise TruncatedBody("nothing of the part that was asked for")
+            self._base, self._body = held.size, None
+            version = replace(version, total=self._length)
         self._verified = True
         return await self._has_checksum()
 
-    async def _found(self) -> tuple[Ranges, Version]:
-        """What is there to go on with."""
-        self._part = self.target.open(self._setup.folders, True)
-        found = await self._part.found()
-        return (Ranges(), Version()) if found is None else (Ranges(found.ranges), found.version)
+    async def _ask_part(self, url: HttpUrl, gap: Gap, version: Version) -> IResponse:
+        more = [("Range", range_header(*gap))]
+        if version.validator is not None:
+            more.append(("If-Range", version.validator))
+        return await self._ask(b"GET", url, more=more)
 
-    async def _request(
-        self, url: HttpUrl, gap: Gap | None, version: Version
-    ) -> tuple[IResponse, Decision]:
-        """Ask for a part of that version, or for all. Raises what a refusal means."""
-        more = []
-        if gap is not None:
-            more.append(("Range", range_header(*gap)))
-            if version.validator is not None:
-                more.append(("If-Range", version.validator))
-        response = await self._ask(b"GET", url, more=more)
-        if gap is None and response.code in WITH_FILE and not _has_range(response):
-            return response, Take(0, None, None)  # as nearly always
+    async def _judged(self, response: IResponse, start: int | None, version: Version) -> Decision:
+        """What the answer means. Raises what a refusal means."""
         try:
-            start = None if gap is None else gap[0]
             decision = judge(_answer(response), start, version, self._checksum is not None)
         except DownloadError:
             await drain(response, self._setup.deadlines)
             raise
         if decision is None:
             await self._refused(response)
-        return response, decision
+        return decision
 
     async def _receive_whole(self, response: IResponse) -> None:
         """The body is the whole file."""
+        self._base = 0
         self._length = _length(response)
         if self._setup.content_disposition:
             try:
@@ -161,12 +173,12 @@ class Transfer(Way[Job]):
                 # Nobody reads the body then, and its connection would wait for somebody to.
                 await drain(response, self._setup.deadlines)
                 raise
-        self._base = 0
         if self._part is not None:
             self._begin(self._part, response)
         checksum = Checksum(self._checksum) if self._checksum else None
-        digest = checksum.update if checksum else None
-        self._verified = await self._receive(response, self._length, 0, digest)
+        body = self._deliver(response, self._length, 0, checksum.update if checksum else None)
+        result = body.result
+        self._verified = await body.done if result is None else _told(result)
         if checksum is not None:
             self._check(checksum)
 
@@ -174,14 +186,14 @@ class Transfer(Way[Job]):
         """The body is these bytes of the file, of which more is here already."""
         assert take.version is not None
         self._length = take.version.total
-        await self._receive(response, _length(response), take.start, None)
-        assert self._body is not None
-        return take.start, take.start + self._body.received
+        body = self._deliver(response, _length(response), take.start, None)
+        await body.done
+        return take.start, take.start + body.received
 
-    async def _receive(
+    def _deliver(
         self, response: IResponse, length: int | None, start: int, digest: Digest | None
-    ) -> bool:
-        """Take the body to its place in the file. Whether its length is proven."""
+    ) -> FileBody:
+        """Let the body come to its place in the file."""
         setup = self._setup
         body = self._body = FileBody(
             lambda: self._opened(response),
@@ -189,8 +201,7 @@ class Transfer(Way[Job]):
             *(self._part, start),
         )
         response.deliverBody(body)
-        result = body.result
-        return await body.done if result is None else _told(result)
+        return body
 
     def _opened(self, response: IResponse) -> PartWriter:
         """A part file for the whole file."""
@@ -206,21 +217,24 @@ class Transfer(Way[Job]):
         provable = version.validator is not None or self._checksum is not None
         part.begin(version, provable and not answer.encoded)
 
+    def _write_at_once(self) -> bool:
+        """Make a file of a body that came whole, where that takes no time."""
+        assert self._body is not None
+        return self.target.write(self._body.whole, self._setup.folders)
+
     async def _commit(self) -> None:
         """The bytes become a file. While they wait for others, to be synced together, another job
         may have the slot."""
-        body, folders = self._body, self._setup.folders
-        if self._part is None and body is not None and self.target.write(body.whole, folders):
-            return
+        folders = self._setup.folders
         if not self.target.is_crowded(folders):
             self._let_go()
-        if self._part is None and body is not None:
-            if await self.target.write_synced(body.whole, folders):
+        if self._part is None:
+            assert self._body is not None
+            if await self.target.write_synced(self._body.whole, folders):
                 return
-            part = self._part = self.target.open(folders, False)
-            part.begin(Version(), False)
-            part.write(body.whole)
-        assert self._part is not None
+            self._part = self.target.open(folders, False)
+            self._part.begin(Version(), False)
+            self._part.write(self._body.whole)
         await self.target.commit(self._part)
 
     def _settled(self) -> Deferred[None] | None:

@@ -22,6 +22,7 @@ from downloader.transfer.writer import PartWriter
 class Target:
     """The place of `job`'s file. The name is given out at once, and may change twice: for one
     that the server offers, if it is asked, and for the next number when it was taken meanwhile.
+    `began_empty` says that nothing was there when the directory was first met.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Target:
         self._naming = naming
         self._on_conflict = on_conflict
         self._names = names
-        self._began_empty = names.began_empty(job.directory)
+        self.began_empty = names.began_empty(job.directory)
         self._proposed = self._propose(None)
         self.relative = self._assign(self._existed)
 
@@ -175,7 +176,7 @@ class Target:
 
     def _existed(self, path: str) -> bool:
         """Whether a file that was there before stands in the way of the name."""
-        if self._on_conflict is not OnConflict.RENAME or self._began_empty:
+        if self._on_conflict is not OnConflict.RENAME or self.began_empty:
             return False
         return os.path.lexists(os.path.join(self._job.directory, path))
 
