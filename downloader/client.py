@@ -40,11 +40,12 @@ from downloader.transfer.ask import ask
 from downloader.transfer.disks import Disks
 from downloader.transfer.door import translate
 from downloader.transfer.fetch import Transfer
-from downloader.transfer.folder import Folders
+from downloader.transfer.folder import Folders, inode_of
 from downloader.transfer.foreign import ForeignAgent
 from downloader.transfer.limiter import Limiter
 from downloader.transfer.pace import PacedLimiter
 from downloader.transfer.put import Put
+from downloader.transfer.recorder import Recorder
 from downloader.transfer.request import Authorizations, with_headers
 from downloader.transfer.run import Jobs, PutJobs, Run
 from downloader.transfer.taken import TakenNames
@@ -187,19 +188,25 @@ class Downloader:
         return translate(error)
 
     def fetch_all(
-        self, jobs: Jobs, on_result: Callable[[Result], None] | None = None
+        self,
+        jobs: Jobs,
+        on_result: Callable[[Result], None] | None = None,
+        recorder: Recorder | None = None,
     ) -> Deferred[Report]:
         """Fetch every job of `jobs`, an iterable or asynchronous iterable, read as there is room.
 
         A None in `jobs` stands for no job: "nothing yet, give others a turn and ask again".
-        `on_result(result)` is called for each job as it ends, failed ones too.
+        `on_result(result)` is called for each job as it ends, failed ones too. `recorder` is told
+        which files there will be, before.
 
         **Fires with** the Report; a job that fails does not fail the whole. **Fails with** what
         `jobs` or `on_result` raised, after cancelling the rest. **Cancelling** it cancels every
         job and reads no further; it fails with CancelledError.
         """
         names = TakenNames()
-        done = self._run(lambda job: self._transfer(job, names), jobs, on_result)
+        done = self._run(
+            lambda job: self._transfer(job, names, recorder), jobs, on_result, recorder
+        )
         return done.addBoth(_closing, names)
 
     def upload(self, job: PutJob) -> Deferred[Result]:
@@ -226,6 +233,10 @@ class Downloader:
         do not say which server they are for go to nobody."""
         if self._setup.authorizations is not None:
             self._setup.authorizations.refuse()
+
+    def file_at(self, directory: str, path: str) -> tuple[int, int] | None:
+        """The inode number and the length of the file `path` below `directory`, or None."""
+        return inode_of(self._setup.folders, directory, path)
 
     def active(self) -> list[Way[Any]]:
         """The jobs that run now, or wait for a slot or their next try."""
@@ -271,11 +282,12 @@ class Downloader:
         make: Callable[[JobT], Way[JobT]],
         jobs: Iterable[JobT | None] | AsyncIterable[JobT | None],
         on_result: Callable[[Result], None] | None,
+        recorder: Recorder | None = None,
     ) -> Deferred[Report]:
         if self._closed:
             return fail(Closed())
         try:
-            run = Run(self._reactor, self.limiter, make, self._transfers, jobs, on_result)
+            run = Run(self._reactor, self.limiter, make, self._transfers, jobs, on_result, recorder)
         except Exception:
             return fail(Failure())
         self._runs[run] = None
@@ -287,9 +299,9 @@ class Downloader:
         run.pump()
         return run.done.addBoth(over)
 
-    def _transfer(self, job: Job, names: TakenNames) -> Transfer:
+    def _transfer(self, job: Job, names: TakenNames, recorder: Recorder | None = None) -> Transfer:
         self._meet(job.url)
-        return Transfer(job, self._setup, names)
+        return Transfer(job, self._setup, names, recorder)
 
     def _put(self, job: PutJob) -> Put:
         self._meet(job.url)

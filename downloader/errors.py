@@ -165,6 +165,22 @@ class DiskFull(DiskError):
     """The disk is full."""
 
 
+class FetchedBefore(LocalProblem):
+    """An earlier run has fetched it."""
+
+
+class StoreError(LocalProblem):
+    """What is kept from one run to the next cannot be used."""
+
+
+class StoreBusy(StoreError):
+    """Another process is using this directory's state."""
+
+
+class StoreTooNew(StoreError):
+    """This directory's state was written by a newer version of this program."""
+
+
 class UnreadableFile(LocalProblem):
     """The file to be sent cannot be read."""
 

@@ -45,6 +45,20 @@ class Durability(StrEnum):
     EACH = "each"
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is kept of a job from one run to the next.
+
+    `number` is its place in the list, from 0, and `key` a digest of what the line asks for. `path`
+    is the file's below the job's directory, once it was decided; a file that has it may have been
+    made for this job.
+    """
+
+    number: int
+    key: int
+    path: str | None = None
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Job:
     """One file that is wanted.
@@ -55,7 +69,8 @@ class Job:
     `name` is a path below both, or None to take it from the URL; it never leads outside.
     `headers` are sent to the origin of the URL and to no other.
     `checksum` is `ALGORITHM=HEX`, such as `sha-256=9f86...`.
-    `line` is the job's line in its list, counted from 1, for reports.
+    `line` is the job's line in its list, counted from 1, for reports. `record` is what is kept of
+    it.
     """
 
     url: str
@@ -66,6 +81,7 @@ class Job:
     checksum: str | None = None
     line: int | None = None
     subdirectory: str = ""
+    record: Record | None = None
 
     def __repr__(self) -> str:
         """Without what may be secret: user and password, query, headers."""
@@ -211,7 +227,8 @@ class Result:
     `bytes` are what was sent of it. `final_url` is the last hop, without
     secrets. `attempts` counts requests for this job, `seconds` runs from its first.
     `verified` is False when nothing proved the length: the body ended with its connection.
-    `sha256` is set when the job's checksum was one. `error` is None when complete.
+    `sha256` is set when the job's checksum was one. `error` is None when complete. `etag` and
+    `last_modified` are what the server said of the version, where they are kept.
     """
 
     job: AnyJob
@@ -225,6 +242,8 @@ class Result:
     verified: bool = True
     sha256: str | None = None
     error: DownloadError | None = None
+    etag: str | None = None
+    last_modified: str | None = None
 
 
 @dataclass(slots=True)

@@ -15,12 +15,13 @@ ALLOWED = {
     "": {"client", "identity", "certificates", "replay", "sansio", "errors", "jobs", "_version"},
     "__main__": {"cli"},
     "cli": {
-        *("listrun", "client", "testing", "identity", "certificates"),
+        *("listrun", "client", "store", "testing", "identity", "certificates"),
         *("sansio", "jobs", "errors", "_version"),
     },
     "blocking": {"client", "sansio", "jobs", "errors"},
     "service": {"listrun", "client", "sansio", "jobs", "errors", "_version"},
-    "listrun": {"client", "sansio", "jobs", "errors"},
+    "listrun": {"client", "store", "sansio", "jobs", "errors"},
+    "store": {"sansio", "jobs", "errors"},
     "client": {
         *("http1", "transfer", "identity", "certificates", "deadlines", "fixedheaders"),
         *("sansio", "jobs", "errors", "_version"),

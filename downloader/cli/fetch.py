@@ -68,6 +68,8 @@ def checked(urls: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     if bool(urls) == (options["input_file"] is not None):
         what = "give URLs or a list, not both" if urls else "give URLs, or a list with -i LIST"
         raise click.UsageError(what)
+    if options["retry_failed"] and not (options["state"] and options["input_file"]):
+        raise click.UsageError("--retry-failed is for a list whose state is kept: -i LIST")
     for name, value in (("-o", options["out"]), ("--checksum", options["checksum"])):
         if value is not None and len(urls) != 1:
             raise click.UsageError(f"{name} is for a single URL")

@@ -176,6 +176,18 @@ WHERE = options_of(
         "it to the system, which is quickest.",
     ),
     option(
+        "--state/--no-state",
+        default=True,
+        show_default=True,
+        help="Keep in DIR/.downloader which line of LIST became which file. The same command goes "
+        "on then with what is missing, whatever ended it.",
+    ),
+    option(
+        "--retry-failed",
+        is_flag=True,
+        help="Fetch only what failed in an earlier run of LIST.",
+    ),
+    option(
         "--content-disposition",
         is_flag=True,
         help="Prefer the name that the server proposes in Content-Disposition.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -19,7 +19,7 @@ from downloader._version import __version__
 from downloader.cli.identity import identity_of
 from downloader.cli.messages import Display
 from downloader.client import Downloader
-from downloader.errors import ListError
+from downloader.errors import ListError, StoreError
 from downloader.jobs import (
     AnyJob,
     Durability,
@@ -32,12 +32,15 @@ from downloader.jobs import (
     Timeouts,
 )
 from downloader.listrun.forms import FetchForm, Form, PutForm
+from downloader.listrun.kept import Kept
 from downloader.listrun.outputs import PRIVATE, OutputFile
 from downloader.listrun.report import FailedFile, ReportFile
 from downloader.listrun.run import ListRun
 from downloader.listrun.source import GivenJobs, Source, open_list
 from downloader.listrun.words import reason_text
+from downloader.sansio.names import STATE
 from downloader.sansio.printable import printable
+from downloader.store import JobStore
 
 _INSECURE = "WARNING: certificates are not checked; whoever is on the way can change what comes"
 _STOPPED = "stopped; what has come of unfinished files is kept in .part files"
@@ -125,8 +128,24 @@ def open_work(
         ReportFile(report, __version__) if report else None,
         FailedFile(failed, headers) if failed else None,
         uploads,
+        _keeper(reactor, options, downloader, display),
     )
     return work
+
+
+def _keeper(
+    reactor: Any, options: dict[str, Any], downloader: Downloader, display: Display
+) -> Callable[[ListRun], Kept] | None:
+    """What keeps a list's run in its directory; None where nothing is to be kept."""
+    if options["input_file"] is None or not options.get("state"):
+        return None
+    try:
+        durable = options["durability"] != Durability.NONE.value
+        store = JobStore(reactor, os.path.join(options["directory"], STATE), durable)
+    except StoreError as error:
+        raise click.UsageError(str(error)) from error
+    only_failed = options["retry_failed"]
+    return lambda run: Kept(store, downloader, run.skipped, display.warned, only_failed)
 
 
 def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:

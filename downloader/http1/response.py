@@ -109,6 +109,15 @@ class Response:
         size = len(name)
         return any(len(one) == size and one.lower() == name for one, _ in self._raw_headers)
 
+    def values_of(self, name: bytes) -> list[bytes]:
+        """The values of the header `name`, in lower case; without making `headers`."""
+        size = len(name)
+        return [
+            value.rstrip(b" \t")
+            for one, value in self._raw_headers
+            if len(one) == size and one.lower() == name
+        ]
+
     @property
     def claimed(self) -> bool:
         """Whether somebody has asked for the body."""

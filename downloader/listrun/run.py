@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import LoopingCall
 
 from downloader.client import Downloader
 from downloader.errors import BadLine
 from downloader.jobs import Report, Result, Status
+from downloader.listrun.kept import Kept
 from downloader.listrun.report import FailedFile, ReportFile
 from downloader.listrun.source import Source
 from downloader.listrun.words import Failures, summary_text
 
 # A reader of the report is never further behind than this many seconds.
 FLUSH_EVERY = 1.0
+# What has ended is kept, and then told in the report, after so many seconds, or so many jobs.
+KEEP_EVERY = 0.5
+KEEP_MOST = 1024
 # Seconds to count what is left of a list that was stopped: some 50 MB of it, and soon enough
 # for who pressed Ctrl-C.
 REST_WITHIN = 0.5
@@ -40,6 +45,7 @@ class ListRun:
     `counts` is true at every moment except for `pending`, which is settled at the end; of those
     that it counts as skipped, `cancelled` were cancelled on their own. `interrupted` tells whether
     `stop` ended the run. `failures` is for the last words. `downloader` is closed at the end.
+    `kept(run)` makes what keeps the run; None, and nothing is kept.
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class ListRun:
         report: ReportFile | None = None,
         failed: FailedFile | None = None,
         uploads: bool = False,
+        kept: Callable[[ListRun], Kept] | None = None,
     ) -> None:
         self.downloader = downloader
         self.source = source
@@ -66,6 +73,9 @@ class ListRun:
         self._do_all: Any = downloader.upload_all if uploads else downloader.fetch_all
         self._fetching: Deferred[Report] | None = None
         self._settled = False
+        self._kept = None if kept is None else kept(self)
+        self._ended: list[Result] = []  # that are not kept yet
+        self._keeping: Deferred[None] = succeed(None)
 
     def __repr__(self) -> str:
         state = "running" if self._fetching else "idle"
@@ -113,21 +123,25 @@ class ListRun:
         started = self._reactor.seconds()
         flushing = LoopingCall(self._flush)
         flushing.clock = self._reactor
-        flushing.start(FLUSH_EVERY, now=False)
+        flushing.start(FLUSH_EVERY if self._kept is None else KEEP_EVERY, now=False)
         try:
             await self._fetch()
         finally:
             flushing.stop()
             self.counts.seconds = self._reactor.seconds() - started
-            self._settle()
             await self.downloader.close()
+            await self._keep_rest()
+            self._settle()
         return self.counts
 
     async def _fetch(self) -> None:
         if self.interrupted:
             return
-        jobs = self.source.jobs(self._refuse, self._watcher.warned)
-        fetching: Deferred[Report] = self._do_all(jobs, self._count)
+        jobs: Any = self.source.jobs(self._refuse, self._watcher.warned)
+        if self._kept is None:
+            fetching: Deferred[Report] = self._do_all(jobs, self._count)
+        else:
+            fetching = self.downloader.fetch_all(self._kept.jobs(jobs), self._count, self._kept)
         self._fetching = fetching
         try:
             await fetching
@@ -138,13 +152,44 @@ class ListRun:
         self.counts.count(result)
         # What was skipped says why.
         self.cancelled += result.status is Status.REMOVED and result.error is None
-        if self._report is not None:
-            self._report.add(result)
         if result.status is Status.ERROR:
             self.failures.add(result)
             self._watcher.job_failed(result)
-            if self._failed is not None:
-                self._failed.add(result)
+        if self._kept is None:
+            self._tell(result)
+        else:
+            self._ended.append(result)
+            if len(self._ended) >= KEEP_MOST:
+                self._keep()
+
+    def skipped(self, result: Result) -> None:
+        """A job that is not asked for again."""
+        self.counts.count(result)
+        self._tell(result)
+
+    def _tell(self, result: Result) -> None:
+        if self._report is not None:
+            self._report.add(result)
+        if self._failed is not None and result.status is Status.ERROR:
+            self._failed.add(result)
+
+    def _keep(self) -> None:
+        """Keep what has ended, and then tell it: who reads the report may rely on that."""
+        if not self._ended or self._kept is None:
+            return
+        ended, self._ended = self._ended, []
+        keeping = self._keeping = self._kept.end(ended)
+        keeping.addCallback(self._told, ended)
+
+    def _told(self, _: None, ended: Sequence[Result]) -> None:
+        for result in ended:
+            self._tell(result)
+
+    async def _keep_rest(self) -> None:
+        if self._kept is not None:
+            self._keep()
+            await self._keeping
+            self._kept.close()
 
     def _refuse(self, bad: BadLine) -> None:
         self.counts.invalid += 1
@@ -155,6 +200,7 @@ class ListRun:
             self._report.add_bad(bad)
 
     def _flush(self) -> None:
+        self._keep()
         for output in (self._report, self._failed):
             if output is not None:
                 output.file.flush()

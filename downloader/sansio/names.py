@@ -34,6 +34,8 @@ MAX_BYTES = 240
 MAX_DEPTH = 32
 MAX_PATH = 1024
 INDEX = "index.html"
+# Where a run keeps, in its directory, what the next one is to know; no download has this name.
+STATE = ".downloader"
 
 # To put a letter's marks in their order takes the square of their number, so of a longer text the
 # middle goes first. What is left of each end is more than a name holds.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -26,6 +26,7 @@ from downloader.sansio.resume import WITH_FILE, Answer, Complete, Decision, Take
 from downloader.sansio.url import HttpUrl
 from downloader.sansio.version import Version, version_of
 from downloader.transfer.body import SHORT, FileBody
+from downloader.transfer.recorder import Recorder
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
 from downloader.transfer.way import Setup, Way
@@ -44,15 +45,22 @@ class Transfer(Way[Job]):
     and not the order of arrival. A DownloadError there means the job cannot even begin.
     """
 
-    __slots__ = ("_base", "_body", "_checksum", "_part", "_whole_only", "target")
+    __slots__ = (
+        *("_base", "_body", "_checksum", "_part", "_recorder", "_validators", "_whole_only"),
+        "target",
+    )
 
-    def __init__(self, job: Job, setup: Setup, names: TakenNames) -> None:
+    def __init__(
+        self, job: Job, setup: Setup, names: TakenNames, recorder: Recorder | None = None
+    ) -> None:
         super().__init__(job, setup)
+        self._recorder = recorder
         self._checksum = _checksum(job)
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
         self._body: FileBody | None = None
         self._base = 0  # bytes that are here, beside those of the body
         self._part: PartWriter | None = None  # of this try
+        self._validators: tuple[str | None, str | None] = (None, None)
         self._whole_only = False  # the server does not do ranges
 
     @property
@@ -173,6 +181,8 @@ class Transfer(Way[Job]):
                 # Nobody reads the body then, and its connection would wait for somebody to.
                 await drain(response, self._setup.deadlines)
                 raise
+        if self._recorder is not None:
+            self._validators = _header(response, b"etag"), _header(response, b"last-modified")
         if self._part is not None:
             self._begin(self._part, response)
         checksum = Checksum(self._checksum) if self._checksum else None
@@ -235,7 +245,13 @@ class Transfer(Way[Job]):
             self._part = self.target.open(folders, False)
             self._part.begin(Version(), False)
             self._part.write(self._body.whole)
-        await self.target.commit(self._part)
+        await self.target.commit(self._part, self._intended)
+
+    def _intended(self, part: PartWriter) -> Deferred[None] | None:
+        """Keep which file gets the name: it is long, and not to be fetched twice."""
+        if self._recorder is None:
+            return None
+        return self._recorder.intend(self.job, self.target.relative, part.inode, part.size)
 
     def _settled(self) -> Deferred[None] | None:
         return None if self._part is None else self._part.closed()
@@ -251,6 +267,11 @@ class Transfer(Way[Job]):
     def _take_offered(self, response: IResponse) -> None:
         for offered in response.headers.getRawHeaders(b"content-disposition", ())[:1]:
             self.target.take_offered(offered.decode("latin-1"))
+
+    def _result(self, status: Status, error: DownloadError | None) -> Result:
+        result = super()._result(status, error)
+        result.etag, result.last_modified = self._validators
+        return result
 
     async def _has_checksum(self) -> bool:
         """Whether the file has its checksum, if it has one."""
@@ -291,6 +312,14 @@ def _has_range(response: IResponse) -> bool:
     """Whether it says that it is a part. Ours can tell without a Headers object."""
     has_header = getattr(response, "has_header", None) or response.headers.hasHeader
     return bool(has_header(b"content-range"))
+
+
+def _header(response: IResponse, name: bytes) -> str | None:
+    """The value of a header; None when there is none, or more than one. Ours can tell without a
+    Headers object."""
+    values = getattr(response, "values_of", None) or response.headers.getRawHeaders
+    found: Sequence[bytes] = values(name) or []
+    return found[0].decode("latin-1") if len(found) == 1 else None
 
 
 def _answer(response: IResponse) -> Answer:

@@ -8,9 +8,11 @@ swaps a directory for a link meanwhile gains nothing (CVE-2004-2014, CVE-2014-48
 from __future__ import annotations
 
 import os
+import stat
 from collections import OrderedDict
 
 from downloader.errors import BadName, DiskError, DownloadError
+from downloader.sansio.names import STATE
 from downloader.sansio.printable import printable
 from downloader.transfer.disk import disk_error
 from downloader.transfer.disks import Disk, Disks
@@ -18,6 +20,7 @@ from downloader.transfer.system import SYSTEM, System
 
 # Roots that are kept open between jobs; a list may name a directory for each line.
 KEPT = 64
+_TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -41,7 +44,7 @@ class Folder:
             self.os.makedirs(path, exist_ok=True)
             self.fd = self.os.open(path, _DIRECTORY)
             with self.os.scandir(self.fd) as entries:
-                self.may_hold_parts = next(entries, None) is not None
+                self.may_hold_parts = any(entry.name != STATE for entry in entries)
         except OSError as error:
             raise disk_error(error, path) from error
         except ValueError as error:
@@ -59,6 +62,32 @@ class Folder:
         except OSError as error:
             raise disk_error(error, path) from error
         return True
+
+    def holds(self, path: str, data: bytes) -> bool:
+        """Whether the file `path` has these bytes and no others."""
+        found = self.inode(path)
+        if found is None or found[1] != len(data):
+            return False
+        directory, name = self.parent(path)
+        try:
+            fd = self.os.open(name, _TO_READ, dir_fd=directory)
+        except OSError:
+            return False
+        finally:
+            if directory != self.fd:
+                self.os.close(directory)
+        try:
+            return bool(self.os.read(fd, len(data) + 1) == data)
+        finally:
+            self.os.close(fd)
+
+    def inode(self, path: str) -> tuple[int, int] | None:
+        """The number of the file's inode and its length; None where there is no regular file."""
+        try:
+            found = self.os.stat(path, dir_fd=self.fd, follow_symlinks=False)
+        except OSError:
+            return None
+        return (found.st_ino, found.st_size) if stat.S_ISREG(found.st_mode) else None
 
     def is_there(self) -> bool:
         """Whether its path still leads to it: it may have been removed, and made again."""
@@ -193,3 +222,17 @@ def _below_error(error: OSError, path: str) -> DownloadError:
         return BadName(f"a file or link is in the way of {path}")
     found = disk_error(error, path)
     return found if isinstance(found, DiskError) else BadName(str(error.strerror))
+
+
+def inode_of(folders: Folders, directory: str, path: str) -> tuple[int, int] | None:
+    """`Folder.inode` of the file `path` below the root `directory`; None, too, when there is no
+    such root."""
+    if not os.path.isdir(directory):
+        return None
+    try:
+        folder = folders.use(directory)
+    except DownloadError:
+        return None
+    found = folder.inode(path)
+    folders.unuse(folder)
+    return found

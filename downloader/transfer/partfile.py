@@ -124,6 +124,11 @@ class PartFile:
         return self.ranges.size
 
     @property
+    def inode(self) -> int:
+        """The number of its inode."""
+        return int(self._opened.st_ino)
+
+    @property
     def fd(self) -> int:
         """It, open."""
         return self._fd

@@ -15,6 +15,7 @@ from downloader.jobs import Job, PutJob, Report, Result, Status
 from downloader.sansio.url import redacted
 from downloader.sansio.window import WINDOW, Window, weight
 from downloader.transfer.limiter import Limiter
+from downloader.transfer.recorder import Recorder
 from downloader.transfer.way import JobT, Way, cancel_all
 
 _log = Logger()
@@ -26,6 +27,8 @@ PutJobs = Iterable[PutJob | None] | AsyncIterable[PutJob | None]
 # Lines read or jobs ended in one turn of the reactor, before others get theirs: a list of files
 # that are all there already needs no network and would otherwise be done in one long turn.
 A_TURN = 200
+# Jobs that are read before there is room for them, where they have to be kept first.
+AHEAD = 256
 # With that many lines read and nothing to start, the next are read so much later, in seconds: a
 # host that has just begun earns its slots in less, and a dead one's lines are passed at 10,000/s.
 READ_AHEAD_PAUSE = 0.02
@@ -37,7 +40,7 @@ class Run(Generic[JobT]):
     `transfer(job)` makes its Way, in the order of the source; `transfers` holds those that
     run, here and elsewhere. `done` fires with the Report when the source is at its end and every
     job ended. It fails with what the source or `on_result` raised, after cancelling every job;
-    cancelling it does that too.
+    cancelling it does that too. With a `recorder`, no job begins before its path is kept.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Run(Generic[JobT]):
         transfers: dict[Way[Any], None],
         jobs: Iterable[JobT | None] | AsyncIterable[JobT | None],
         on_result: Callable[[Result], None] | None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.done: Deferred[Report] = Deferred(lambda _: self._stop(Failure(CancelledError())))
         self.report = Report()
@@ -59,6 +63,9 @@ class Run(Generic[JobT]):
         self._is_async = isinstance(jobs, AsyncIterable)
         self._source: Any = jobs.__aiter__() if isinstance(jobs, AsyncIterable) else iter(jobs)
         self._pulling: Deferred[Any] | None = None
+        self._recorder = recorder
+        self._unplanned: list[Way[JobT]] = []  # read, and not with the recorder
+        self._planning: list[Way[JobT]] = []  # with the recorder
         self._window: Window[Way[JobT]] = Window()
         self._running: set[Way[JobT]] = set()
         self._held = 0  # the weight of both
@@ -89,6 +96,8 @@ class Run(Generic[JobT]):
             self._stop(Failure())
         finally:
             self._in_pump = False
+        if self._unplanned and not self._planning and not self._stopped:
+            self._plan()
         self._finish_if_over()
 
     def wake(self) -> None:
@@ -98,9 +107,9 @@ class Run(Generic[JobT]):
 
     def _step(self) -> bool:
         """One thing; False when there is nothing to do until something happens."""
-        if self._stopped or not self._limiter.free:
+        if self._stopped or not (self._limiter.free or self._may_read_ahead):
             return False
-        if len(self._window):
+        if len(self._window) and self._limiter.free:
             transfer = self._window.take(self._limiter.ready)
             if transfer is not None:
                 self._start(transfer)
@@ -110,6 +119,12 @@ class Run(Generic[JobT]):
         if len(self._window) and self._call is not None:
             return False  # enough was read ahead for the moment
         return self._held < WINDOW and self._pull()
+
+    @property
+    def _may_read_ahead(self) -> bool:
+        """Whether to read without room for another job: what is to be kept first takes a while."""
+        read = len(self._window) + len(self._unplanned) + len(self._planning)
+        return self._recorder is not None and read < AHEAD
 
     def _pull(self) -> bool:
         """Read one job; False when it is not there yet, or there is no further one."""
@@ -157,10 +172,26 @@ class Run(Generic[JobT]):
             self._count(transfer.skipped())
         else:
             self._held += weight(job)
-            if len(self._window) or not self._limiter.ready(transfer.host):
+            if self._recorder is not None:
+                self._unplanned.append(transfer)
+            elif len(self._window) or not self._limiter.ready(transfer.host):
                 self._window.add(transfer.host, transfer)
             else:
                 self._start(transfer)
+
+    def _plan(self) -> None:
+        """Let the paths of what was read be kept."""
+        assert self._recorder is not None
+        self._planning, self._unplanned = self._unplanned, []
+        planning = self._recorder.plan([(one.job, one.name) for one in self._planning])
+        planning.addCallback(self._planned)
+
+    def _planned(self, _: None) -> None:
+        planned, self._planning = self._planning, []
+        if not self._stopped:
+            for transfer in planned:
+                self._window.add(transfer.host, transfer)
+            self.pump()
 
     def _start(self, transfer: Way[JobT]) -> None:
         self._running.add(transfer)
@@ -207,6 +238,7 @@ class Run(Generic[JobT]):
         self._stopped = True
         self._limiter.unwatch(self.wake)
         self._window.clear()
+        self._unplanned.clear()
         if self._call is not None:
             self._call.cancel()
             self._call = None
@@ -229,6 +261,8 @@ class Run(Generic[JobT]):
 
     def _finish_if_over(self) -> None:
         if self._stopped or self.done.called or self._running or len(self._window):
+            return
+        if self._unplanned or self._planning:
             return
         if self._exhausted and self._call is None:
             self._limiter.unwatch(self.wake)

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from downloader.sansio.names import beside_files, choose, collision_key, parents
+from downloader.sansio.names import STATE, beside_files, choose, collision_key, parents
 
 if TYPE_CHECKING:
     import sqlite3
@@ -179,7 +179,7 @@ def _raw(key: str) -> bytes:
 def _is_empty(directory: str) -> bool:
     try:
         with os.scandir(directory) as entries:
-            return next(entries, None) is None
+            return all(entry.name == STATE for entry in entries)
     except FileNotFoundError:
         return True
     except (OSError, ValueError):

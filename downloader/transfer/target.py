@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from downloader.errors import TargetExists
 from downloader.jobs import Job, Naming, OnConflict
 from downloader.sansio.journal import identity_of
-from downloader.sansio.names import path_for
+from downloader.sansio.names import checked_name, path_for
 from downloader.sansio.url import HttpUrl
 from downloader.transfer.folder import Folder, Folders
 from downloader.transfer.partfile import JOURNAL, SUFFIX
@@ -34,8 +35,15 @@ class Target:
         self._on_conflict = on_conflict
         self._names = names
         self.began_empty = names.began_empty(job.directory)
-        self._proposed = self._propose(None)
-        self.relative = self._assign(self._existed)
+        record = job.record
+        # A file of that name may be ours, from before a run was killed.
+        self._kept = record is not None and record.path is not None
+        if record is not None and record.path is not None:
+            self._proposed = checked_name(record.path)
+            self.relative = self._assign(_unknown)
+        else:
+            self._proposed = self._propose(None)
+            self.relative = self._assign(self._existed)
 
     def __repr__(self) -> str:
         return f"<Target {self.relative!r}>"
@@ -55,7 +63,7 @@ class Target:
 
         Equal names are numbered in the order of arrival, since nobody knows them before.
         """
-        if self._job.name is not None:
+        if self._job.name is not None or self._kept:
             return
         path = self._propose(disposition)
         if path != self._proposed:  # else it has it, or its number, from the try before
@@ -79,10 +87,16 @@ class Target:
         of = identity_of(self._job.url)
         return PartWriter(folders, self._job.directory, self.relative, long, of)
 
-    async def commit(self, part: PartWriter) -> None:
-        """Give the whole file its name; the next number when somebody took it meanwhile."""
+    async def commit(
+        self, part: PartWriter, intended: Callable[[PartWriter], Deferred[None] | None]
+    ) -> None:
+        """Give the whole file its name; the next number when somebody took it meanwhile. Before,
+        `intended` is called, and waited for."""
         overwrite = self._on_conflict is OnConflict.OVERWRITE
         while True:
+            keeping = intended(part)
+            if keeping is not None:
+                await keeping
             try:
                 await part.commit(self.relative, overwrite)
                 return
@@ -104,6 +118,8 @@ class Target:
                 try:
                     return folder.disk.do(write_whole, folder, self.relative, data)
                 except TargetExists:
+                    if self._kept and folder.holds(self.relative, data):
+                        return True
                     self._take_another(folder)
         finally:
             folders.unuse(folder)
@@ -142,6 +158,9 @@ class Target:
                 await commits.add(file, self.relative, False, over)
             except TargetExists:
                 try:
+                    if self._kept and folder.holds(self.relative, data):
+                        over(None)
+                        return True
                     self._take_another(folder)
                 except BaseException:
                     over(None)

@@ -109,6 +109,18 @@ class PartWriter:
         self.full = self.full or self.held > FULL
         self._put(self._write_held, bytes(data), at, size)
 
+    @property
+    def inode(self) -> int:
+        """The number of the open file's inode."""
+        assert self._part is not None
+        return self._part.inode
+
+    @property
+    def size(self) -> int:
+        """How many bytes are written."""
+        assert self._part is not None
+        return self._part.size
+
     async def read(self, use: Callable[[bytes], object]) -> None:
         """Call `use` with each piece of what is written, in a thread."""
         done: Deferred[None] = Deferred()

@@ -1,0 +1,197 @@
+"""A list run that is kept: what an earlier run has fetched is not asked for again.
+
+Before a job begins, its path is kept; when it has ended, what came of it is. In between the file
+may get its name and the process be killed. Then the next run finds a path that was planned, and a
+file that has it: a long one is known by its inode, which was kept just before; a short one is
+fetched again, and if it is the same, it is the one.
+
+Should the store fail, the run goes on without it: the files are what counts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+
+from downloader.client import Downloader
+from downloader.errors import FetchedBefore, StoreError
+from downloader.jobs import AnyJob, Job, Record, Result, Status
+from downloader.store import JobStore
+from downloader.store.jobstore import Row
+
+# Jobs that are looked for at a time.
+BATCH = 256
+
+
+class Kept:
+    """Stands between a source, its run and the `store`; a Recorder for the run.
+
+    `warn` is told once when the store fails, `skip` of each job that was fetched before. With
+    `only_failed`, jobs are given that failed in an earlier run, and no others.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        downloader: Downloader,
+        skip: Callable[[Result], None],
+        warn: Callable[[str], None],
+        only_failed: bool = False,
+    ) -> None:
+        self._store: JobStore | None = store
+        self._downloader = downloader
+        self._skip = skip
+        self._warn = warn
+        self._only_failed = only_failed
+        self._number = 0
+
+    def __repr__(self) -> str:
+        return f"<Kept {self._number} jobs in {self._store!r}>"
+
+    async def jobs(self, source: Any) -> AsyncIterator[Job | None]:
+        """The jobs of `source` that are still to be fetched, with what is kept of them."""
+        batch: list[Job] = []
+        async for job in _each(source):
+            if job is not None:
+                batch.append(self._numbered(job))
+            if batch and (job is None or len(batch) >= BATCH):
+                for wanted in await self._wanted(batch):
+                    yield wanted
+                batch = []
+            if job is None:
+                yield None
+        for wanted in await self._wanted(batch) if batch else ():
+            yield wanted
+
+    # --- the run's recorder -------------------------------------------------------------------
+
+    def plan(self, jobs: Sequence[tuple[AnyJob, str]]) -> Deferred[None]:
+        rows = [
+            (job.record.number, job.record.key, path)
+            for job, path in jobs
+            if isinstance(job, Job) and job.record is not None and job.record.path != path
+        ]
+        return self._do(lambda store: store.plan(rows)) if rows else succeed(None)
+
+    def intend(self, job: Job, path: str, inode: int, size: int) -> Deferred[None]:
+        if job.record is None:
+            return succeed(None)
+        row = Row(job.record.number, job.record.key, path, "committing", inode, size)
+        return self._do(lambda store: store.end([row]))
+
+    def end(self, results: Sequence[Result]) -> Deferred[None]:
+        """Keep what came of these jobs.
+
+        **Fires with** None when that is done, or cannot be. **Cancelling** is not done.
+        """
+        rows = [row for row in map(self._row, results) if row is not None]
+        return self._do(lambda store: store.end(rows)) if rows else succeed(None)
+
+    def close(self) -> None:
+        """Close the store."""
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+    def _do(self, call: Callable[[JobStore], Deferred[None]]) -> Deferred[None]:
+        if self._store is None:
+            return succeed(None)
+        return call(self._store).addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        failure.trap(StoreError)
+        self._give_up(failure.value)
+
+    def _give_up(self, error: object) -> None:
+        if self._store is not None:
+            self.close()
+            self._warn(f"{error}; this run goes on without, and the next does not know of it")
+
+    # --- rows ---------------------------------------------------------------------------------
+
+    def _numbered(self, job: Job) -> Job:
+        number, self._number = self._number, self._number + 1
+        return replace(job, record=Record(number, _key(job)))
+
+    async def _wanted(self, batch: Sequence[Job]) -> list[Job]:
+        """Those of `batch` that are to be fetched; the others are skipped."""
+        records = [job.record for job in batch if job.record is not None]
+        rows: Sequence[Row | None] = [None] * len(batch)
+        if self._store is not None:
+            try:
+                rows = await self._store.find(records)
+            except StoreError as error:
+                self._give_up(error)
+        wanted = []
+        for job, row in zip(batch, rows, strict=True):
+            if row is not None and self._is_there(job, row):
+                self._skip(_skipped(job, row))
+            elif not self._only_failed or (row is not None and row.status == "failed"):
+                wanted.append(_with(job, row))
+        return wanted
+
+    def _is_there(self, job: Job, row: Row) -> bool:
+        if row.status not in ("complete", "committing"):
+            return False
+        found = self._downloader.file_at(job.directory, row.path)
+        if found is None or found[1] != row.size:
+            return False
+        return row.status == "complete" or found[0] == row.inode
+
+    def _row(self, result: Result) -> Row | None:
+        job = result.job
+        if not isinstance(job, Job) or job.record is None or result.path is None:
+            return None
+        if result.status is Status.REMOVED:
+            return None
+        status = "complete" if result.status is Status.COMPLETE else "failed"
+        return Row(
+            job.record.number,
+            job.record.key,
+            _below(job.directory, result.path),
+            status,
+            size=result.bytes if status == "complete" else None,
+            etag=result.etag,
+            modified=result.last_modified,
+            checksum=job.checksum,
+        )
+
+
+async def _each(source: Any) -> AsyncIterator[Job | None]:
+    if isinstance(source, AsyncIterable):
+        async for job in source:
+            yield job
+    else:
+        for job in source:
+            yield job
+
+
+def _key(job: Job) -> int:
+    """A digest of what the line asks for."""
+    wanted = (*job.urls, job.subdirectory, job.name or "", job.checksum or "")
+    text = "\0".join(wanted).encode("utf-8", "surrogateescape")
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 1  # SQLite's are signed
+
+
+def _with(job: Job, row: Row | None) -> Job:
+    if row is None or job.record is None:
+        return job
+    return replace(job, record=replace(job.record, path=row.path))
+
+
+def _skipped(job: Job, row: Row) -> Result:
+    path = os.path.join(job.directory, row.path)
+    return Result(job, Status.REMOVED, path, job.url, error=FetchedBefore())
+
+
+def _below(directory: str, path: str) -> str:
+    """`path`, which is below `directory`, from there on."""
+    if path.startswith(f"{directory}/"):
+        return path[len(directory) + 1 :]
+    return os.path.relpath(path, directory)

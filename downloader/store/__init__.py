@@ -1,0 +1,5 @@
+"""What survives a restart: which job became which file, and what came of it."""
+
+from downloader.store.jobstore import JobStore
+
+__all__ = ["JobStore"]

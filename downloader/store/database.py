@@ -1,0 +1,123 @@
+"""One SQLite database in a directory of its own, for one process at a time.
+
+It is in WAL mode, and reached through adbapi with one thread, which is its only writer. Each number
+in `schema` is a version of it; a database of an earlier one is brought up to date, one of a later
+one is left alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from importlib.resources import files
+from typing import Any, TypeVar
+
+from twisted.enterprise.adbapi import ConnectionPool
+from twisted.internet.defer import Deferred
+
+from downloader.errors import StoreBusy, StoreError, StoreTooNew
+from downloader.sansio.printable import printable
+
+T = TypeVar("T")
+VERSION = 1
+_NAME = "state.sqlite"
+_LOCK = "lock"
+_PRIVATE_DIRECTORY = 0o700
+
+
+class Database:
+    """The database in `directory`, which is made if need be, for its owner only.
+
+    Raises StoreBusy, StoreTooNew, or StoreError. `durable` says whether what was committed is to
+    survive a loss of power, too.
+    """
+
+    def __init__(self, reactor: Any, directory: str, durable: bool) -> None:
+        self.path = os.path.join(directory, _NAME)
+        self._lock = -1
+        try:
+            os.makedirs(directory, _PRIVATE_DIRECTORY, exist_ok=True)
+            self._lock = _locked(os.path.join(directory, _LOCK))
+            _prepare(self.path)
+        except BaseException as error:
+            self._unlock()
+            if isinstance(error, (OSError, sqlite3.Error)):
+                raise StoreError(f"{printable(directory)}: {error}") from error
+            raise
+        self._pool = ConnectionPool(
+            "sqlite3",
+            self.path,
+            cp_reactor=reactor,
+            cp_min=1,
+            cp_max=1,
+            cp_noisy=False,
+            check_same_thread=False,  # it is closed from the reactor's
+            cp_openfun=lambda connection: _set(connection, durable),
+        )
+        self._pool.start()
+
+    def __repr__(self) -> str:
+        return f"<Database {self.path!r} {'closed' if self._lock < 0 else 'open'}>"
+
+    def run(self, work: Callable[..., T], *arguments: Any) -> Deferred[T]:
+        """Call `work(cursor, *arguments)` in the database's thread, in one transaction.
+
+        **Fires with** what it returns, when that is committed. **Fails with** StoreError.
+        **Cancelling** stops the waiting only.
+        """
+        done: Any = self._pool.runInteraction(work, *arguments)
+        done.addErrback(self._renamed)
+        return done  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Close it, when what was begun is done."""
+        self._pool.close()
+        self._unlock()
+
+    def _renamed(self, failure: Any) -> None:
+        failure.trap(sqlite3.Error)
+        raise StoreError(f"{printable(self.path)}: {failure.value}") from failure.value
+
+    def _unlock(self) -> None:
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            os.close(lock)
+
+
+def _locked(path: str) -> int:
+    """A lock that goes with its process."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        if isinstance(error, BlockingIOError):
+            raise StoreBusy(printable(os.path.dirname(path))) from error
+        raise
+    return fd
+
+
+def _prepare(path: str) -> None:
+    """Make it, or bring it up to date."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        (found,) = database.execute("PRAGMA user_version").fetchone()
+        if found > VERSION:
+            raise StoreTooNew(f"{printable(path)} is of version {found}, and {VERSION} is known")
+        for version in range(found + 1, VERSION + 1):
+            database.executescript(
+                f"BEGIN; {_script(version)} PRAGMA user_version = {version}; COMMIT"
+            )
+
+
+def _script(version: int) -> str:
+    return (files("downloader.store") / "schema" / f"{version}.sql").read_text("utf-8")
+
+
+def _set(connection: sqlite3.Connection, durable: bool) -> None:
+    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    connection.execute("PRAGMA cache_size = -4096")  # KiB

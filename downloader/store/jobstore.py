@@ -1,0 +1,147 @@
+"""The jobs of a list: which line became which file.
+
+What goes in and out is one JSON text for many rows. Python's sqlite3 gives up the interpreter for
+each row it steps over, and has to wait for the reactor's thread each time; one statement for all is
+one such wait.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from sqlite3 import Cursor
+from typing import Any, NamedTuple
+
+from twisted.internet.defer import Deferred
+
+from downloader.jobs import Record
+from downloader.store.database import Database
+
+# Rows of an earlier form of the list have their numbers behind those of any list.
+_EARLIER = 1 << 40
+
+_PLAN = """
+INSERT OR REPLACE INTO entry (number, key, path, status)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       'planned'
+FROM json_each(?)
+"""
+_END = """
+INSERT OR REPLACE INTO entry
+    (number, key, path, status, inode, size, etag, modified, checksum)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
+       json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]')
+FROM json_each(?)
+"""
+_ROW = "json_array(number, key, path, status, inode, size, etag, modified, checksum)"
+_IN_PLACE = f"""
+SELECT json_group_array(json({_ROW}))
+FROM entry WHERE number BETWEEN ? AND ?
+"""
+_MOVED = f"""
+SELECT {_ROW} FROM entry WHERE key = ? AND number >= {_EARLIER} ORDER BY number LIMIT 1
+"""
+
+
+class Row(NamedTuple):
+    """One job, as it is kept; see `schema`."""
+
+    number: int
+    key: int
+    path: str
+    status: str
+    inode: int | None = None
+    size: int | None = None
+    etag: str | None = None
+    modified: str | None = None
+    checksum: str | None = None
+
+
+class JobStore:
+    """The rows of one list, kept in `directory`; opening raises what `Database` does."""
+
+    def __init__(self, reactor: Any, directory: str, durable: bool = True) -> None:
+        self._database = Database(reactor, directory, durable)
+        self._moved = False  # known, and changed, in the database's thread only
+
+    def __repr__(self) -> str:
+        return f"<JobStore {self._database!r}>"
+
+    def find(self, records: Sequence[Record]) -> Deferred[list[Row | None]]:
+        """The rows of the jobs with these `records`, whose numbers follow each other.
+
+        A job is known by its number and key. From the first one on that is not where it was, the
+        list has changed: then jobs are known by their keys, equal ones in their order, and their
+        rows get the new numbers.
+
+        **Fires with** a row or None for each. **Fails with** StoreError. **Cancelling** stops the
+        waiting only.
+        """
+        return self._database.run(self._find, records)
+
+    def plan(self, rows: Sequence[tuple[int, int, str]]) -> Deferred[None]:
+        """Keep which paths these jobs will have: `(number, key, path)` each.
+
+        **Fires**, **fails** and **cancelling**: as `end`.
+        """
+        return self._database.run(_do, _PLAN, rows)
+
+    def end(self, rows: Sequence[Row]) -> Deferred[None]:
+        """Keep what came of these jobs, in place of what is known of them.
+
+        **Fires with** None when that is committed. **Fails with** StoreError. **Cancelling** stops
+        the waiting only.
+        """
+        return self._database.run(_do, _END, rows)
+
+    def close(self) -> None:
+        """Close it, when what was begun is done."""
+        self._database.close()
+
+    # --- in the database's thread -------------------------------------------------------------
+
+    def _find(self, cursor: Cursor, records: Sequence[Record]) -> list[Row | None]:
+        if not self._moved:
+            (self._moved,) = cursor.execute(
+                "SELECT EXISTS (SELECT 1 FROM entry WHERE number >= ?)", (_EARLIER,)
+            ).fetchone()
+        there = self._in_place(cursor, records)
+        found: list[Row | None] = []
+        for record in records:
+            row = there.get(record.number)
+            if row is not None and row.key != record.key and not self._moved:
+                self._move(cursor, record.number)
+                there = {}
+                row = None
+            if row is None and self._moved:
+                row = self._take(cursor, record)
+            found.append(row)
+        return found
+
+    def _in_place(self, cursor: Cursor, records: Sequence[Record]) -> dict[int, Row]:
+        span = (records[0].number, records[-1].number)
+        (text,) = cursor.execute(_IN_PLACE, span).fetchone()
+        return {row[0]: Row(*row) for row in json.loads(text)}
+
+    def _move(self, cursor: Cursor, number: int) -> None:
+        """The list has changed from here on: what is known is of an earlier form."""
+        self._moved = True
+        cursor.execute(
+            f"UPDATE entry SET number = number + {_EARLIER} WHERE number BETWEEN ? AND ?",
+            (number, _EARLIER - 1),
+        )
+        cursor.execute("CREATE INDEX IF NOT EXISTS entry_key ON entry (key)")
+
+    def _take(self, cursor: Cursor, record: Record) -> Row | None:
+        """The row of a job that was elsewhere, put where it is now."""
+        found = cursor.execute(_MOVED, (record.key,)).fetchone()
+        if found is None:
+            return None
+        row = Row(*json.loads(found[0]))
+        cursor.execute("UPDATE entry SET number = ? WHERE number = ?", (record.number, row.number))
+        return row._replace(number=record.number)
+
+
+def _do(cursor: Cursor, statement: str, rows: Sequence[Any]) -> None:
+    cursor.execute(statement, (json.dumps(rows),))
