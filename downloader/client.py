@@ -195,7 +195,8 @@ class Downloader:
     ) -> Deferred[Report]:
         """Fetch every job of `jobs`, an iterable or asynchronous iterable, read as there is room.
 
-        A None in `jobs` stands for no job: "nothing yet, give others a turn and ask again".
+        A None in `jobs` stands for no job: "nothing yet, give others a turn and ask again". An
+        asynchronous iterable may give lists of jobs, too.
         `on_result(result)` is called for each job as it ends, failed ones too. `recorder` is told
         which files there will be, before.
 
@@ -280,7 +281,7 @@ class Downloader:
     def _run(
         self,
         make: Callable[[JobT], Way[JobT]],
-        jobs: Iterable[JobT | None] | AsyncIterable[JobT | None],
+        jobs: Iterable[JobT | None] | AsyncIterable[JobT | list[JobT] | None],
         on_result: Callable[[Result], None] | None,
         recorder: Recorder | None = None,
     ) -> Deferred[Report]:

@@ -109,14 +109,16 @@ class Response:
         size = len(name)
         return any(len(one) == size and one.lower() == name for one, _ in self._raw_headers)
 
-    def values_of(self, name: bytes) -> list[bytes]:
-        """The values of the header `name`, in lower case; without making `headers`."""
-        size = len(name)
-        return [
-            value.rstrip(b" \t")
-            for one, value in self._raw_headers
-            if len(one) == size and one.lower() == name
-        ]
+    def validators(self) -> tuple[bytes | None, bytes | None]:
+        """The ETag and the Last-Modified, the last of several; without making `headers`."""
+        etag = modified = None
+        for name, value in self._raw_headers:
+            size = len(name)
+            if size == 4 and name.lower() == b"etag":
+                etag = value.rstrip(b" \t")
+            elif size == 13 and name.lower() == b"last-modified":
+                modified = value.rstrip(b" \t")
+        return etag, modified
 
     @property
     def claimed(self) -> bool:

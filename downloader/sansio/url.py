@@ -119,8 +119,9 @@ def _parsed(text: str) -> HttpUrl:
     return HttpUrl(scheme, host, port, target, userinfo, text if as_is else "")
 
 
-# A job's URL is parsed for its name, and again by the agent that is handed it as bytes.
-_remembered = lru_cache(maxsize=512)(_parsed)
+# A job's URL is parsed for its name, and again by the agent that is handed it as bytes, some hundred
+# jobs later.
+_remembered = lru_cache(maxsize=1024)(_parsed)
 
 
 def _split(text: str) -> tuple[str, str, str, str]:

@@ -12,7 +12,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.enterprise.adbapi import ConnectionPool
@@ -115,7 +115,7 @@ def _prepare(path: str) -> None:
 
 
 def _script(version: int) -> str:
-    return (files("downloader.store") / "schema" / f"{version}.sql").read_text("utf-8")
+    return (Path(__file__).parent / "schema" / f"{version}.sql").read_text("utf-8")
 
 
 def _set(connection: sqlite3.Connection, durable: bool) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from sqlite3 import Cursor
 from typing import Any, NamedTuple
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from downloader.jobs import Record
 from downloader.store.database import Database
@@ -64,6 +64,8 @@ class JobStore:
     def __init__(self, reactor: Any, directory: str, durable: bool = True) -> None:
         self._database = Database(reactor, directory, durable)
         self._moved = False  # known, and changed, in the database's thread only
+        # Where nothing is kept there is nothing to find; None while that is not known.
+        self._last: int | None = None
 
     def __repr__(self) -> str:
         return f"<JobStore {self._database!r}>"
@@ -78,6 +80,8 @@ class JobStore:
         **Fires with** a row or None for each. **Fails with** StoreError. **Cancelling** stops the
         waiting only.
         """
+        if self._last is not None and records[0].number > self._last:
+            return succeed([None] * len(records))
         return self._database.run(self._find, records)
 
     def plan(self, rows: Sequence[tuple[int, int, str]]) -> Deferred[None]:
@@ -102,6 +106,9 @@ class JobStore:
     # --- in the database's thread -------------------------------------------------------------
 
     def _find(self, cursor: Cursor, records: Sequence[Record]) -> list[Row | None]:
+        if self._last is None:
+            (last,) = cursor.execute("SELECT max(number) FROM entry").fetchone()
+            self._last = -1 if last is None else last
         if not self._moved:
             (self._moved,) = cursor.execute(
                 "SELECT EXISTS (SELECT 1 FROM entry WHERE number >= ?)", (_EARLIER,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -182,7 +182,7 @@ class Transfer(Way[Job]):
                 await drain(response, self._setup.deadlines)
                 raise
         if self._recorder is not None:
-            self._validators = _header(response, b"etag"), _header(response, b"last-modified")
+            self._validators = _validators(response)
         if self._part is not None:
             self._begin(self._part, response)
         checksum = Checksum(self._checksum) if self._checksum else None
@@ -314,12 +314,14 @@ def _has_range(response: IResponse) -> bool:
     return bool(has_header(b"content-range"))
 
 
-def _header(response: IResponse, name: bytes) -> str | None:
-    """The value of a header; None when there is none, or more than one. Ours can tell without a
-    Headers object."""
-    values = getattr(response, "values_of", None) or response.headers.getRawHeaders
-    found: Sequence[bytes] = values(name) or []
-    return found[0].decode("latin-1") if len(found) == 1 else None
+def _validators(response: IResponse) -> tuple[str | None, str | None]:
+    """Its ETag and Last-Modified. Ours can tell without a Headers object."""
+    if hasattr(response, "validators"):
+        etag, modified = response.validators()
+    else:
+        get = response.headers.getRawHeaders
+        etag, modified = get(b"etag", [None])[-1], get(b"last-modified", [None])[-1]
+    return etag and etag.decode("latin-1"), modified and modified.decode("latin-1")
 
 
 def _answer(response: IResponse) -> Answer:

@@ -21,8 +21,9 @@ from downloader.transfer.way import JobT, Way, cancel_all
 _log = Logger()
 
 # None says: no job yet, but ask again; so a source that reads on for long lets others have turns.
-Jobs = Iterable[Job | None] | AsyncIterable[Job | None]
-PutJobs = Iterable[PutJob | None] | AsyncIterable[PutJob | None]
+# An asynchronous source may give several at a time, as a list.
+Jobs = Iterable[Job | None] | AsyncIterable[Job | list[Job] | None]
+PutJobs = Iterable[PutJob | None] | AsyncIterable[PutJob | list[PutJob] | None]
 
 # Lines read or jobs ended in one turn of the reactor, before others get theirs: a list of files
 # that are all there already needs no network and would otherwise be done in one long turn.
@@ -49,7 +50,7 @@ class Run(Generic[JobT]):
         limiter: Limiter,
         transfer: Callable[[JobT], Way[JobT]],
         transfers: dict[Way[Any], None],
-        jobs: Iterable[JobT | None] | AsyncIterable[JobT | None],
+        jobs: Iterable[JobT | None] | AsyncIterable[JobT | list[JobT] | None],
         on_result: Callable[[Result], None] | None,
         recorder: Recorder | None = None,
     ) -> None:
@@ -144,6 +145,9 @@ class Run(Generic[JobT]):
             job = await self._next()
             if self._stopped:  # cancelled, it has given a job all the same
                 self._close_source()
+            elif isinstance(job, list):
+                for one in job:
+                    self._add(one)
             elif job is not None:
                 self._add(job)
         except StopAsyncIteration:
@@ -153,10 +157,10 @@ class Run(Generic[JobT]):
         self._pulling = None
         self.pump()
 
-    async def _next(self) -> JobT | None:
+    async def _next(self) -> JobT | list[JobT] | None:
         self._in_source = True
         try:
-            job: JobT | None = await anext(self._source)
+            job: JobT | list[JobT] | None = await anext(self._source)
             return job
         finally:
             self._in_source = False
