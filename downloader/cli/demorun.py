@@ -22,6 +22,7 @@ from downloader.cli.running import run_reactor
 from downloader.cli.work import Work, open_work
 from downloader.jobs import Report
 from downloader.listrun.words import size_text
+from downloader.sansio.names import STATE
 from downloader.testing import End, Origin, content
 
 # The silent ones are cancelled once the server has had their request for so long.
@@ -141,7 +142,7 @@ class Demo:
         if not self._work.run.interrupted:
             click.echo("Comparing each byte with the server's")
         wrong = []
-        there = set(os.listdir(self._out))
+        there = set(os.listdir(self._out)) - {STATE}
         for file in self._of(Kind.PROMPT, Kind.SLOW):
             if self._work.run.interrupted:
                 break
