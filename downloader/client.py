@@ -34,6 +34,7 @@ from downloader.jobs import (
     Status,
     Timeouts,
 )
+from downloader.sansio.checksumfile import Checksums
 from downloader.sansio.network import Network
 from downloader.transfer.ask import ask
 from downloader.transfer.disks import Disks
@@ -67,7 +68,8 @@ class Downloader:
     (Authorities or an IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the
     system's. `agent` may be any IAgent, with TLS, resolver and redirects of its own; None makes
     one of ours, which is what every promise about cancelling and secrets rests on. `disks` does
-    what is done to files.
+    what is done to files. A job without a checksum has that of its path, unnumbered, in
+    `checksums`, if they are given, or fails with NoChecksum; `content_disposition` excludes them.
 
     `limiter.resize` and `throttle.set` give other limits at any time.
 
@@ -84,6 +86,7 @@ class Downloader:
         naming: Naming = Naming.FLAT,
         on_conflict: OnConflict = OnConflict.RENAME,
         content_disposition: bool = False,
+        checksums: Checksums | None = None,
         headers: Sequence[tuple[str, str]] = (),
         verify_tls: bool = True,
         trust_root: Any = None,
@@ -127,6 +130,7 @@ class Downloader:
             headers=FixedHeaders(_headers(headers)),
             authorizations=_authorizations(identity),
             throttle=self.throttle,
+            checksums=checksums,
         )
         self._names = TakenNames()
         self._transfers: dict[Way[Any], None] = {}

@@ -202,7 +202,8 @@ class Result:
     `bytes` are what was sent of it. `final_url` is the last hop, without
     secrets. `attempts` counts requests for this job, `seconds` runs from its first.
     `verified` is False when nothing proved the length: the body ended with its connection.
-    `sha256` is set when the job's checksum was one. `error` is None when complete.
+    `checksum` is the one that the file was found to have, `TYPE=HEX`; None where none was wanted.
+    `error` is None when complete.
     """
 
     job: AnyJob
@@ -214,8 +215,14 @@ class Result:
     seconds: float = 0.0
     attempts: int = 0
     verified: bool = True
-    sha256: str | None = None
+    checksum: str | None = None
     error: DownloadError | None = None
+
+    @property
+    def sha256(self) -> str | None:
+        """The digits of `checksum`, where that is a sha-256."""
+        kind, _, digits = (self.checksum or "").partition("=")
+        return digits if kind == "sha-256" else None
 
 
 @dataclass(slots=True)

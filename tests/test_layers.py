@@ -12,10 +12,13 @@ PACKAGE = ROOT / "downloader"
 
 # room -> the rooms it may import
 ALLOWED = {
-    "": {"client", "identity", "certificates", "replay", "sansio", "errors", "jobs", "_version"},
+    "": {
+        *("client", "identity", "certificates", "checksums", "replay"),
+        *("sansio", "errors", "jobs", "_version"),
+    },
     "__main__": {"cli"},
     "cli": {
-        *("listrun", "client", "testing", "identity", "certificates"),
+        *("listrun", "client", "testing", "identity", "certificates", "checksums"),
         *("sansio", "jobs", "errors", "_version"),
     },
     "blocking": {"client", "sansio", "jobs", "errors"},
@@ -35,6 +38,7 @@ ALLOWED = {
     },
     "identity": {"sansio"},
     "certificates": set(),
+    "checksums": {"sansio"},
     "drain": {"deadlines"},
     "deadlines": set(),
     "fixedheaders": set(),

@@ -129,6 +129,16 @@ WHAT = options_of(
         help="Keep the file only if its digest is this one; for a single URL. "
         "Example: --checksum sha-256=9f86d081...",
     ),
+    option(
+        "--checksum-file",
+        metavar="FILE",
+        help="Keep each file only if its digest is the one that FILE, such as SHA256SUMS, has for "
+        "it; what is not in it is not fetched. FILE is on this machine, with lines as sha256sum "
+        "writes them. A file's line is that of its path below DIR, or of the longest end of it "
+        "that is there, or the only one with its last component. --checksum, or checksum in LIST, "
+        "goes before it. A PGP signature around the lines is NOT checked. "
+        "Example: --checksum-file <(gpg --decrypt SHA256SUMS.asc)",
+    ),
     header_option(", nor to mirrors elsewhere. An entry's own header of that name goes before it"),
     USER_AGENT,
 )

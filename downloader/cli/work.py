@@ -16,6 +16,8 @@ import click
 from twisted.internet.defer import Deferred
 
 from downloader._version import __version__
+from downloader.checksums import Checksums
+from downloader.cli.checksums import opened_checksums
 from downloader.cli.identity import identity_of
 from downloader.cli.messages import Display
 from downloader.client import Downloader
@@ -99,10 +101,13 @@ def open_work(
         _prepare_directory(options["directory"])
     outputs = (options["report"], options["failed"])
     _check_apart("-i", options["input_file"], *outputs)
+    _check_apart("--checksum-file", options.get("checksum_file"), *outputs)
     for job in jobs:
         if isinstance(job, PutJob):
             _check_apart("FILE", os.path.abspath(job.file), *outputs)
-    downloader = make_downloader(reactor, options)
+    sums = options.get("checksum_file")
+    checksums = None if sums is None else opened_checksums(sums, display.say)
+    downloader = make_downloader(reactor, options, checksums)
     report = _open_output(options["report"], work, 0o666)
     failed = _open_output(options["failed"], work, PRIVATE)
     if options["insecure"]:
@@ -119,7 +124,9 @@ def open_work(
     return work
 
 
-def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
+def make_downloader(
+    reactor: Any, options: dict[str, Any], checksums: Checksums | None = None
+) -> Downloader:
     """The downloader that the options describe."""
     agent = options["user_agent"]
     return Downloader(
@@ -144,6 +151,7 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
         ),
         retries=Retries(tries=options["max_tries"], wait=options["retry_wait"]),
         **_placing_of(options),
+        checksums=checksums,
         headers=[] if agent is None else [("User-Agent", agent)],
         verify_tls=not options["insecure"],
         network=options["network"],

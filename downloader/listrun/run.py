@@ -6,19 +6,22 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
 from downloader.client import Downloader
 from downloader.errors import BadLine
 from downloader.jobs import Report, Result, Status
 from downloader.listrun.report import FailedFile, ReportFile
 from downloader.listrun.source import Source
-from downloader.listrun.words import Failures, summary_text
+from downloader.listrun.words import Failures, summary_text, weak_text
+from downloader.sansio.checksum import is_weak
 
 # A reader of the report is never further behind than this many seconds.
 FLUSH_EVERY = 1.0
 # Seconds to count what is left of a list that was stopped: some 50 MB of it, and soon enough
 # for who pressed Ctrl-C.
 REST_WITHIN = 0.5
+_log = Logger()
 
 
 class Watcher(Protocol):
@@ -66,6 +69,7 @@ class ListRun:
         self._do_all: Any = downloader.upload_all if uploads else downloader.fetch_all
         self._fetching: Deferred[Report] | None = None
         self._settled = False
+        self._warned_of_weak = False
 
     def __repr__(self) -> str:
         state = "running" if self._fetching else "idle"
@@ -140,11 +144,21 @@ class ListRun:
         self.cancelled += result.status is Status.REMOVED and result.error is None
         if self._report is not None:
             self._report.add(result)
+        if result.checksum is not None and not self._warned_of_weak:
+            self._look_at(result.checksum, result.job)
         if result.status is Status.ERROR:
             self.failures.add(result)
             self._watcher.job_failed(result)
             if self._failed is not None:
                 self._failed.add(result)
+
+    def _look_at(self, checksum: str, job: Any) -> None:
+        """Warn of the first one that is weak, which quiet users hear of too."""
+        if is_weak(checksum):
+            self._warned_of_weak = True
+            listed = "--checksum" if job.line is None else "checksum="
+            source = listed if job.checksum else "--checksum-file"
+            _log.warn("{sentence}", sentence=weak_text(checksum.partition("=")[0], source))
 
     def _refuse(self, bad: BadLine) -> None:
         self.counts.invalid += 1
