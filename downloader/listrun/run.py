@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -95,6 +96,26 @@ class ListRun:
     def finished(self) -> int:
         """How many jobs have ended."""
         return self.counts.complete + self.counts.failed + self.counts.skipped
+
+    @property
+    def doing(self) -> str:
+        """What it does, in one word."""
+        return "sending" if self.uploads else "fetching"
+
+    @property
+    def failed(self) -> int:
+        """How many jobs failed."""
+        return self.counts.failed
+
+    @property
+    def received(self) -> int:
+        """The bytes of complete files and of those that are on their way."""
+        active = sum(way.progress().received for way in self.active())
+        return self.counts.bytes + active
+
+    def active(self) -> Sequence[Any]:
+        """The jobs that run now, or wait for their next try."""
+        return self.downloader.active()
 
     @property
     def ended(self) -> int:
