@@ -18,11 +18,12 @@ ALLOWED = {
     },
     "__main__": {"cli"},
     "cli": {
-        *("listrun", "client", "testing", "identity", "certificates", "checksums"),
+        *("check", "listrun", "client", "testing", "identity", "certificates", "checksums"),
         *("sansio", "jobs", "errors", "_version"),
     },
     "blocking": {"client", "sansio", "jobs", "errors"},
     "service": {"listrun", "client", "sansio", "jobs", "errors", "_version"},
+    "check": {"listrun", "transfer", "checksums", "threads", "sansio", "errors"},
     "listrun": {"client", "sansio", "jobs", "errors"},
     "client": {
         *("http1", "transfer", "identity", "certificates", "deadlines", "fixedheaders"),

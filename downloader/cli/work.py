@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -32,6 +32,7 @@ from downloader.listrun.words import reason_text
 from downloader.sansio.printable import printable
 
 _INSECURE = "WARNING: certificates are not checked; whoever is on the way can change what comes"
+_OUTPUTS = ", --report and --failed"
 _STOPPED = "stopped; what has come of unfinished files is kept in .part files"
 
 
@@ -100,16 +101,16 @@ def open_work(
     if not uploads:
         _prepare_directory(options["directory"])
     outputs = (options["report"], options["failed"])
-    _check_apart("-i", options["input_file"], *outputs)
-    _check_apart("--checksum-file", options.get("checksum_file"), *outputs)
+    check_apart(f"-i{_OUTPUTS}", options["input_file"], *outputs)
+    check_apart(f"--checksum-file{_OUTPUTS}", options.get("checksum_file"), *outputs)
     for job in jobs:
         if isinstance(job, PutJob):
-            _check_apart("FILE", os.path.abspath(job.file), *outputs)
+            check_apart(f"FILE{_OUTPUTS}", os.path.abspath(job.file), *outputs)
     sums = options.get("checksum_file")
     checksums = None if sums is None else opened_checksums(sums, display.say)
     downloader = make_downloader(reactor, options, checksums)
-    report = _open_output(options["report"], work, 0o666)
-    failed = _open_output(options["failed"], work, PRIVATE)
+    report = open_output(options["report"], work.trouble)
+    failed = open_output(options["failed"], work.trouble, PRIVATE)
     if options["insecure"]:
         display.say(_INSECURE)
     work.run = ListRun(
@@ -195,13 +196,14 @@ def _prepare_directory(path: str) -> None:
         raise click.UsageError(what) from error
 
 
-def _check_apart(what: str, read: str | None, *outputs: str | None) -> None:
-    """None may be written into what is read, nor into the other, whatever their names are."""
+def check_apart(options: str, read: str | None, *outputs: str | None) -> None:
+    """None may be written into what is read, nor into the other, whatever their names are. These
+    `options`, in words, name them."""
     names = ["/dev/stdin" if read == "-" else read]
     names += ["/dev/stdout" if output == "-" else output for output in outputs]
     files = [_identity(name) for name in names if name is not None]
     if len(set(files)) < len(files):
-        raise click.UsageError(f"{what}, --report and --failed have to name different files")
+        raise click.UsageError(f"{options} have to name different files")
 
 
 def _identity(name: str) -> object:
@@ -214,13 +216,16 @@ def _identity(name: str) -> object:
     return (found.st_dev, found.st_ino) if has_content else object()
 
 
-def _open_output(path: str | None, work: Work, mode: int) -> OutputFile | None:
+def open_output(
+    path: str | None, trouble: Callable[[str], None], mode: int = 0o666
+) -> OutputFile | None:
+    """The output `path`, if there is one; `trouble` hears why it cannot be written later."""
     if path is None:
         return None
     if path == "-" and sys.stdout is None:
         raise click.UsageError("cannot write to standard output: it is closed")
     try:
-        return OutputFile(path, work.trouble, mode)
+        return OutputFile(path, trouble, mode)
     except OSError as error:
         what = f"cannot write to {printable(path)}: {reason_text(error)}"
         raise click.UsageError(what) from error

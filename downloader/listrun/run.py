@@ -110,7 +110,7 @@ class ListRun:
     @property
     def received(self) -> int:
         """The bytes of complete files and of those that are on their way."""
-        active = sum(way.progress().received for way in self.active())
+        active: int = sum(way.progress().received for way in self.active())
         return self.counts.bytes + active
 
     def active(self) -> Sequence[Any]:
