@@ -3,6 +3,7 @@
 from downloader import errors
 from downloader._version import __version__
 from downloader.certificates import Authorities, ClientCertificate
+from downloader.checksums import Checksums, read_checksums
 from downloader.client import Downloader
 from downloader.identity import Bearer, Credentials, Identity, read_cookies, read_netrc
 from downloader.jobs import (
@@ -26,6 +27,7 @@ from downloader.sansio.proxies import Proxies
 __all__ = [
     "Authorities",
     "Bearer",
+    "Checksums",
     "ClientCertificate",
     "Credentials",
     "Downloader",
@@ -47,6 +49,7 @@ __all__ = [
     "Timeouts",
     "__version__",
     "errors",
+    "read_checksums",
     "read_cookies",
     "read_netrc",
 ]

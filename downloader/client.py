@@ -35,6 +35,7 @@ from downloader.jobs import (
     Status,
     Timeouts,
 )
+from downloader.sansio.checksumfile import Checksums
 from downloader.sansio.network import Network
 from downloader.transfer.ask import ask
 from downloader.transfer.disks import Disks
@@ -68,8 +69,10 @@ class Downloader:
     certificate; `client_certificate` is shown to any https server that asks for one. `trust_root`
     (Authorities or an IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the
     system's. `agent` may be any IAgent, with TLS, resolver and redirects of its own; None makes
-    one of ours, which is what every promise about cancelling and secrets rests on. `durability`
-    says what a loss of power may take; `disks`, which takes its place, does what is done to files.
+    one of ours, which is what every promise about cancelling and secrets rests on. A job without a
+    checksum has that of its path, unnumbered, in `checksums`, if they are given, or fails with
+    NoChecksum; `content_disposition` excludes them. `durability` says what a loss of power may
+    take; `disks`, which takes its place, does what is done to files.
 
     `limiter.resize` and `throttle.set` give other limits at any time.
 
@@ -86,6 +89,7 @@ class Downloader:
         naming: Naming = Naming.FLAT,
         on_conflict: OnConflict = OnConflict.RENAME,
         content_disposition: bool = False,
+        checksums: Checksums | None = None,
         headers: Sequence[tuple[str, str]] = (),
         verify_tls: bool = True,
         trust_root: Any = None,
@@ -130,6 +134,7 @@ class Downloader:
             headers=FixedHeaders(_headers(headers)),
             authorizations=_authorizations(identity),
             throttle=self.throttle,
+            checksums=checksums,
         )
         self._names = TakenNames()
         self._transfers: dict[Way[Any], None] = {}

@@ -138,6 +138,10 @@ class ChecksumMismatch(WrongRequest):
     """The file's checksum is not the expected one."""
 
 
+class NoChecksum(WrongRequest):
+    """The checksum file does not say which checksum this file has."""
+
+
 # --- our side of the wire -------------------------------------------------------------------
 
 

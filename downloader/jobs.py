@@ -227,8 +227,9 @@ class Result:
     `bytes` are what was sent of it. `final_url` is the last hop, without
     secrets. `attempts` counts requests for this job, `seconds` runs from its first.
     `verified` is False when nothing proved the length: the body ended with its connection.
-    `sha256` is set when the job's checksum was one. `error` is None when complete. `etag` and
-    `last_modified` are what the server said of the version, where they are kept.
+    `checksum` is the one that the file was found to have, `TYPE=HEX`; None where none was wanted.
+    `error` is None when complete. `etag` and `last_modified` are what the server said of the
+    version, where they are kept.
     """
 
     job: AnyJob
@@ -240,10 +241,16 @@ class Result:
     seconds: float = 0.0
     attempts: int = 0
     verified: bool = True
-    sha256: str | None = None
+    checksum: str | None = None
     error: DownloadError | None = None
     etag: str | None = None
     last_modified: str | None = None
+
+    @property
+    def sha256(self) -> str | None:
+        """The digits of `checksum`, where that is a sha-256."""
+        kind, _, digits = (self.checksum or "").partition("=")
+        return digits if kind == "sha-256" else None
 
 
 @dataclass(slots=True)

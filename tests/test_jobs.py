@@ -1,4 +1,4 @@
-"""The values that a program makes: what cannot work is refused when it is made."""
+"""The values that a program makes: what cannot work is refused when it is made; what they tell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from downloader import Job, Limits, Retries, Timeouts
+from downloader import Job, Limits, Result, Retries, Status, Timeouts
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,9 @@ def test_a_job_shows_no_secret() -> None:
     job = Job("https://u:secret@h/a.iso?sig=secret", headers=(("X", "secret"),), line=7)
     assert repr(job) == "<Job 'h/a.iso' line 7>"
     assert repr(Job("http://h/")) == "<Job 'h/'>"
+
+
+def test_the_sha_256_of_a_result() -> None:
+    """Is its checksum, where that is one."""
+    for checksum, digits in (("sha-256=ab", "ab"), ("md5=ab", None), (None, None)):
+        assert Result(Job("http://h/"), Status.COMPLETE, checksum=checksum).sha256 == digits

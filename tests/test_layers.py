@@ -12,16 +12,21 @@ PACKAGE = ROOT / "downloader"
 
 # room -> the rooms it may import
 ALLOWED = {
-    "": {"client", "identity", "certificates", "replay", "sansio", "errors", "jobs", "_version"},
+    "": {
+        *("client", "identity", "certificates", "checksums", "replay"),
+        *("sansio", "errors", "jobs", "_version"),
+    },
     "__main__": {"cli"},
     "cli": {
-        *("listrun", "client", "store", "testing", "identity", "certificates"),
+        *("check", "listrun", "client", "store", "testing", "identity", "certificates"),
+        "checksums",
         *("sansio", "jobs", "errors", "_version"),
     },
     "blocking": {"client", "sansio", "jobs", "errors"},
     "service": {"listrun", "client", "sansio", "jobs", "errors", "_version"},
     "listrun": {"client", "store", "sansio", "jobs", "errors"},
     "store": {"sansio", "jobs", "errors"},
+    "check": {"listrun", "transfer", "checksums", "threads", "sansio", "errors"},
     "client": {
         *("http1", "transfer", "identity", "certificates", "deadlines", "fixedheaders"),
         *("sansio", "jobs", "errors", "_version"),
@@ -36,6 +41,7 @@ ALLOWED = {
     },
     "identity": {"sansio"},
     "certificates": set(),
+    "checksums": {"sansio"},
     "drain": {"deadlines"},
     "deadlines": set(),
     "fixedheaders": set(),

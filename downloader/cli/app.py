@@ -8,6 +8,7 @@ import sys
 import click
 
 from downloader._version import __version__
+from downloader.cli.check import check
 from downloader.cli.demo import demo
 from downloader.cli.exits import ExitCode
 from downloader.cli.fetch import fetch
@@ -20,7 +21,8 @@ from downloader.sansio.printable import printable_lines
 @click.version_option(__version__, prog_name="downloader")
 @click.pass_context
 def commands(ctx: click.Context) -> None:
-    """Fetch or send many files at once. Stopping stops at once; a file that is there is whole."""
+    """Fetch, send or check many files at once. Stopping stops at once; a file that is there is
+    whole."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)
         ctx.exit(ExitCode.USAGE)
@@ -28,6 +30,7 @@ def commands(ctx: click.Context) -> None:
 
 commands.add_command(fetch)
 commands.add_command(put)
+commands.add_command(check)
 commands.add_command(demo)
 
 

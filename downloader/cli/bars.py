@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -18,12 +18,11 @@ from twisted.internet.defer import maybeDeferred
 from twisted.python.failure import Failure
 
 from downloader.cli.live import Live
-from downloader.cli.messages import write_line
-from downloader.cli.pace import files_text, received
+from downloader.cli.messages import Shown, Transfer, write_line
+from downloader.cli.pace import files_text
 from downloader.errors import BadLine
 from downloader.jobs import Progress as FileProgress
 from downloader.jobs import PutJob, Result, Status
-from downloader.listrun.run import ListRun
 from downloader.listrun.words import (
     MAX_EXAMPLES,
     duration_text,
@@ -50,13 +49,6 @@ _MOST_AT_ONCE = MAX_EXAMPLES
 _MOST_SAID = 100
 
 
-class Transfer(Protocol):
-    """A running job, as the downloader shows it."""
-
-    def progress(self) -> FileProgress:
-        """How it stands."""
-
-
 class Bars(Live):
     """Bars on standard error, with failures and messages above them."""
 
@@ -75,10 +67,9 @@ class Bars(Live):
     def told_failures(self) -> bool:
         return not self.broken
 
-    def start(self, run: ListRun) -> None:
+    def start(self, run: Shown) -> None:
         nothing: dict[str, Any] = dict.fromkeys(("size", "rate", "left"), _NOTHING)
-        self._doing = "sending" if run.uploads else "fetching"
-        self._whole = self._progress.add_task(self._doing, total=None, **nothing)
+        self._whole = self._progress.add_task(run.doing, total=None, **nothing)
         super().start(run)
         try:
             self._progress.start()
@@ -155,7 +146,7 @@ class Bars(Live):
         return [*lines, f"and {more:,} more failed"] if more else lines
 
     def _show_whole(self) -> None:
-        run, size = self._run, received(self._run)
+        run, size = self._run, self._run.received
         total = run.count(seconds=0.03)
         self._pace.add(self._now, run.finished, size)
         left = self._pace.seconds_left(None if total is None else total - run.ended)
@@ -163,7 +154,7 @@ class Bars(Live):
             self._whole,
             total=total,
             completed=run.ended,
-            description=f"{run.counts.failed:,} failed" if run.counts.failed else self._doing,
+            description=f"{run.failed:,} failed" if run.failed else run.doing,
             size=f"{files_text(run.ended, total)}, {size_text(size)}",
             rate=f"{size_text(self._pace.bytes_rate)}/s",
             left=f"{duration_text(left)} left" if left else _NOTHING,
@@ -171,7 +162,7 @@ class Bars(Live):
 
     def _show_files(self) -> None:
         now = self._now
-        active = list(self._run.downloader.active())
+        active = self._run.active()
         self._since = {transfer: self._since.get(transfer, now) for transfer in active}
         for gone in self._lines.keys() - self._since.keys():
             self._progress.remove_task(self._lines.pop(gone))

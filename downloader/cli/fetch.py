@@ -73,6 +73,9 @@ def checked(urls: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     for name, value in (("-o", options["out"]), ("--checksum", options["checksum"])):
         if value is not None and len(urls) != 1:
             raise click.UsageError(f"{name} is for a single URL")
+    if options["checksum_file"] is not None and options["content_disposition"]:
+        why = "the names it goes by would come only with the answers"
+        raise click.UsageError(f"--checksum-file excludes --content-disposition: {why}")
     return options
 
 

@@ -12,9 +12,8 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from downloader.cli.logs import bug_text
-from downloader.cli.messages import Messages, write_line
-from downloader.cli.pace import Pace, files_text, received
-from downloader.listrun.run import ListRun
+from downloader.cli.messages import Messages, Shown, write_line
+from downloader.cli.pace import Pace, files_text
 from downloader.listrun.words import duration_text, reason_text, size_text
 
 # A run that is shorter leaves only its summary in a log.
@@ -37,7 +36,7 @@ class Live(Messages):
         self._ticking.clock = reactor
         self._pace = Pace()
 
-    def start(self, run: ListRun) -> None:
+    def start(self, run: Shown) -> None:
         self._run = run
         self._pace.add(self._now, 0, 0)
         self._ticking.start(self._every, now=False).addErrback(self._broke)
@@ -67,12 +66,12 @@ class Plain(Live):
 
     def _tick(self) -> None:
         run = self._run
-        self._pace.add(self._now, run.finished, received(run))
+        self._pace.add(self._now, run.finished, run.received)
         total = run.count(seconds=0.05)
-        parts = [files_text(run.ended, total), size_text(received(run))]
+        parts = [files_text(run.ended, total), size_text(run.received)]
         parts.append(f"{size_text(self._pace.bytes_rate)}/s")
-        if run.counts.failed:
-            parts.append(f"{run.counts.failed:,} failed")
+        if run.failed:
+            parts.append(f"{run.failed:,} failed")
         left = self._pace.seconds_left(None if total is None else total - run.ended)
         if left is not None:
             parts.append(f"{duration_text(left)} left")

@@ -3,13 +3,52 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Protocol
 
 from downloader.errors import BadLine
-from downloader.jobs import Result
-from downloader.listrun.run import ListRun, Watcher
+from downloader.jobs import Progress, Result
+from downloader.listrun.run import Watcher
 from downloader.listrun.words import failure_text, refusal_text
 from downloader.sansio.printable import printable_lines
+
+
+class Transfer(Protocol):
+    """A running job, as it is shown."""
+
+    def progress(self) -> Progress:
+        """How it stands."""
+
+
+class Shown(Protocol):
+    """A run, as it is shown."""
+
+    @property
+    def doing(self) -> str:
+        """What it does, in one word."""
+
+    @property
+    def finished(self) -> int:
+        """How many files have ended."""
+
+    @property
+    def failed(self) -> int:
+        """How many of them failed."""
+
+    @property
+    def ended(self) -> int:
+        """How many lines have come to an end, refused ones too: `count` at last."""
+
+    @property
+    def received(self) -> int:
+        """The bytes of files that have ended well, and of those under way."""
+
+    def count(self, seconds: float) -> int | None:
+        """How many lines there are, or None while that is not known. Each call may go on counting
+        for so many `seconds`."""
+
+    def active(self) -> Sequence[Transfer]:
+        """The jobs under way that are to be shown one by one."""
 
 
 class Display(Watcher, Protocol):
@@ -19,7 +58,7 @@ class Display(Watcher, Protocol):
     def told_failures(self) -> bool:
         """Whether failures were told when they happened, the first ones at least."""
 
-    def start(self, run: ListRun) -> None:
+    def start(self, run: Shown) -> None:
         """Begin to show `run`, which starts now."""
 
     def stop(self) -> None:
@@ -44,7 +83,7 @@ class Quiet:
     def told_failures(self) -> bool:
         return False
 
-    def start(self, run: ListRun) -> None:
+    def start(self, run: Shown) -> None:
         return
 
     def stop(self) -> None:

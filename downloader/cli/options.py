@@ -129,6 +129,16 @@ WHAT = options_of(
         help="Keep the file only if its digest is this one; for a single URL. "
         "Example: --checksum sha-256=9f86d081...",
     ),
+    option(
+        "--checksum-file",
+        metavar="FILE",
+        help="Keep each file only if its digest is the one that FILE, such as SHA256SUMS, has for "
+        "it; what is not in it is not fetched. FILE is on this machine, with lines as sha256sum "
+        "writes them. A file's line is that of its path below DIR, or of the longest end of it "
+        "that is there, or the only one with its last component. --checksum, or checksum in LIST, "
+        "goes before it. A PGP signature around the lines is NOT checked. "
+        "Example: --checksum-file <(gpg --decrypt SHA256SUMS.asc)",
+    ),
     header_option(", nor to mirrors elsewhere. An entry's own header of that name goes before it"),
     USER_AGENT,
 )
@@ -341,41 +351,47 @@ TLS = options_of(
 )
 
 
+PROGRESS = option(
+    "--progress",
+    type=click.Choice(["auto", "bar", "plain", "none"]),
+    default="auto",
+    show_default=True,
+    help="Show bars, a plain line every 5 seconds, or nothing, on standard error. auto: "
+    "bars on a terminal, else plain lines.",
+)
+VERBOSE = option(
+    "-v",
+    "--verbose",
+    count=True,
+    help="Tell more: failures as they happen, tracebacks of bugs; -vv the network's events.",
+)
+_QUIET = "Tell only what keeps the command from running, bugs, and warnings such as "
+_REPLACED = "to FILE; - is standard output. An existing file is replaced."
+
+
+def report_option(what: str) -> Callable[[str], Callable[[F], F]]:
+    """--report, of which each line is about `what`."""
+    told = f"Write a JSON line for each {what}, and one with the summary, {_REPLACED}"
+    return option("--report", metavar="FILE", help=told)
+
+
+def quiet_option(warning: str) -> Callable[[str], Callable[[F], F]]:
+    """-q, in spite of which `warning` is told."""
+    return option("-q", "--quiet", is_flag=True, help=f"{_QUIET}{warning}.")
+
+
 def telling(failed: str) -> Callable[[F], F]:
     """What is told; `failed` is what the list of failures holds."""
     return options_of(
         "What is told",
-        option(
-            "--progress",
-            type=click.Choice(["auto", "bar", "plain", "none"]),
-            default="auto",
-            show_default=True,
-            help="Show bars, a plain line every 5 seconds, or nothing, on standard error. auto: "
-            "bars on a terminal, else plain lines.",
-        ),
-        option(
-            "--report",
-            metavar="FILE",
-            help="Write a JSON line for each URL, and one with the summary, to FILE; - is standard "
-            "output. An existing file is replaced.",
-        ),
+        PROGRESS,
+        report_option("URL"),
         option(
             "--failed",
             metavar="FILE",
             help=f"Write what failed as a list for -i{failed}, so only its owner can read it. "
             "An existing file is replaced.",
         ),
-        option(
-            "-q",
-            "--quiet",
-            is_flag=True,
-            help="Tell only what keeps the command from running, bugs, and warnings such as -k's.",
-        ),
-        option(
-            "-v",
-            "--verbose",
-            count=True,
-            help="Tell more: failures as they happen, tracebacks of bugs; -vv the network's "
-            "events.",
-        ),
+        quiet_option("-k's"),
+        VERBOSE,
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 
-from downloader.listrun.run import ListRun
-
 # Rates are means over this many seconds: steady enough to read, quick enough to show a stall.
 PACE_WINDOW = 10.0
 
@@ -46,12 +44,6 @@ class Pace:
         first, last = self._marks[0], self._marks[-1]
         seconds = last[0] - first[0]
         return max(0.0, (last[field] - first[field]) / seconds) if seconds > 0 else 0.0
-
-
-def received(run: ListRun) -> int:
-    """The bytes of complete files and of those that are on their way."""
-    active = sum(transfer.progress().received for transfer in run.downloader.active())
-    return run.counts.bytes + active
 
 
 def files_text(finished: int, total: int | None) -> str:

@@ -16,6 +16,8 @@ import click
 from twisted.internet.defer import Deferred
 
 from downloader._version import __version__
+from downloader.checksums import Checksums
+from downloader.cli.checksums import opened_checksums
 from downloader.cli.identity import identity_of
 from downloader.cli.messages import Display
 from downloader.client import Downloader
@@ -43,6 +45,7 @@ from downloader.sansio.printable import printable
 from downloader.store import JobStore
 
 _INSECURE = "WARNING: certificates are not checked; whoever is on the way can change what comes"
+_OUTPUTS = ", --report and --failed"
 _STOPPED = "stopped; what has come of unfinished files is kept in .part files"
 
 
@@ -111,13 +114,16 @@ def open_work(
     if not uploads:
         _prepare_directory(options["directory"])
     outputs = (options["report"], options["failed"])
-    _check_apart("-i", options["input_file"], *outputs)
+    check_apart(f"-i{_OUTPUTS}", options["input_file"], *outputs)
+    check_apart(f"--checksum-file{_OUTPUTS}", options.get("checksum_file"), *outputs)
     for job in jobs:
         if isinstance(job, PutJob):
-            _check_apart("FILE", os.path.abspath(job.file), *outputs)
-    downloader = make_downloader(reactor, options)
-    report = _open_output(options["report"], work, 0o666)
-    failed = _open_output(options["failed"], work, PRIVATE)
+            check_apart(f"FILE{_OUTPUTS}", os.path.abspath(job.file), *outputs)
+    sums = options.get("checksum_file")
+    checksums = None if sums is None else opened_checksums(sums, display.say)
+    downloader = make_downloader(reactor, options, checksums)
+    report = open_output(options["report"], work.trouble)
+    failed = open_output(options["failed"], work.trouble, PRIVATE)
     if options["insecure"]:
         display.say(_INSECURE)
     work.run = ListRun(
@@ -148,7 +154,9 @@ def _keeper(
     return lambda run: Kept(store, downloader, run.skipped, display.warned, only_failed)
 
 
-def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
+def make_downloader(
+    reactor: Any, options: dict[str, Any], checksums: Checksums | None = None
+) -> Downloader:
     """The downloader that the options describe."""
     agent = options["user_agent"]
     return Downloader(
@@ -173,6 +181,7 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
         ),
         retries=Retries(tries=options["max_tries"], wait=options["retry_wait"]),
         **_placing_of(options),
+        checksums=checksums,
         headers=[] if agent is None else [("User-Agent", agent)],
         verify_tls=not options["insecure"],
         network=options["network"],
@@ -217,13 +226,14 @@ def _prepare_directory(path: str) -> None:
         raise click.UsageError(what) from error
 
 
-def _check_apart(what: str, read: str | None, *outputs: str | None) -> None:
-    """None may be written into what is read, nor into the other, whatever their names are."""
+def check_apart(options: str, read: str | None, *outputs: str | None) -> None:
+    """None may be written into what is read, nor into the other, whatever their names are. These
+    `options`, in words, name them."""
     names = ["/dev/stdin" if read == "-" else read]
     names += ["/dev/stdout" if output == "-" else output for output in outputs]
     files = [_identity(name) for name in names if name is not None]
     if len(set(files)) < len(files):
-        raise click.UsageError(f"{what}, --report and --failed have to name different files")
+        raise click.UsageError(f"{options} have to name different files")
 
 
 def _identity(name: str) -> object:
@@ -236,13 +246,16 @@ def _identity(name: str) -> object:
     return (found.st_dev, found.st_ino) if has_content else object()
 
 
-def _open_output(path: str | None, work: Work, mode: int) -> OutputFile | None:
+def open_output(
+    path: str | None, trouble: Callable[[str], None], mode: int = 0o666
+) -> OutputFile | None:
+    """The output `path`, if there is one; `trouble` hears why it cannot be written later."""
     if path is None:
         return None
     if path == "-" and sys.stdout is None:
         raise click.UsageError("cannot write to standard output: it is closed")
     try:
-        return OutputFile(path, work.trouble, mode)
+        return OutputFile(path, trouble, mode)
     except OSError as error:
         what = f"cannot write to {printable(path)}: {reason_text(error)}"
         raise click.UsageError(what) from error

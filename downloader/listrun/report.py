@@ -66,8 +66,10 @@ class ReportFile:
             f'"verified":{verified},"error":{_text(error)},'
             f'"message":{_text(message)},"version":{self._version}'
         )
-        if result.sha256 is not None:
-            line += f',"sha256":{_text(result.sha256)}'
+        if result.checksum is not None:
+            line += f',"checksum":{_text(result.checksum)}'
+            if result.sha256 is not None:
+                line += f',"sha256":{_text(result.sha256)}'
         self.file.write(line + "}\n")
 
     def end(self, counts: Report, interrupted: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
 from downloader.client import Downloader
 from downloader.errors import BadLine
@@ -14,7 +15,8 @@ from downloader.jobs import Report, Result, Status
 from downloader.listrun.kept import Kept
 from downloader.listrun.report import FailedFile, ReportFile
 from downloader.listrun.source import Source
-from downloader.listrun.words import Failures, summary_text
+from downloader.listrun.words import Failures, summary_text, weak_text
+from downloader.sansio.checksum import is_weak
 
 # A reader of the report is never further behind than this many seconds.
 FLUSH_EVERY = 1.0
@@ -24,6 +26,7 @@ KEEP_MOST = 1024
 # Seconds to count what is left of a list that was stopped: some 50 MB of it, and soon enough
 # for who pressed Ctrl-C.
 REST_WITHIN = 0.5
+_log = Logger()
 
 
 class Watcher(Protocol):
@@ -76,6 +79,7 @@ class ListRun:
         self._kept = None if kept is None else kept(self)
         self._ended: list[Result] = []  # that are not kept yet
         self._keeping: Deferred[None] = succeed(None)
+        self._warned_of_weak = False
 
     def __repr__(self) -> str:
         state = "running" if self._fetching else "idle"
@@ -101,6 +105,26 @@ class ListRun:
     def finished(self) -> int:
         """How many jobs have ended."""
         return self.counts.complete + self.counts.failed + self.counts.skipped
+
+    @property
+    def doing(self) -> str:
+        """What it does, in one word."""
+        return "sending" if self.uploads else "fetching"
+
+    @property
+    def failed(self) -> int:
+        """How many jobs failed."""
+        return self.counts.failed
+
+    @property
+    def received(self) -> int:
+        """The bytes of complete files and of those that are on their way."""
+        active: int = sum(way.progress().received for way in self.active())
+        return self.counts.bytes + active
+
+    def active(self) -> Sequence[Any]:
+        """The jobs that run now, or wait for their next try."""
+        return self.downloader.active()
 
     @property
     def ended(self) -> int:
@@ -152,6 +176,8 @@ class ListRun:
         self.counts.count(result)
         # What was skipped says why.
         self.cancelled += result.status is Status.REMOVED and result.error is None
+        if result.checksum is not None and not self._warned_of_weak:
+            self._look_at(result.checksum, result.job)
         if result.status is Status.ERROR:
             self.failures.add(result)
             self._watcher.job_failed(result)
@@ -190,6 +216,14 @@ class ListRun:
             self._keep()
             await self._keeping
             self._kept.close()
+
+    def _look_at(self, checksum: str, job: Any) -> None:
+        """Warn of the first one that is weak, which quiet users hear of too."""
+        if is_weak(checksum):
+            self._warned_of_weak = True
+            listed = "--checksum" if job.line is None else "checksum="
+            source = listed if job.checksum else "--checksum-file"
+            _log.warn("{sentence}", sentence=weak_text(checksum.partition("=")[0], source))
 
     def _refuse(self, bad: BadLine) -> None:
         self.counts.invalid += 1

@@ -71,6 +71,11 @@ def failure_text(result: Result) -> str:
     return printable(f"{redacted(result.job.url)}: {reason}")
 
 
+def weak_text(kind: str, source: str) -> str:
+    """What to say of a checksum that `source`, such as an option, wants, and that is weak."""
+    return f"WARNING: {kind} ({source}) shows accidents, but no attacks; use sha-256"
+
+
 def reason_text(error: Exception) -> str:
     """Why something could not be opened, read or written, without the number and the path."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

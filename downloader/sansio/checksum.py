@@ -7,6 +7,8 @@ from hashlib import new
 
 # Checksum types by aria2's names, and how many hexadecimal digits each has.
 DIGITS = {"md5": 32, "sha-1": 40, "sha-224": 56, "sha-256": 64, "sha-384": 96, "sha-512": 128}
+# Different files can be made that have the same one of these (RFC 6151, SHAttered).
+WEAK = frozenset(("md5", "sha-1"))
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 
 
@@ -21,10 +23,16 @@ def checked_checksum(text: str) -> str:
     return f"{kind}={digest}"
 
 
+def is_weak(checksum: str) -> bool:
+    """Whether `checksum`, a checked one, tells of accidents only, and not of attackers."""
+    return checksum.partition("=")[0] in WEAK
+
+
 class Checksum:
     """Computes what `wanted`, a checked checksum, is compared with. Fed with `update`."""
 
     def __init__(self, wanted: str) -> None:
+        self.wanted = wanted
         self.kind, _, self._wanted = wanted.partition("=")
         # hashlib writes sha-256 as sha256; md5 here is against accidents, not attackers.
         self._hash = new(self.kind.replace("-", ""), usedforsecurity=False)

@@ -119,8 +119,7 @@ def _parsed(text: str) -> HttpUrl:
     return HttpUrl(scheme, host, port, target, userinfo, text if as_is else "")
 
 
-# A job's URL is parsed for its name, and again by the agent that is handed it as bytes, some hundred
-# jobs later.
+# A job's URL is parsed for its name, and some hundred jobs later by the agent, as bytes.
 _remembered = lru_cache(maxsize=1024)(_parsed)
 
 

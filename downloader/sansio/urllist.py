@@ -94,20 +94,21 @@ def count_entries(lines: Iterable[bytes]) -> int:
 class LineSplitter:
     """Cuts chunks of bytes into lines, without their LF.
 
-    An overlong line comes as its first `MAX_ENTRY` + 1 bytes, by which it is known; the rest of
+    An overlong line comes as its first `longest` + 1 bytes, by which it is known; the rest of
     it is dropped as it arrives.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = MAX_ENTRY) -> None:
+        self._most = longest + 1
         self._rest = bytearray()
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The lines that end in `chunk`."""
         first, *others = chunk.split(b"\n")
-        self._rest += first[: MAX_ENTRY + 1 - len(self._rest)]
+        self._rest += first[: self._most - len(self._rest)]
         if not others:
             return []
-        lines = [bytes(self._rest), *(line[: MAX_ENTRY + 1] for line in others)]
+        lines = [bytes(self._rest), *(line[: self._most] for line in others)]
         self._rest = bytearray(lines.pop())
         return lines
 

@@ -20,6 +20,7 @@ from downloader.errors import (
 )
 from downloader.jobs import Job, Result, Status
 from downloader.sansio.checksum import Checksum, checked_checksum
+from downloader.sansio.names import path_for
 from downloader.sansio.printable import printable
 from downloader.sansio.ranges import Range, Ranges, range_header
 from downloader.sansio.resume import WITH_FILE, Answer, Complete, Decision, Take, judge
@@ -55,7 +56,7 @@ class Transfer(Way[Job]):
     ) -> None:
         super().__init__(job, setup)
         self._recorder = recorder
-        self._checksum = _checksum(job)
+        self._checksum = _checksum(job) or _listed(job, self.url, setup)
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
         self._body: FileBody | None = None
         self._base = 0  # bytes that are here, beside those of the body
@@ -289,8 +290,7 @@ class Transfer(Way[Job]):
                 self._part.discard()
             raise ChecksumMismatch(f"{checksum.kind} is {checksum.found}")
         self._verified = True
-        if checksum.kind == "sha-256":
-            self._sha256 = checksum.found
+        self._proven = checksum.wanted
 
 
 def _gap(held: Ranges, total: int | None) -> Gap | None:
@@ -345,3 +345,12 @@ def _checksum(job: Job) -> str | None:
         return None if job.checksum is None else checked_checksum(job.checksum)
     except ValueError as error:
         raise WrongRequest(str(error)) from error
+
+
+def _listed(job: Job, url: HttpUrl, setup: Setup) -> str | None:
+    """What the run's checksum file, if there is one, tells of the name that the job asks for."""
+    if setup.checksums is None:
+        return None
+    subdirectory = job.subdirectory
+    path = path_for(url, name=job.name, naming=setup.naming, subdirectory=subdirectory)
+    return setup.checksums.find(path)

@@ -7,6 +7,7 @@ swaps a directory for a link meanwhile gains nothing (CVE-2004-2014, CVE-2014-48
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import OrderedDict
@@ -21,6 +22,8 @@ from downloader.transfer.system import SYSTEM, System
 # Roots that are kept open between jobs; a list may name a directory for each line.
 KEPT = 64
 _TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# What O_NOFOLLOW, with O_DIRECTORY or without, meets; EMLINK on FreeBSD.
+_IN_THE_WAY = frozenset((errno.ELOOP, errno.ENOTDIR, errno.EMLINK))
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -215,6 +218,28 @@ class Folders:
             path = next((p for p, folder in self._open.items() if not folder.users), None)
             if path is not None:
                 self._open.pop(path).close()
+
+
+def open_below(root: int, path: str, flags: int) -> int:
+    """A descriptor of the file `path` below the directory `root`, opened with `flags`: along no
+    link, and nothing is made. Raises OSError, or ValueError for a path that is not below it."""
+    *parents, name = path.split("/")
+    if {"", ".", ".."} & {*parents, name}:
+        raise ValueError("it is not below the directory")
+    fd = root
+    try:
+        for parent in parents:
+            above, fd = fd, os.open(parent, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+            if above != root:
+                os.close(above)
+        return os.open(name, flags | os.O_NOFOLLOW, dir_fd=fd)
+    except OSError as error:
+        if error.errno in _IN_THE_WAY:
+            raise OSError(error.errno, "a link is in the way, or a file") from error
+        raise
+    finally:
+        if fd != root:
+            os.close(fd)
 
 
 def _below_error(error: OSError, path: str) -> DownloadError:

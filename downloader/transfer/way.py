@@ -31,6 +31,7 @@ from downloader.errors import (
     TryAgainLater,
 )
 from downloader.jobs import AnyJob, Naming, OnConflict, Progress, Result, Retries, Status, Timeouts
+from downloader.sansio.checksumfile import Checksums
 from downloader.sansio.retry import Tries
 from downloader.sansio.url import HttpUrl, parse_url, redacted
 from downloader.transfer.door import refused, translate
@@ -62,6 +63,11 @@ class Setup:
     headers: Headers
     authorizations: Authorizations | None = None
     throttle: Throttle | None = None
+    checksums: Checksums | None = None
+
+    def __post_init__(self) -> None:
+        if self.checksums is not None and self.content_disposition:
+            raise ValueError("checksums go by names, which with content_disposition come too late")
 
 
 class Way(Generic[JobT]):
@@ -74,7 +80,7 @@ class Way(Generic[JobT]):
 
     __slots__ = (
         *("_began", "_final_url", "_http_status", "_length", "_out_of_time", "_running", "_setup"),
-        *("_sha256", "_slot", "_tries", "_verified", "cancelled", "host", "job", "url"),
+        *("_proven", "_slot", "_tries", "_verified", "cancelled", "host", "job", "url"),
     )
 
     def __init__(self, job: JobT, setup: Setup) -> None:
@@ -87,7 +93,7 @@ class Way(Generic[JobT]):
         self._length: int | None = None
         self._http_status: int | None = None
         self._final_url = job.url
-        self._sha256: str | None = None
+        self._proven: str | None = None
         self._verified = True
         self._began: float | None = None
         self._running: Deferred[Result] | None = None
@@ -287,7 +293,7 @@ class Way(Generic[JobT]):
             0.0 if self._began is None else self._setup.clock.seconds() - self._began,
             self._tries.made,
             self._verified,
-            self._sha256,
+            self._proven if status is Status.COMPLETE else None,
             error,
         )
 

@@ -13,19 +13,16 @@ from twisted.internet.task import Clock
 from downloader.cli.bars import Bars
 from downloader.cli.live import PLAIN_EVERY, Live, Plain
 from downloader.errors import BadLine
-from downloader.jobs import Report
 
 
 class Unshowable:
     """A run about which asking fails, and how often it was asked."""
 
-    uploads = False
+    doing = "fetching"
+    ended = finished = failed = received = 0
 
     def __init__(self) -> None:
         self.asked = 0
-        self.counts = Report()
-        self.ended = self.finished = 0
-        self.downloader = self
 
     def active(self) -> list[Any]:
         return []
@@ -42,7 +39,7 @@ def test_a_display_that_fails_says_so_once(
     """And is not asked again; what is to be said is said all the same, in its order."""
     clock, run = Clock(), Unshowable()
     shown: Live = display(clock)
-    shown.start(run)  # type: ignore[arg-type]
+    shown.start(run)
     shown.say("before")
     for _ in range(3):
         clock.advance(PLAIN_EVERY)
@@ -63,7 +60,7 @@ def test_a_display_that_fails_at_the_end(
 ) -> None:
     """Does not make a failure of a run that has ended well."""
     shown: Live = display(Clock())
-    shown.start(Unshowable())  # type: ignore[arg-type]
+    shown.start(Unshowable())
     shown.stop()
     assert capsys.readouterr().err.count("please report it") == (display is Bars)
 
@@ -78,7 +75,7 @@ def test_a_terminal_that_is_gone(monkeypatch: pytest.MonkeyPatch, display: type[
         monkeypatch.setattr("sys.stderr", terminal)
         os.close(ours)
         shown: Live = display(clock)
-        shown.start(Unshowable())  # type: ignore[arg-type]
+        shown.start(Unshowable())
         shown.say("something")
         clock.advance(PLAIN_EVERY)
         shown.stop()
@@ -92,7 +89,7 @@ def test_what_is_said_by_the_command_is_not_lost_among_bad_lines(
 ) -> None:
     """Of those, a number is enough."""
     shown: Live = display(Clock())
-    shown.start(Unshowable())  # type: ignore[arg-type]
+    shown.start(Unshowable())
     for number in range(1000):
         shown.line_refused(BadLine(number, "no url"))
         shown.warned("unknown")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +35,21 @@ def test_each_line_has_every_field(tmp_path: Path, troubles: list[str]) -> None:
     path = tmp_path / "r"
     report = ReportFile(OutputFile(str(path), troubles.append), "1.2")
     job = Job("http://h/x", line=3)
-    report.add(Result(job, Status.COMPLETE, "out/x", "http://h/y", 200, 5, 0.25, 2, sha256="ab"))
+    good = Result(job, Status.COMPLETE, "out/x", "http://h/y", 200, 5, 0.25, 2)
+    report.add(replace(good, checksum="sha-256=ab"))
+    report.add(replace(good, checksum="md5=cd"))
     report.add(Result(job, Status.ERROR, error=NotFound("404"), http_status=404))
     report.add_bad(BadLine(7, "no URL"))
     report.add(Result(job, Status.REMOVED, error=TargetExists("x")))
     report.end(Report(complete=1, failed=1, invalid=1, bytes=5, seconds=1.5), interrupted=False)
     report.file.close()
-    good, bad, refused, skipped, end = lines_of(path)
-    assert list(good) == [*FIELDS, "sha256"]
-    assert list(good.values()) == [
+    proven, weak, bad, refused, skipped, end = lines_of(path)
+    assert list(proven) == [*FIELDS, "checksum", "sha256"]
+    assert list(proven.values()) == [
         *(3, "http://h/x", "http://h/y", "out/x", "complete", 200, 5, 0.25, 2, True, None, None),
-        *("1.2", "ab"),
+        *("1.2", "sha-256=ab", "ab"),
     ]
+    assert list(weak) == [*FIELDS, "checksum"] and weak["checksum"] == "md5=cd"
     assert list(bad) == list(refused) == list(skipped) == FIELDS
     assert (bad["error"], bad["http_status"]) == ("NotFound", 404)
     assert bad["message"] == "The server has no such file: 404"

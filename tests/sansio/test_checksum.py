@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from downloader.sansio.checksum import DIGITS, Checksum, checked_checksum
+from downloader.sansio.checksum import DIGITS, Checksum, checked_checksum, is_weak
 
 
 @pytest.mark.parametrize("kind", DIGITS)
@@ -34,3 +34,8 @@ def test_bytes_in_pieces(kind: str) -> None:
     assert not checksum.matches
     checksum.update(b"def")
     assert (checksum.kind, checksum.found, checksum.matches) == (kind, right, True)
+
+
+def test_what_is_weak() -> None:
+    """Those of which different files with the same one were made."""
+    assert {kind for kind in DIGITS if is_weak(f"{kind}=00")} == {"md5", "sha-1"}
