@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from hashlib import new
 
-# Checksum types by aria2's names, and how many hexadecimal digits each has.
+# Checksum types by aria2's names, and how many hexadecimal digits each has; the weakest first.
 DIGITS = {"md5": 32, "sha-1": 40, "sha-224": 56, "sha-256": 64, "sha-384": 96, "sha-512": 128}
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 
@@ -19,6 +20,11 @@ def checked_checksum(text: str) -> str:
     if len(digest) != DIGITS[kind] or not _HEX.fullmatch(digest):
         raise ValueError(f"a {kind} checksum has {DIGITS[kind]} hexadecimal digits")
     return f"{kind}={digest}"
+
+
+def strongest(kinds: Iterable[str]) -> str | None:
+    """The one of these types that is hardest to forge, or None when there is none."""
+    return max(kinds, key=list(DIGITS).index, default=None)
 
 
 class Checksum:

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from downloader.sansio.checksum import DIGITS, Checksum, checked_checksum
+from downloader.sansio.checksum import DIGITS, Checksum, checked_checksum, strongest
 
 
 @pytest.mark.parametrize("kind", DIGITS)
@@ -34,3 +34,10 @@ def test_bytes_in_pieces(kind: str) -> None:
     assert not checksum.matches
     checksum.update(b"def")
     assert (checksum.kind, checksum.found, checksum.matches) == (kind, right, True)
+
+
+def test_the_strongest() -> None:
+    """Of those that are there, in whatever order."""
+    assert strongest(["sha-1", "sha-512", "md5", "sha-256"]) == "sha-512"
+    assert strongest(["sha-224", "md5"]) == "sha-224"
+    assert strongest([]) is None
