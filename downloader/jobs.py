@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isfinite
 from typing import ClassVar
@@ -36,6 +36,19 @@ class OnConflict(StrEnum):
     OVERWRITE = "overwrite"
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Checksums of a file's pieces, each of `length` bytes but for the last, which may be shorter.
+
+    `kind` is their type, as in a job's checksum, and `sums` are the digests in lower-case
+    hexadecimal digits, in the order of the pieces.
+    """
+
+    kind: str
+    length: int
+    sums: tuple[str, ...] = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Job:
     """One file that is wanted.
@@ -47,6 +60,8 @@ class Job:
     `headers` are sent to the origin of the URL and to no other.
     `checksum` is `ALGORITHM=HEX`, such as `sha-256=9f86...`.
     `line` is the job's line in its list, counted from 1, for reports.
+    `size` is how many bytes it has, where that is known before: whatever has another is not it.
+    `pieces` are checksums of its pieces; they are carried along, and not compared yet.
     """
 
     url: str
@@ -57,6 +72,8 @@ class Job:
     checksum: str | None = None
     line: int | None = None
     subdirectory: str = ""
+    size: int | None = None
+    pieces: Pieces | None = None
 
     def __repr__(self) -> str:
         """Without what may be secret: user and password, query, headers."""
@@ -202,7 +219,8 @@ class Result:
     `bytes` are what was sent of it. `final_url` is the last hop, without
     secrets. `attempts` counts requests for this job, `seconds` runs from its first.
     `verified` is False when nothing proved the length: the body ended with its connection.
-    `sha256` is set when the job's checksum was one. `error` is None when complete.
+    `sha256` is set when its checksum was one, the job's or else the one that the server told.
+    `error` is None when complete.
     """
 
     job: AnyJob

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -14,12 +13,14 @@ from downloader.drain import drain
 from downloader.errors import (
     ChecksumMismatch,
     DownloadError,
+    SizeMismatch,
     TargetExists,
     TruncatedBody,
     WrongRequest,
 )
 from downloader.jobs import Job, Result, Status
 from downloader.sansio.checksum import Checksum, checked_checksum
+from downloader.sansio.expected import TELLING, Digest, Expected
 from downloader.sansio.printable import printable
 from downloader.sansio.ranges import Range, Ranges, range_header
 from downloader.sansio.resume import WITH_FILE, Answer, Complete, Decision, Take, judge
@@ -34,7 +35,6 @@ from downloader.transfer.writer import PartWriter
 _log = Logger()
 
 Gap = tuple[int, int | None]
-Digest = Callable[[bytes | memoryview], object]
 
 
 class Transfer(Way[Job]):
@@ -44,11 +44,12 @@ class Transfer(Way[Job]):
     and not the order of arrival. A DownloadError there means the job cannot even begin.
     """
 
-    __slots__ = ("_base", "_body", "_checksum", "_part", "_whole_only", "target")
+    __slots__ = ("_base", "_body", "_checksum", "_expected", "_part", "_whole_only", "target")
 
     def __init__(self, job: Job, setup: Setup, names: TakenNames) -> None:
         super().__init__(job, setup)
         self._checksum = _checksum(job)
+        self._expected = Expected(job.size, self._checksum)
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
         self._body: FileBody | None = None
         self._base = 0  # bytes that are here, beside those of the body
@@ -96,7 +97,7 @@ class Transfer(Way[Job]):
             await self._close()
 
     async def _bring(self, url: HttpUrl) -> bool:
-        """Fetch what is missing. False when that was gone on with, and has not the checksum."""
+        """Fetch what is missing. False when that was gone on with, and is not the file."""
         held, version = Ranges(), Version()
         if not self._whole_only and self.target.has_journal:
             held, version = await self._found()
@@ -121,13 +122,15 @@ class Transfer(Way[Job]):
             self._whole_only = True
             held, version = Ranges(), Version()
         self._verified = True
-        return await self._has_checksum()
+        return self._expected.fits(held.size) and await self._has_checksum()
 
     async def _found(self) -> tuple[Ranges, Version]:
         """What is there to go on with."""
         self._part = self.target.open(self._setup.folders, True, self._setup.sync)
         found = await self._part.found()
-        return (Ranges(), Version()) if found is None else (Ranges(found.ranges), found.version)
+        if found is None or not self._expected.fits(found.version.total):
+            return Ranges(), Version()
+        return Ranges(found.ranges), found.version
 
     async def _request(
         self, url: HttpUrl, gap: Gap | None, version: Version
@@ -139,7 +142,7 @@ class Transfer(Way[Job]):
             if version.validator is not None:
                 more.append(("If-Range", version.validator))
         response = await self._ask(b"GET", url, more=more)
-        if gap is None and response.code in WITH_FILE and not _has_range(response):
+        if gap is None and response.code in WITH_FILE and not _has(response, b"content-range"):
             return response, Take(0, None, None)  # as nearly always
         try:
             start = None if gap is None else gap[0]
@@ -154,19 +157,26 @@ class Transfer(Way[Job]):
     async def _receive_whole(self, response: IResponse) -> None:
         """The body is the whole file."""
         self._length = _length(response)
-        if self._setup.content_disposition:
-            try:
+        try:
+            self._hear(response)
+            if self._setup.content_disposition:
                 self._take_offered(response)
-            except Exception:
-                # Nobody reads the body then, and its connection would wait for somebody to.
-                await drain(response, self._setup.deadlines)
-                raise
+        except Exception:
+            # Nobody reads the body then, and its connection would wait for somebody to.
+            await drain(response, self._setup.deadlines)
+            raise
         self._base = 0
         if self._part is not None:
             self._begin(self._part, response)
-        checksum = Checksum(self._checksum) if self._checksum else None
-        digest = checksum.update if checksum else None
-        self._verified = await self._receive(response, self._length, 0, digest)
+        wanted = self._expected.checksum
+        checksum = Checksum(wanted) if wanted else None
+        digest = self._expected.bounded(checksum.update if checksum else None, self._length)
+        try:
+            ended = await self._receive(response, self._length, 0, digest)
+            self._verified = self._expected.proven(self.moved, ended)
+        except SizeMismatch:
+            self._discard()
+            raise
         if checksum is not None:
             self._check(checksum)
 
@@ -174,9 +184,19 @@ class Transfer(Way[Job]):
         """The body is these bytes of the file, of which more is here already."""
         assert take.version is not None
         self._length = take.version.total
+        try:
+            self._hear(response, part=True)
+        except SizeMismatch:
+            await drain(response, self._setup.deadlines)
+            raise
         await self._receive(response, _length(response), take.start, None)
         assert self._body is not None
         return take.start, take.start + self._body.received
+
+    def _hear(self, response: IResponse, part: bool = False) -> None:
+        """What an answer says of the whole file, before its body is received."""
+        tells = self._checksum is None and any(_has(response, name) for name in TELLING)
+        self._expected.hear(self._length, _answer(response) if tells else None, part)
 
     async def _receive(
         self, response: IResponse, length: int | None, start: int, digest: Digest | None
@@ -235,9 +255,10 @@ class Transfer(Way[Job]):
 
     async def _has_checksum(self) -> bool:
         """Whether the file has its checksum, if it has one."""
-        if self._checksum is None or self._part is None:
+        wanted = self._expected.checksum
+        if wanted is None or self._part is None:
             return True
-        checksum = Checksum(self._checksum)
+        checksum = Checksum(wanted)
         await self._part.read(checksum.update)
         if checksum.matches:
             self._check(checksum)
@@ -245,12 +266,15 @@ class Transfer(Way[Job]):
 
     def _check(self, checksum: Checksum) -> None:
         if not checksum.matches:
-            if self._part is not None:
-                self._part.discard()
+            self._discard()
             raise ChecksumMismatch(f"{checksum.kind} is {checksum.found}")
         self._verified = True
         if checksum.kind == "sha-256":
             self._sha256 = checksum.found
+
+    def _discard(self) -> None:
+        if self._part is not None:
+            self._part.discard()
 
 
 def _gap(held: Ranges, total: int | None) -> Gap | None:
@@ -268,10 +292,10 @@ def _length(response: IResponse) -> int | None:
     return None if response.length is UNKNOWN_LENGTH else response.length
 
 
-def _has_range(response: IResponse) -> bool:
-    """Whether it says that it is a part. Ours can tell without a Headers object."""
+def _has(response: IResponse, name: bytes) -> bool:
+    """Whether it has this header. Ours can tell without a Headers object."""
     has_header = getattr(response, "has_header", None) or response.headers.hasHeader
-    return bool(has_header(b"content-range"))
+    return bool(has_header(name))
 
 
 def _answer(response: IResponse) -> Answer:
