@@ -11,6 +11,7 @@ from downloader.cli.types import (
     checksum,
     count,
     header,
+    locations,
     rate,
     seconds,
     seconds_or_zero,
@@ -121,6 +122,24 @@ WHAT = options_of(
         "The format is aria2's: a URL a line, mirrors of the same file parted by TAB, "
         "indented options below it (out, dir, header, checksum), comments after #. "
         "gzip is recognised. Example: zcat urls.gz | downloader fetch -i -",
+    ),
+    option(
+        "-M",
+        "--metalink",
+        "--metalink-file",
+        "metalinks",
+        metavar="FILE",
+        multiple=True,
+        help="Fetch the files that FILE, a Metalink document, names: each from its http and https "
+        "mirrors in their order, under its name below DIR, and only with its size and checksum. "
+        "May be repeated. A document behind a URL is fetched as any file and not read.",
+    ),
+    option(
+        "--metalink-location",
+        type=locations,
+        metavar="CC[,CC]...",
+        help="Of a document's mirrors of equal priority, ask those in these countries first. "
+        "Example: --metalink-location de,fr",
     ),
     option(
         "--checksum",

@@ -22,6 +22,7 @@ from downloader.client import Downloader
 from downloader.errors import ListError
 from downloader.jobs import AnyJob, Limits, Naming, OnConflict, PutJob, Report, Retries, Timeouts
 from downloader.listrun.forms import FetchForm, Form, PutForm
+from downloader.listrun.metalinks import MetalinkFiles, read_metalink
 from downloader.listrun.outputs import PRIVATE, OutputFile
 from downloader.listrun.report import FailedFile, ReportFile
 from downloader.listrun.run import ListRun
@@ -94,11 +95,17 @@ def open_work(
     work = Work(display, uploads)
     headers = options["headers"]
     form = PutForm(headers) if uploads else FetchForm(options["directory"], headers)
-    source = _open_source(reactor, jobs, options["input_file"], form)
+    metalinks = options.get("metalinks") or ()
+    if metalinks:
+        source = _open_metalinks(metalinks, options)
+    else:
+        source = _open_source(reactor, jobs, options["input_file"], form)
     if not uploads:
         _prepare_directory(options["directory"])
     outputs = (options["report"], options["failed"])
     _check_apart("-i", options["input_file"], *outputs)
+    for name in metalinks:
+        _check_apart("-M", name, *outputs)
     for job in jobs:
         if isinstance(job, PutJob):
             _check_apart("FILE", os.path.abspath(job.file), *outputs)
@@ -172,6 +179,17 @@ def _open_source(reactor: Any, jobs: Sequence[AnyJob], name: str | None, form: F
     except ListError as error:
         shown = "from standard input" if name == "-" else printable(name)
         raise click.UsageError(f"cannot read the list {shown}: {error}") from error
+
+
+def _open_metalinks(names: Sequence[str], options: dict[str, Any]) -> Source:
+    locations, found = options["metalink_location"] or (), []
+    for name in names:
+        try:
+            found.append((name, read_metalink(name, locations)))
+        except ListError as error:
+            what = f"cannot read the Metalink document {printable(name)}: {error}"
+            raise click.UsageError(what) from error
+    return MetalinkFiles(found, options["directory"], options["headers"])
 
 
 def _prepare_directory(path: str) -> None:
