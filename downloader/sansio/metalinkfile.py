@@ -80,7 +80,8 @@ class PiecesDraft:
         length = _number_of_bytes(self.length, "length of pieces")
         if length == 0:
             raise ValueError("pieces of 0 bytes")
-        if len(self.sums) != (len(self.sums) or 1 if size is None else -(-size // length)):
+        count = max(1, len(self.sums)) if size is None else -(-size // length)
+        if len(self.sums) != count:
             raise ValueError(f"{len(self.sums)} digests of pieces do not make up the file")
         if any(at not in (None, str(number)) for number, (at, _) in enumerate(self.sums)):
             raise ValueError("the pieces are not in their order")
