@@ -20,8 +20,8 @@ from downloader.errors import (
 )
 from downloader.jobs import Job, Result, Status
 from downloader.sansio.checksum import Checksum, checked_checksum
-from downloader.sansio.expected import TELLING, Digest, Expected
 from downloader.sansio.printable import printable
+from downloader.sansio.proof import TELLING, Digest, Proof
 from downloader.sansio.ranges import Range, Ranges, range_header
 from downloader.sansio.resume import WITH_FILE, Answer, Complete, Decision, Take, judge
 from downloader.sansio.url import HttpUrl
@@ -44,12 +44,12 @@ class Transfer(Way[Job]):
     and not the order of arrival. A DownloadError there means the job cannot even begin.
     """
 
-    __slots__ = ("_base", "_body", "_checksum", "_expected", "_part", "_whole_only", "target")
+    __slots__ = ("_base", "_body", "_checksum", "_part", "_proof", "_whole_only", "target")
 
     def __init__(self, job: Job, setup: Setup, names: TakenNames) -> None:
         super().__init__(job, setup)
         self._checksum = _checksum(job)
-        self._expected = Expected(job.size, self._checksum)
+        self._proof = Proof(job.size, self._checksum)
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
         self._body: FileBody | None = None
         self._base = 0  # bytes that are here, beside those of the body
@@ -122,13 +122,13 @@ class Transfer(Way[Job]):
             self._whole_only = True
             held, version = Ranges(), Version()
         self._verified = True
-        return self._expected.fits(held.size) and await self._has_checksum()
+        return self._proof.fits(held.size) and await self._has_checksum()
 
     async def _found(self) -> tuple[Ranges, Version]:
         """What is there to go on with."""
         self._part = self.target.open(self._setup.folders, True, self._setup.sync)
         found = await self._part.found()
-        if found is None or not self._expected.fits(found.version.total):
+        if found is None or not self._proof.fits(found.version.total):
             return Ranges(), Version()
         return Ranges(found.ranges), found.version
 
@@ -168,12 +168,12 @@ class Transfer(Way[Job]):
         self._base = 0
         if self._part is not None:
             self._begin(self._part, response)
-        wanted = self._expected.checksum
+        wanted = self._proof.checksum
         checksum = Checksum(wanted) if wanted else None
-        digest = self._expected.bounded(checksum.update if checksum else None, self._length)
+        digest = self._proof.bounded(checksum.update if checksum else None, self._length)
         try:
             ended = await self._receive(response, self._length, 0, digest)
-            self._verified = self._expected.proven(self.moved, ended)
+            self._verified = self._proof.proven(self.moved, ended)
         except SizeMismatch:
             self._discard()
             raise
@@ -196,7 +196,7 @@ class Transfer(Way[Job]):
     def _hear(self, response: IResponse, part: bool = False) -> None:
         """What an answer says of the whole file, before its body is received."""
         tells = self._checksum is None and any(_has(response, name) for name in TELLING)
-        self._expected.hear(self._length, _answer(response) if tells else None, part)
+        self._proof.hear(self._length, _answer(response) if tells else None, part)
 
     async def _receive(
         self, response: IResponse, length: int | None, start: int, digest: Digest | None
@@ -255,7 +255,7 @@ class Transfer(Way[Job]):
 
     async def _has_checksum(self) -> bool:
         """Whether the file has its checksum, if it has one."""
-        wanted = self._expected.checksum
+        wanted = self._proof.checksum
         if wanted is None or self._part is None:
             return True
         checksum = Checksum(wanted)

@@ -18,8 +18,8 @@ TELLING = (b"repr-digest", b"digest")
 Digest = Callable[[bytes | memoryview], object]
 
 
-class Expected:
-    """What is expected of one file. `size`, in bytes, and `own`, a checked checksum, are the job's;
+class Proof:
+    """What one file is held to. `size`, in bytes, and `own`, a checked checksum, are the job's;
     None for what it does not say."""
 
     __slots__ = ("_told", "own", "size")
@@ -30,7 +30,7 @@ class Expected:
         self._told: str | None = None
 
     def __repr__(self) -> str:
-        return f"<Expected {self.size} bytes, {self.checksum}>"
+        return f"<Proof {self.size} bytes, {self.checksum}>"
 
     @property
     def checksum(self) -> str | None:

@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from downloader.errors import SizeMismatch, TruncatedBody
-from downloader.sansio.expected import Digest, Expected
+from downloader.sansio.proof import Digest, Proof
 from downloader.sansio.resume import Answer
 
 OWN = f"md5={'0' * 32}"
@@ -22,43 +22,43 @@ def answer(digest: bytes, *more: tuple[str, str]) -> Answer:
 
 def test_the_jobs_checksum_goes_first() -> None:
     """Whatever the server says."""
-    expected = Expected(None, OWN)
-    expected.hear(5, answer(ONE))
-    assert (expected.own, expected.checksum) == (OWN, OWN)
+    proof = Proof(None, OWN)
+    proof.hear(5, answer(ONE))
+    assert (proof.own, proof.checksum) == (OWN, OWN)
 
 
 def test_what_is_told_takes_its_place() -> None:
     """A whole file's own answer counts, whatever was told of another; a part adds to the others."""
-    expected = Expected(None, None)
-    assert expected.checksum is None
-    expected.hear(5, answer(ONE), part=True)
-    expected.hear(5, None, part=True)
-    assert expected.checksum == f"sha-256={ONE.hex()}"
-    expected.hear(5, answer(TWO), part=True)
-    assert expected.checksum == f"sha-256={TWO.hex()}"
-    expected.hear(5, None)
-    assert expected.checksum is None
+    proof = Proof(None, None)
+    assert proof.checksum is None
+    proof.hear(5, answer(ONE), part=True)
+    proof.hear(5, None, part=True)
+    assert proof.checksum == f"sha-256={ONE.hex()}"
+    proof.hear(5, answer(TWO), part=True)
+    assert proof.checksum == f"sha-256={TWO.hex()}"
+    proof.hear(5, None)
+    assert proof.checksum is None
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "x"])
 def test_of_what_is_packed_nothing_is_believed(coding: str) -> None:
     """It may be of the file before or after that."""
-    expected = Expected(None, None)
-    expected.hear(5, answer(ONE, ("content-encoding", coding)))
-    assert expected.checksum is None
-    expected.hear(5, answer(ONE, ("content-encoding", "identity")))
-    assert expected.checksum is not None
+    proof = Proof(None, None)
+    proof.hear(5, answer(ONE, ("content-encoding", coding)))
+    assert proof.checksum is None
+    proof.hear(5, answer(ONE, ("content-encoding", "identity")))
+    assert proof.checksum is not None
 
 
 @pytest.mark.parametrize("part", [True, False])
 def test_another_size(part: bool) -> None:
     """Is known before a byte has come."""
-    expected = Expected(5, None)
-    expected.hear(5, None, part)
-    expected.hear(None, None, part)
+    proof = Proof(5, None)
+    proof.hear(5, None, part)
+    proof.hear(None, None, part)
     for total in (4, 6, 0):
         with pytest.raises(SizeMismatch, match=f"{total} bytes, and not 5"):
-            expected.hear(total, None, part)
+            proof.hear(total, None, part)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_another_size(part: bool) -> None:
     [(None, 5, True), (5, None, True), (5, 5, True), (5, 4, False), (0, 1, False), (0, 0, True)],
 )
 def test_what_fits(size: int | None, total: int | None, fits: bool) -> None:
-    assert Expected(size, None).fits(total) is fits
+    assert Proof(size, None).fits(total) is fits
 
 
 @pytest.mark.parametrize(
@@ -87,19 +87,19 @@ def test_what_proves_the_length(
     size: int | None, received: int, ended: bool, outcome: bool | type[Exception]
 ) -> None:
     """An end that the server told, or the size; too little may be a lost connection."""
-    expected = Expected(size, None)
+    proof = Proof(size, None)
     if isinstance(outcome, bool):
-        assert expected.proven(received, ended) is outcome
+        assert proof.proven(received, ended) is outcome
         return
     with pytest.raises(outcome):
-        expected.proven(received, ended)
+        proof.proven(received, ended)
 
 
 @pytest.mark.parametrize("digested", [True, False])
 def test_a_body_of_no_length_is_bounded(digested: bool) -> None:
     """By the file's size, to the byte; what is digested meanwhile is all that came before."""
     pieces: list[bytes | memoryview] = []
-    bounded = Expected(5, None).bounded(pieces.append if digested else None, None)
+    bounded = Proof(5, None).bounded(pieces.append if digested else None, None)
     assert bounded is not None
     bounded(b"abc")
     bounded(memoryview(b"de"))
@@ -111,10 +111,10 @@ def test_a_body_of_no_length_is_bounded(digested: bool) -> None:
 def test_a_body_whose_length_is_known_is_not() -> None:
     """Its length was compared before; nor is one of a file whose size nobody knows."""
     digest: Digest = bytes
-    assert Expected(5, None).bounded(digest, 5) is digest
-    assert Expected(None, None).bounded(digest, None) is digest
-    assert Expected(None, None).bounded(None, None) is None
+    assert Proof(5, None).bounded(digest, 5) is digest
+    assert Proof(None, None).bounded(digest, None) is digest
+    assert Proof(None, None).bounded(None, None) is None
 
 
 def test_repr() -> None:
-    assert repr(Expected(5, OWN)) == f"<Expected 5 bytes, {OWN}>"
+    assert repr(Proof(5, OWN)) == f"<Proof 5 bytes, {OWN}>"
