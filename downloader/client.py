@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IHostnameResolver
 from twisted.python.failure import Failure
-from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 
-from downloader._version import __version__
 from downloader.certificates import ClientCertificate
 from downloader.deadlines import Deadlines
 from downloader.errors import Closed, DownloadError
 from downloader.fixedheaders import FixedHeaders
 from downloader.http1.agent import Agent
-from downloader.http1.identity import CookieAgent, DigestAgent
 from downloader.http1.redirect import RedirectAgent
 from downloader.http1.tls import TlsOptions
 from downloader.identity import Identity
@@ -35,6 +31,7 @@ from downloader.jobs import (
     Status,
     Timeouts,
 )
+from downloader.parts import agent_of, authorizations, headers_of, identified, limiter_of
 from downloader.sansio.checksumfile import Checksums
 from downloader.sansio.network import Network
 from downloader.transfer.ask import ask
@@ -43,11 +40,8 @@ from downloader.transfer.door import translate
 from downloader.transfer.fetch import Transfer
 from downloader.transfer.folder import Folders, inode_of
 from downloader.transfer.foreign import ForeignAgent
-from downloader.transfer.limiter import Limiter
-from downloader.transfer.pace import PacedLimiter
 from downloader.transfer.put import Put
 from downloader.transfer.recorder import Recorder
-from downloader.transfer.request import Authorizations, with_headers
 from downloader.transfer.run import Jobs, PutJobs, Run
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.throttle import Throttle
@@ -55,8 +49,6 @@ from downloader.transfer.way import JobT, Setup, Way, backoff, cancel_all
 
 if TYPE_CHECKING:
     from downloader.http1.treqclient import HTTPClient
-
-USER_AGENT = f"downloader/{__version__}"
 
 
 class Downloader:
@@ -109,13 +101,13 @@ class Downloader:
         if agent is not None:
             self.agent = agent
             foreign = ForeignAgent(agent, reactor, timeouts.connect + timeouts.first_byte)
-            asked = _identified(foreign, identity, deadlines)
+            asked = identified(foreign, identity, deadlines)
         else:
             tls = TlsOptions(verify_tls, trust_root, client_certificate)
-            self._own_agent = _agent(reactor, limits, timeouts, tls, network, resolver, deadlines)
-            self._hop_agent = _identified(self._own_agent, identity, deadlines)
+            self._own_agent = agent_of(reactor, limits, timeouts, tls, network, resolver, deadlines)
+            self._hop_agent = identified(self._own_agent, identity, deadlines)
             self.agent = asked = RedirectAgent(self._hop_agent, deadlines)
-        self.limiter = _limiter(reactor, limits)
+        self.limiter = limiter_of(reactor, limits)
         self.throttle = Throttle(
             reactor, deadlines, limits.bytes_per_second, limits.bytes_per_second_per_file
         )
@@ -131,8 +123,8 @@ class Downloader:
             naming=naming,
             on_conflict=on_conflict,
             content_disposition=content_disposition,
-            headers=FixedHeaders(_headers(headers)),
-            authorizations=_authorizations(identity),
+            headers=FixedHeaders(headers_of(headers)),
+            authorizations=authorizations(identity),
             throttle=self.throttle,
             checksums=checksums,
         )
@@ -343,52 +335,6 @@ class Downloader:
             done.callback(result)
 
 
-def _limiter(reactor: Any, limits: Limits) -> Limiter:
-    if limits.rate is None and limits.per_host_delay is None:
-        return Limiter(limits.total, limits.per_host)
-    return PacedLimiter(reactor, limits.total, limits.per_host, limits.rate, limits.per_host_delay)
-
-
-def _agent(
-    reactor: Any,
-    limits: Limits,
-    timeouts: Timeouts,
-    tls: TlsOptions,
-    network: Network,
-    resolver: IHostnameResolver | None,
-    deadlines: Deadlines,
-) -> Agent:
-    """Our agent, as the limits and timeouts want it."""
-    return Agent(
-        reactor,
-        connections_per_host=limits.connections_per_host,
-        pipeline=limits.pipeline,
-        pipeline_uploads=limits.pipeline_uploads,
-        connect_timeout=timeouts.connect,
-        first_byte_timeout=timeouts.first_byte,
-        tls=tls,
-        network=network,
-        resolver=resolver,
-        deadlines=deadlines,
-    )
-
-
-def _identified(agent: IAgent, identity: Identity | None, deadlines: Deadlines) -> IAgent:
-    """`agent`, with what of `identity` is decided for each hop; itself where there is none."""
-    if identity is not None and identity.cookies:
-        agent = CookieAgent(agent, identity.cookies, time.time)
-    if identity is not None and identity.digest:
-        agent = DigestAgent(agent, deadlines)
-    return agent
-
-
-def _authorizations(identity: Identity | None) -> Authorizations | None:
-    """None where no user or token is known, so that requests are not asked about them."""
-    if identity is None or (identity.credentials is None and identity.netrc is None):
-        return None
-    return Authorizations(identity)
-
-
 def _closing(result: Any, names: TakenNames) -> Any:
     names.close()
     return result
@@ -403,9 +349,3 @@ def _excuse(done: Deferred[Any]) -> None:
     debug_info = getattr(done, "_debugInfo", None)
     if debug_info is not None:
         debug_info.failResult = None
-
-
-def _headers(pairs: Sequence[tuple[str, str]]) -> Headers:
-    """The run's headers; a body as it lies on the server is what a file is."""
-    ours = {"User-Agent": [USER_AGENT], "Accept": ["*/*"], "Accept-Encoding": ["identity"]}
-    return with_headers(Headers(ours), pairs)

@@ -134,6 +134,10 @@ class InsecureRedirect(WrongRequest):
     """The server redirects from https to http."""
 
 
+class SizeMismatch(WrongRequest):
+    """The file's size is not the expected one."""
+
+
 class ChecksumMismatch(WrongRequest):
     """The file's checksum is not the expected one."""
 

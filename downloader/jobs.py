@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isfinite
 from typing import ClassVar
@@ -59,6 +59,19 @@ class Record:
     path: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Checksums of a file's pieces, each of `length` bytes but for the last, which may be shorter.
+
+    `kind` is their type, as in a job's checksum, and `sums` are the digests in lower-case
+    hexadecimal digits, in the order of the pieces.
+    """
+
+    kind: str
+    length: int
+    sums: tuple[str, ...] = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Job:
     """One file that is wanted.
@@ -69,8 +82,10 @@ class Job:
     `name` is a path below both, or None to take it from the URL; it never leads outside.
     `headers` are sent to the origin of the URL and to no other.
     `checksum` is `ALGORITHM=HEX`, such as `sha-256=9f86...`.
-    `line` is the job's line in its list, counted from 1, for reports. `record` is what is kept of
-    it.
+    `line` is the job's line in its list, counted from 1, for reports.
+    `size` is how many bytes it has, where that is known before: whatever has another is not it.
+    `pieces` are checksums of its pieces; they are carried along, and not compared yet. `record` is
+    what is kept of it.
     """
 
     url: str
@@ -81,6 +96,8 @@ class Job:
     checksum: str | None = None
     line: int | None = None
     subdirectory: str = ""
+    size: int | None = None
+    pieces: Pieces | None = None
     record: Record | None = None
 
     def __repr__(self) -> str:
@@ -227,9 +244,9 @@ class Result:
     `bytes` are what was sent of it. `final_url` is the last hop, without
     secrets. `attempts` counts requests for this job, `seconds` runs from its first.
     `verified` is False when nothing proved the length: the body ended with its connection.
-    `checksum` is the one that the file was found to have, `TYPE=HEX`; None where none was wanted.
-    `error` is None when complete. `etag` and `last_modified` are what the server said of the
-    version, where they are kept.
+    `checksum` is the one that the file was found to have, `TYPE=HEX`, the job's or else the one
+    that the server told; None where there was none. `error` is None when complete. `etag` and
+    `last_modified` are what the server said of the version, where they are kept.
     """
 
     job: AnyJob

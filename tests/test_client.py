@@ -16,9 +16,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from downloader import Downloader, Job, Limits
-from downloader.client import USER_AGENT
 from downloader.errors import Closed
 from downloader.http1.redirect import RedirectAgent
+from downloader.parts import USER_AGENT
 from downloader.testing import AgentSpy, End, content, head, mute
 
 Make = Callable[..., Downloader]

@@ -27,8 +27,9 @@ ALLOWED = {
     "listrun": {"client", "store", "sansio", "jobs", "errors"},
     "store": {"sansio", "jobs", "errors"},
     "check": {"listrun", "transfer", "checksums", "threads", "sansio", "errors"},
+    "parts": {"http1", "transfer", "identity", "deadlines", "sansio", "jobs", "_version"},
     "client": {
-        *("http1", "transfer", "identity", "certificates", "deadlines", "fixedheaders"),
+        *("parts", "http1", "transfer", "identity", "certificates", "deadlines", "fixedheaders"),
         *("sansio", "jobs", "errors", "_version"),
     },
     "testing": {"sansio", "jobs", "errors"},

@@ -15,11 +15,10 @@ from downloader.cli.options import (
     HOW_LONG,
     HOW_MUCH,
     TLS,
-    WHAT,
-    WHERE,
     SectionCommand,
     telling,
 )
+from downloader.cli.wanted import WHAT, WHERE
 from downloader.errors import BadName, BadUrl
 from downloader.jobs import Job
 from downloader.sansio.names import checked_name
@@ -56,6 +55,7 @@ def fetch(ctx: click.Context, /, urls: tuple[str, ...], **options: Any) -> None:
     Examples:
       downloader fetch https://example.org/a.iso
       downloader fetch -i urls.txt -d out -j 64 --report report.jsonl
+      downloader fetch -M release.meta4 -d out
     """
     ctx.ensure_object(dict)["verbose"] = options["verbose"]
     options = checked(urls, options)
@@ -65,9 +65,13 @@ def fetch(ctx: click.Context, /, urls: tuple[str, ...], **options: Any) -> None:
 def checked(urls: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     """`options` when they make sense together; else a usage error says why not."""
     options = settled(fetch, options)
-    if bool(urls) == (options["input_file"] is not None):
-        what = "give URLs or a list, not both" if urls else "give URLs, or a list with -i LIST"
-        raise click.UsageError(what)
+    given = [bool(urls), options["input_file"] is not None, bool(options["metalinks"])]
+    if sum(given) > 1:
+        raise click.UsageError("give URLs or a list, not both, and nothing beside -M")
+    if not any(given):
+        raise click.UsageError("give URLs, or a list with -i LIST, or a document with -M FILE")
+    if options["metalink_location"] is not None and not options["metalinks"]:
+        raise click.UsageError("--metalink-location is for -M")
     if options["retry_failed"] and not (options["state"] and options["input_file"]):
         raise click.UsageError("--retry-failed is for a list whose state is kept: -i LIST")
     for name, value in (("-o", options["out"]), ("--checksum", options["checksum"])):

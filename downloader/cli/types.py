@@ -12,6 +12,7 @@ import click
 
 from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
 from downloader.sansio.checksum import checked_checksum
+from downloader.sansio.mirrors import checked_location
 from downloader.sansio.urllist import checked_header
 
 T = TypeVar("T")
@@ -64,6 +65,14 @@ def user_agent(text: str) -> str:
 def checksum(text: str) -> str:
     """`ALGORITHM=HEX` in lower case."""
     return _checked(checked_checksum, text)
+
+
+def locations(text: str) -> tuple[str, ...]:
+    """Countries, the most preferred one first, such as `de,fr`."""
+    found = tuple(map(checked_location, text.split(",")))
+    if None in found:
+        raise click.BadParameter("a location is a country's two letters, as in de,fr")
+    return tuple(one for one in found if one is not None)
 
 
 def _checked(check: Callable[[str], T], text: str) -> T:

@@ -35,6 +35,7 @@ from downloader.jobs import (
 )
 from downloader.listrun.forms import FetchForm, Form, PutForm
 from downloader.listrun.kept import Kept
+from downloader.listrun.metalinks import MetalinkFiles, read_metalink
 from downloader.listrun.outputs import PRIVATE, OutputFile
 from downloader.listrun.report import FailedFile, ReportFile
 from downloader.listrun.run import ListRun
@@ -110,12 +111,18 @@ def open_work(
     work = Work(display, uploads)
     headers = options["headers"]
     form = PutForm(headers) if uploads else FetchForm(options["directory"], headers)
-    source = _open_source(reactor, jobs, options["input_file"], form)
+    metalinks = options.get("metalinks") or ()
+    if metalinks:
+        source = _open_metalinks(metalinks, options)
+    else:
+        source = _open_source(reactor, jobs, options["input_file"], form)
     if not uploads:
         _prepare_directory(options["directory"])
     outputs = (options["report"], options["failed"])
     check_apart(f"-i{_OUTPUTS}", options["input_file"], *outputs)
     check_apart(f"--checksum-file{_OUTPUTS}", options.get("checksum_file"), *outputs)
+    for name in metalinks:
+        check_apart(f"-M{_OUTPUTS}", name, *outputs)
     for job in jobs:
         if isinstance(job, PutJob):
             check_apart(f"FILE{_OUTPUTS}", os.path.abspath(job.file), *outputs)
@@ -211,6 +218,17 @@ def _open_source(reactor: Any, jobs: Sequence[AnyJob], name: str | None, form: F
     except ListError as error:
         shown = "from standard input" if name == "-" else printable(name)
         raise click.UsageError(f"cannot read the list {shown}: {error}") from error
+
+
+def _open_metalinks(names: Sequence[str], options: dict[str, Any]) -> Source:
+    locations, found = options["metalink_location"] or (), []
+    for name in names:
+        try:
+            found.append((name, read_metalink(name, locations)))
+        except ListError as error:
+            what = f"cannot read the Metalink document {printable(name)}: {error}"
+            raise click.UsageError(what) from error
+    return MetalinkFiles(found, options["directory"], options["headers"])
 
 
 def _prepare_directory(path: str) -> None:

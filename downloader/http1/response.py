@@ -104,10 +104,9 @@ class Response:
                 self._headers.addRawHeader(name, value.rstrip(b" \t"))  # llhttp leaves them
         return self._headers
 
-    def has_header(self, name: bytes) -> bool:
-        """Whether it has a header `name`, in lower case; without making `headers`."""
-        size = len(name)
-        return any(len(one) == size and one.lower() == name for one, _ in self._raw_headers)
+    def has_header(self, names: Sequence[bytes]) -> bool:
+        """Whether it has a header of these `names`, in lower case; without making `headers`."""
+        return any(name.lower() in names for name, _ in self._raw_headers)
 
     def validators(self) -> tuple[bytes | None, bytes | None]:
         """The ETag and the Last-Modified, the last of several; without making `headers`."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from hashlib import new
 
-# Checksum types by aria2's names, and how many hexadecimal digits each has.
+# Checksum types by aria2's names, and how many hexadecimal digits each has; the weakest first.
 DIGITS = {"md5": 32, "sha-1": 40, "sha-224": 56, "sha-256": 64, "sha-384": 96, "sha-512": 128}
 # Different files can be made that have the same one of these (RFC 6151, SHAttered).
 WEAK = frozenset(("md5", "sha-1"))
@@ -26,6 +27,11 @@ def checked_checksum(text: str) -> str:
 def is_weak(checksum: str) -> bool:
     """Whether `checksum`, a checked one, tells of accidents only, and not of attackers."""
     return checksum.partition("=")[0] in WEAK
+
+
+def strongest(kinds: Iterable[str]) -> str | None:
+    """The one of these types that is hardest to forge, or None when there is none."""
+    return max(kinds, key=list(DIGITS).index, default=None)
 
 
 class Checksum:

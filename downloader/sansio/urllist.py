@@ -217,7 +217,8 @@ def checked_header(text: str) -> tuple[str, str]:
 
 
 def format_entry(job: Job, name: str | None) -> str:
-    """`job` as an entry of a list, which gives the same job when it is parsed.
+    """`job` as an entry of a list, which gives the same job when it is parsed, but for a size and
+    pieces: a list has no options for them.
 
     `name`, when it is not None, is written in place of the job's own. Nothing in the job can
     begin another line: control characters are encoded in URLs and replaced elsewhere. The headers

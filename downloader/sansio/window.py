@@ -11,19 +11,23 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from downloader.jobs import AnyJob
+from downloader.jobs import AnyJob, Job
 
 ItemT = TypeVar("ItemT")
 
 # What is read and not finished, in jobs of about 1,000 bytes each: so about 8 MB.
 WINDOW = 8192
+# Bytes of a digest: a sha-256 in hexadecimal digits, as Python keeps it.
+_SUM = 112
 
 
 def weight(job: AnyJob) -> int:
-    """What `job` counts for: 1, and 1 more for each KiB of its URLs and headers."""
+    """What `job` counts for: 1, and 1 more for each KiB of its URLs, headers and pieces' sums."""
     size = len(job.url)
     if job.mirrors or job.headers:
         size += sum(map(len, job.mirrors)) + sum(len(n) + len(v) for n, v in job.headers)
+    if isinstance(job, Job) and job.pieces is not None:
+        size += len(job.pieces.sums) * _SUM
     return 1 + (size >> 10)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -14,6 +13,7 @@ from downloader.drain import drain
 from downloader.errors import (
     ChecksumMismatch,
     DownloadError,
+    SizeMismatch,
     TargetExists,
     TruncatedBody,
     WrongRequest,
@@ -22,6 +22,7 @@ from downloader.jobs import Job, Result, Status
 from downloader.sansio.checksum import Checksum, checked_checksum
 from downloader.sansio.names import path_for
 from downloader.sansio.printable import printable
+from downloader.sansio.proof import TELLING, Digest, Proof
 from downloader.sansio.ranges import Range, Ranges, range_header
 from downloader.sansio.resume import WITH_FILE, Answer, Complete, Decision, Take, judge
 from downloader.sansio.url import HttpUrl
@@ -36,7 +37,6 @@ from downloader.transfer.writer import PartWriter
 _log = Logger()
 
 Gap = tuple[int, int | None]
-Digest = Callable[[bytes | memoryview], object]
 
 
 class Transfer(Way[Job]):
@@ -47,8 +47,8 @@ class Transfer(Way[Job]):
     """
 
     __slots__ = (
-        *("_base", "_body", "_checksum", "_part", "_recorder", "_validators", "_whole_only"),
-        "target",
+        *("_base", "_body", "_checksum", "_part", "_proof", "_recorder", "_validators"),
+        *("_whole_only", "target"),
     )
 
     def __init__(
@@ -57,6 +57,7 @@ class Transfer(Way[Job]):
         super().__init__(job, setup)
         self._recorder = recorder
         self._checksum = _checksum(job) or _listed(job, self.url, setup)
+        self._proof = Proof(job.size, self._checksum)
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
         self._body: FileBody | None = None
         self._base = 0  # bytes that are here, beside those of the body
@@ -114,7 +115,7 @@ class Transfer(Way[Job]):
     async def _begin_anew(self, url: HttpUrl) -> None:
         """Ask for the whole file."""
         response = await self._ask(b"GET", url)
-        if response.code in WITH_FILE and not _has_range(response):
+        if response.code in WITH_FILE and not _has(response, b"content-range"):
             await self._receive_whole(response)  # as nearly always
             return
         decision = await self._judged(response, None, Version())
@@ -125,7 +126,11 @@ class Transfer(Way[Job]):
         """Ask for what is missing; for all of it, if that is of no use."""
         part = self._part = self.target.open(self._setup.folders, True)
         found = await part.found()
-        if found is not None and await self._complete(url, Ranges(found.ranges), found.version):
+        if (
+            found is not None
+            and self._proof.fits(found.version.total)
+            and await self._complete(url, Ranges(found.ranges), found.version)
+        ):
             return
         self._whole_only = True
         await self._begin_anew(url)
@@ -152,7 +157,7 @@ class Transfer(Way[Job]):
             self._base, self._body = held.size, None
             version = replace(version, total=self._length)
         self._verified = True
-        return await self._has_checksum()
+        return self._proof.fits(held.size) and await self._has_checksum()
 
     async def _ask_part(self, url: HttpUrl, gap: Gap, version: Version) -> IResponse:
         more = [("Range", range_header(*gap))]
@@ -175,21 +180,29 @@ class Transfer(Way[Job]):
         """The body is the whole file."""
         self._base = 0
         self._length = _length(response)
-        if self._setup.content_disposition:
-            try:
+        try:
+            self._hear(response)
+            if self._setup.content_disposition:
                 self._take_offered(response)
-            except Exception:
-                # Nobody reads the body then, and its connection would wait for somebody to.
-                await drain(response, self._setup.deadlines)
-                raise
+        except Exception:
+            # Nobody reads the body then, and its connection would wait for somebody to.
+            await drain(response, self._setup.deadlines)
+            raise
         if self._recorder is not None:
             self._validators = _validators(response)
         if self._part is not None:
             self._begin(self._part, response)
-        checksum = Checksum(self._checksum) if self._checksum else None
-        body = self._deliver(response, self._length, 0, checksum.update if checksum else None)
-        result = body.result
-        self._verified = await body.done if result is None else _told(result)
+        wanted = self._proof.checksum
+        checksum = Checksum(wanted) if wanted else None
+        digest = self._proof.bounded(checksum.update if checksum else None, self._length)
+        try:
+            body = self._deliver(response, self._length, 0, digest)
+            result = body.result
+            ended = await body.done if result is None else _told(result)
+            self._verified = self._proof.proven(self.moved, ended)
+        except SizeMismatch:
+            self._discard()
+            raise
         if checksum is not None:
             self._check(checksum)
 
@@ -197,9 +210,19 @@ class Transfer(Way[Job]):
         """The body is these bytes of the file, of which more is here already."""
         assert take.version is not None
         self._length = take.version.total
+        try:
+            self._hear(response, part=True)
+        except SizeMismatch:
+            await drain(response, self._setup.deadlines)
+            raise
         body = self._deliver(response, _length(response), take.start, None)
         await body.done
         return take.start, take.start + body.received
+
+    def _hear(self, response: IResponse, part: bool = False) -> None:
+        """What an answer says of the whole file, before its body is received."""
+        tells = self._checksum is None and _has(response, *TELLING)
+        self._proof.hear(self._length, _answer(response) if tells else None, part)
 
     def _deliver(
         self, response: IResponse, length: int | None, start: int, digest: Digest | None
@@ -276,9 +299,10 @@ class Transfer(Way[Job]):
 
     async def _has_checksum(self) -> bool:
         """Whether the file has its checksum, if it has one."""
-        if self._checksum is None or self._part is None:
+        wanted = self._proof.checksum
+        if wanted is None or self._part is None:
             return True
-        checksum = Checksum(self._checksum)
+        checksum = Checksum(wanted)
         await self._part.read(checksum.update)
         if checksum.matches:
             self._check(checksum)
@@ -286,11 +310,14 @@ class Transfer(Way[Job]):
 
     def _check(self, checksum: Checksum) -> None:
         if not checksum.matches:
-            if self._part is not None:
-                self._part.discard()
+            self._discard()
             raise ChecksumMismatch(f"{checksum.kind} is {checksum.found}")
         self._verified = True
         self._proven = checksum.wanted
+
+    def _discard(self) -> None:
+        if self._part is not None:
+            self._part.discard()
 
 
 def _gap(held: Ranges, total: int | None) -> Gap | None:
@@ -308,10 +335,11 @@ def _length(response: IResponse) -> int | None:
     return None if response.length is UNKNOWN_LENGTH else response.length
 
 
-def _has_range(response: IResponse) -> bool:
-    """Whether it says that it is a part. Ours can tell without a Headers object."""
-    has_header = getattr(response, "has_header", None) or response.headers.hasHeader
-    return bool(has_header(b"content-range"))
+def _has(response: IResponse, *names: bytes) -> bool:
+    """Whether it has one of these headers. Ours can tell without a Headers object."""
+    if hasattr(response, "has_header"):
+        return bool(response.has_header(names))
+    return any(map(response.headers.hasHeader, names))
 
 
 def _validators(response: IResponse) -> tuple[str | None, str | None]:

@@ -6,7 +6,13 @@ import hashlib
 
 import pytest
 
-from downloader.sansio.checksum import DIGITS, Checksum, checked_checksum, is_weak
+from downloader.sansio.checksum import (
+    DIGITS,
+    Checksum,
+    checked_checksum,
+    is_weak,
+    strongest,
+)
 
 
 @pytest.mark.parametrize("kind", DIGITS)
@@ -39,3 +45,10 @@ def test_bytes_in_pieces(kind: str) -> None:
 def test_what_is_weak() -> None:
     """Those of which different files with the same one were made."""
     assert {kind for kind in DIGITS if is_weak(f"{kind}=00")} == {"md5", "sha-1"}
+
+
+def test_the_strongest() -> None:
+    """Of those that are there, in whatever order."""
+    assert strongest(["sha-1", "sha-512", "md5", "sha-256"]) == "sha-512"
+    assert strongest(["sha-224", "md5"]) == "sha-224"
+    assert strongest([]) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from downloader.jobs import Job
+from downloader.jobs import Job, Pieces
 from downloader.sansio.window import Window, weight
 
 
@@ -75,8 +75,9 @@ def test_nothing_is_lost_and_each_host_keeps_its_order(steps: list[str | set[str
 
 
 def test_what_a_job_weighs() -> None:
-    """A plain one 1; long URLs, mirrors and headers by the KiB, so that memory is bounded."""
+    """A plain one 1; what is long or many by the KiB, so that memory is bounded."""
     assert weight(Job("http://h/a")) == 1
     assert weight(Job("http://h/" + "a" * 2048)) == 3
     assert weight(Job("http://h/a", mirrors=("http://m/" + "a" * 1024,) * 10)) == 11
     assert weight(Job("http://h/a", headers=(("X", "a" * 4096),))) == 5
+    assert weight(Job("http://h/a", pieces=Pieces("sha-256", 1, ("0" * 64,) * 64))) == 8
