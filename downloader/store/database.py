@@ -68,14 +68,15 @@ class Database:
         **Fires with** what it returns, when that is committed. **Fails with** StoreError.
         **Cancelling** stops the waiting only.
         """
-        done: Any = self._pool.runInteraction(work, *arguments)
+        done: Any = self._pool.runInteraction(_done, work, *arguments)
         done.addErrback(self._renamed)
         return done  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Close it, when what was begun is done."""
-        self._pool.close()
-        self._unlock()
+        """Close it, when what was begun is done. Calling it again is harmless."""
+        if self._lock >= 0:
+            self._pool.close()
+            self._unlock()
 
     def _renamed(self, failure: Any) -> None:
         failure.trap(sqlite3.Error)
@@ -85,6 +86,14 @@ class Database:
         lock, self._lock = self._lock, -1
         if lock >= 0:
             os.close(lock)
+
+
+def _done(cursor: Any, work: Callable[..., T], *arguments: Any) -> T:
+    try:
+        return work(cursor, *arguments)
+    except BaseException:
+        cursor.close()  # else who holds the error holds the file open
+        raise
 
 
 def _locked(path: str) -> int:

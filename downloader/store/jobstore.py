@@ -64,7 +64,7 @@ class JobStore:
     def __init__(self, reactor: Any, directory: str, durable: bool = True) -> None:
         self._database = Database(reactor, directory, durable)
         self._moved = False  # known, and changed, in the database's thread only
-        # Where nothing is kept there is nothing to find; None while that is not known.
+        # Behind it there is nothing to find; None while that is not known, or not so.
         self._last: int | None = None
 
     def __repr__(self) -> str:
@@ -106,18 +106,15 @@ class JobStore:
     # --- in the database's thread -------------------------------------------------------------
 
     def _find(self, cursor: Cursor, records: Sequence[Record]) -> list[Row | None]:
-        if self._last is None:
+        if self._last is None and not self._moved:
             (last,) = cursor.execute("SELECT max(number) FROM entry").fetchone()
             self._last = -1 if last is None else last
-        if not self._moved:
-            (self._moved,) = cursor.execute(
-                "SELECT EXISTS (SELECT 1 FROM entry WHERE number >= ?)", (_EARLIER,)
-            ).fetchone()
+            self._moved = self._last >= _EARLIER
         there = self._in_place(cursor, records)
         found: list[Row | None] = []
         for record in records:
             row = there.get(record.number)
-            if row is not None and row.key != record.key and not self._moved:
+            if row is not None and row.key != record.key:
                 self._move(cursor, record.number)
                 there = {}
                 row = None
@@ -133,11 +130,13 @@ class JobStore:
 
     def _move(self, cursor: Cursor, number: int) -> None:
         """The list has changed from here on: what is known is of an earlier form."""
-        self._moved = True
+        (last,) = cursor.execute("SELECT max(number) FROM entry").fetchone()
+        behind = max(_EARLIER, last + 1)  # those of still earlier ones
         cursor.execute(
-            f"UPDATE entry SET number = number + {_EARLIER} WHERE number BETWEEN ? AND ?",
-            (number, _EARLIER - 1),
+            "UPDATE entry SET number = number + ? WHERE number BETWEEN ? AND ?",
+            (behind, number, _EARLIER - 1),
         )
+        self._moved, self._last = True, None
         cursor.execute("CREATE INDEX IF NOT EXISTS entry_key ON entry (key)")
 
     def _take(self, cursor: Cursor, record: Record) -> Row | None:
