@@ -232,6 +232,12 @@ class Downloader:
         if self._setup.authorizations is not None:
             self._setup.authorizations.refuse()
 
+    def meet(self, url: str) -> None:
+        """There is a job of this URL, fetched or not: credentials in `identity` that do not say
+        which server they are for are for that of the first."""
+        if self._setup.authorizations is not None:
+            self._setup.authorizations.meet_job(url)
+
     def file_at(self, directory: str, path: str) -> tuple[int, int] | None:
         """The inode number and the length of the file `path` below `directory`, or None."""
         return inode_of(self._setup.folders, directory, path)
@@ -298,16 +304,12 @@ class Downloader:
         return run.done.addBoth(over)
 
     def _transfer(self, job: Job, names: TakenNames, recorder: Recorder | None = None) -> Transfer:
-        self._meet(job.url)
+        self.meet(job.url)
         return Transfer(job, self._setup, names, recorder)
 
     def _put(self, job: PutJob) -> Put:
-        self._meet(job.url)
+        self.meet(job.url)
         return Put(job, self._setup)
-
-    def _meet(self, url: str) -> None:
-        if self._setup.authorizations is not None:
-            self._setup.authorizations.meet_job(url)
 
     def _shut_down(self) -> Deferred[None]:
         self._trigger = None  # it is being called, and may not be removed any more

@@ -120,6 +120,7 @@ class Kept:
                 self._give_up(error)
         wanted = []
         for job, row in zip(batch, rows, strict=True):
+            self._downloader.meet(job.url)
             if row is not None and self._is_there(job, row):
                 self._skip(_skipped(job, row))
             elif not self._only_failed or (row is not None and row.status == "failed"):

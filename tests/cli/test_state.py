@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from twisted.internet.task import deferLater
 
-from downloader.testing import Origin, content
+from downloader.testing import Connection, Origin, content
 
 SIZE = 3000
 FILES = 40
@@ -170,6 +170,25 @@ async def test_no_secret_is_kept(start: Start, origin: Origin, tmp_path: Path) -
     await run(start, tmp_path, "-H", "Authorization: Bearer canary4")
     state = tmp_path / "out" / ".downloader"
     assert all(b"canary" not in file.read_bytes() for file in state.iterdir())
+
+
+async def test_a_password_is_for_the_first_line_of_the_list(
+    start: Start, origin: Origin, scripted: Any, tmp_path: Path
+) -> None:
+    """Fetched before or not: else the next server in the list would get it."""
+    heads: list[bytes] = []
+
+    async def script(connection: Connection) -> None:
+        heads.append(await connection.head())
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    other = scripted(script)
+    written(tmp_path, [origin.add("/d/f", 5)])
+    await run(start, tmp_path, "-u", "me:canary")
+    written(tmp_path, [origin.url("/d/f"), other.url("/a")])
+    await run(start, tmp_path, "-u", "me:canary")
+    assert len(heads) == 1
+    assert b"authorization" not in heads[0].lower()
 
 
 @pytest.mark.parametrize("files_before", [0, 1, 3, 10, 25])
