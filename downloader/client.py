@@ -37,8 +37,9 @@ from downloader.sansio.network import Network
 from downloader.transfer.ask import ask
 from downloader.transfer.disks import Disks
 from downloader.transfer.door import translate
+from downloader.transfer.earlier import is_there
 from downloader.transfer.fetch import Transfer
-from downloader.transfer.folder import Folders, inode_of
+from downloader.transfer.folder import Folders
 from downloader.transfer.foreign import ForeignAgent
 from downloader.transfer.put import Put
 from downloader.transfer.recorder import Recorder
@@ -238,9 +239,11 @@ class Downloader:
         if self._setup.authorizations is not None:
             self._setup.authorizations.meet_job(url)
 
-    def file_at(self, directory: str, path: str) -> tuple[int, int] | None:
-        """The inode number and the length of the file `path` below `directory`, or None."""
-        return inode_of(self._setup.folders, directory, path)
+    def is_there(
+        self, directory: str, path: str, size: int | None, inode: int | None = None
+    ) -> bool:
+        """Whether an earlier run's file is there; see `transfer.earlier`."""
+        return is_there(self._setup.folders, directory, path, size, inode)
 
     def active(self) -> list[Way[Any]]:
         """The jobs that run now, or wait for a slot or their next try."""

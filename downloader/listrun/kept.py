@@ -131,12 +131,12 @@ class Kept:
         return wanted
 
     def _is_there(self, job: Job, row: Row) -> bool:
-        if row.status not in ("complete", "committing"):
-            return False
-        found = self._downloader.file_at(job.directory, row.path)
-        if found is None or found[1] != row.size:
-            return False
-        return row.status == "complete" or found[0] == row.inode
+        is_there = self._downloader.is_there
+        if row.status == "complete":
+            return is_there(job.directory, row.path, row.size)
+        if row.status == "committing":
+            return is_there(job.directory, row.path, row.size, row.inode)
+        return False
 
     def _row(self, result: Result) -> Row | None:
         job = result.job

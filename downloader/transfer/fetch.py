@@ -271,11 +271,11 @@ class Transfer(Way[Job]):
             self._part.write(self._body.whole)
         await self.target.commit(self._part, self._intended)
 
-    def _intended(self, part: PartWriter) -> Deferred[None] | None:
+    async def _intended(self, part: PartWriter) -> None:
         """Keep which file gets the name: it is long, and not to be fetched twice."""
-        if self._recorder is None:
-            return None
-        return self._recorder.intend(self.job, self.target.relative, part.inode, part.size)
+        if self._recorder is not None:
+            await part.written()
+            await self._recorder.intend(self.job, self.target.relative, part.inode, part.size)
 
     def _settled(self) -> Deferred[None] | None:
         return None if self._part is None else self._part.closed()

@@ -247,17 +247,3 @@ def _below_error(error: OSError, path: str) -> DownloadError:
         return BadName(f"a file or link is in the way of {path}")
     found = disk_error(error, path)
     return found if isinstance(found, DiskError) else BadName(str(error.strerror))
-
-
-def inode_of(folders: Folders, directory: str, path: str) -> tuple[int, int] | None:
-    """`Folder.inode` of the file `path` below the root `directory`; None, too, when there is no
-    such root."""
-    if not os.path.isdir(directory):
-        return None
-    try:
-        folder = folders.use(directory)
-    except DownloadError:
-        return None
-    found = folder.inode(path)
-    folders.unuse(folder)
-    return found

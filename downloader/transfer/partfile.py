@@ -29,7 +29,7 @@ from downloader.sansio.version import Version
 from downloader.transfer.disk import disk_error
 from downloader.transfer.folder import Folder
 from downloader.transfer.journalfile import JournalFile, good_ranges, marks_of
-from downloader.transfer.system import System
+from downloader.transfer.system import close_settled, settle, write_all_at
 
 SUFFIX = ".part"
 JOURNAL = ".journal"
@@ -46,31 +46,6 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 # File systems without hard links answer so.
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
-
-
-def write_all(system: System, fd: int, data: bytes | memoryview) -> None:
-    """Write `data`, however many system calls it takes."""
-    written = system.write(fd, data)
-    while written < len(data):
-        written += system.write(fd, memoryview(data)[written:])
-
-
-def write_all_at(system: System, fd: int, data: bytes | memoryview, at: int) -> None:
-    """Write `data` to the place `at`, however many system calls it takes."""
-    written = system.pwrite(fd, data, at)
-    while written < len(data):
-        written += system.pwrite(fd, memoryview(data)[written:], at + written)
-
-
-def settle(system: System, fd: int) -> None:
-    """Hear what closing it would say: NFS, CIFS and FUSE tell a full disk as late as that."""
-    system.close(system.dup(fd))
-
-
-def close_settled(system: System, fd: int) -> None:
-    """Close it: the descriptor is gone, whatever that says (close(2))."""
-    with suppress(OSError):
-        system.close(fd)
 
 
 class PartFile:
@@ -393,3 +368,19 @@ class PartFile:
             close_settled(self._os, fd)
         if directory not in (-1, self._folder.fd):
             self._os.close(directory)
+
+
+def remove_second_name(folder: Folder, path: str) -> None:
+    """Remove what a process that was killed while it gave `path` its name has left beside it."""
+    directory, name = folder.parent(path)
+    try:
+        part = folder.os.stat(name + SUFFIX, dir_fd=directory, follow_symlinks=False)
+        whole = folder.os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if os.path.samestat(part, whole):
+            folder.os.unlink(name + SUFFIX, dir_fd=directory)
+    except OSError:
+        pass  # there is none
+    finally:
+        JournalFile(folder.os, directory, name + SUFFIX + JOURNAL).remove()
+        if directory != folder.fd:
+            folder.os.close(directory)

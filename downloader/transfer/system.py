@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,3 +37,28 @@ SYSTEM = SimpleNamespace(
 )
 if not hasattr(SYSTEM, "fdatasync"):  # macOS
     SYSTEM.fdatasync = os.fsync
+
+
+def write_all(system: System, fd: int, data: bytes | memoryview) -> None:
+    """Write `data`, however many system calls it takes."""
+    written = system.write(fd, data)
+    while written < len(data):
+        written += system.write(fd, memoryview(data)[written:])
+
+
+def write_all_at(system: System, fd: int, data: bytes | memoryview, at: int) -> None:
+    """Write `data` to the place `at`, however many system calls it takes."""
+    written = system.pwrite(fd, data, at)
+    while written < len(data):
+        written += system.pwrite(fd, memoryview(data)[written:], at + written)
+
+
+def settle(system: System, fd: int) -> None:
+    """Hear what closing it would say: NFS, CIFS and FUSE tell a full disk as late as that."""
+    system.close(system.dup(fd))
+
+
+def close_settled(system: System, fd: int) -> None:
+    """Close it: the descriptor is gone, whatever that says (close(2))."""
+    with suppress(OSError):
+        system.close(fd)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from downloader.errors import TargetExists
@@ -88,19 +87,20 @@ class Target:
         return PartWriter(folders, self._job.directory, self.relative, long, of)
 
     async def commit(
-        self, part: PartWriter, intended: Callable[[PartWriter], Deferred[None] | None]
+        self, part: PartWriter, intended: Callable[[PartWriter], Awaitable[None]]
     ) -> None:
         """Give the whole file its name; the next number when somebody took it meanwhile. Before,
         `intended` is called, and waited for."""
         overwrite = self._on_conflict is OnConflict.OVERWRITE
         while True:
-            keeping = intended(part)
-            if keeping is not None:
-                await keeping
+            await intended(part)
             try:
                 await part.commit(self.relative, overwrite)
                 return
             except TargetExists:
+                if self._kept and await part.is_at(self.relative):
+                    part.discard()
+                    return
                 self._take_another(part.folder)
 
     def write(self, data: bytes, folders: Folders) -> bool:

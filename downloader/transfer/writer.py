@@ -84,7 +84,7 @@ class PartWriter:
 
     async def found(self) -> PartFile | None:
         """What it goes on with, to be looked at only; None when it begins anew."""
-        await self._do(self._check_failed)
+        await self.written()
         return self._part if self._part is not None and self._part.size else None
 
     def begin(self, version: Version, record: bool) -> None:
@@ -108,6 +108,14 @@ class PartWriter:
         # Before it is handed over: a thread looks at this after each piece.
         self.full = self.full or self.held > FULL
         self._put(self._write_held, bytes(data), at, size)
+
+    async def is_at(self, path: str) -> bool:
+        """Whether the file `path` has these bytes; one that is long is never looked at."""
+        return await self._do(self._is_at, path)
+
+    async def written(self) -> None:
+        """Wait until all that was given to it is written; raises what the disk said."""
+        await self._do(self._check_failed)
 
     @property
     def inode(self) -> int:
@@ -143,7 +151,7 @@ class PartWriter:
                 self._ended = True
                 self._give_back()
             else:
-                await self._do(self._check_failed)
+                await self.written()
                 assert self._part is not None
                 self._committing = True
                 await self._disk.commits.add(self._part, path, overwrite, self._committed)
@@ -214,7 +222,7 @@ class PartWriter:
 
     async def _make(self) -> None:
         syncs = self._disk.commits is not None
-        make = (PartFile, self.folder, self.path, self._of, syncs)
+        make = (PartFile, self.folder, self.path, self._of, syncs, self._disk.disks.seconds)
         if not self._disk.slow:
             self._part = self._disk.do(*make)
             return
@@ -275,6 +283,12 @@ class PartWriter:
         self._check_failed()
         assert self._part is not None
         self._disk.do(self._part.commit, path, overwrite, self._is_unwanted)
+
+    def _is_at(self, path: str) -> bool:
+        part = self._part
+        if part is None or part.size > _PIECE:
+            return False
+        return self.folder.holds(path, part.read(0, part.size))
 
     def _check_failed(self) -> None:
         if self._failed is not None:
