@@ -158,19 +158,21 @@ class Kept:
 
 
 async def _batches(source: Iterable[Job | None]) -> AsyncIterator[list[Job]]:
-    """What `source` gives up to each None, and no more than `BATCH`."""
+    """What `source` gives, `BATCH` at a time, and nothing for each None: others have a turn."""
     batch: list[Job] = []
     for job in source:
-        if job is not None:
-            batch.append(job)
-        if job is None or len(batch) == BATCH:
+        if job is None:
+            yield []
+            continue
+        batch.append(job)
+        if len(batch) == BATCH:
             yield batch
             batch = []
     yield batch
 
 
 async def _async_batches(source: AsyncIterable[Job | None]) -> AsyncIterator[list[Job]]:
-    """The same of one that is asynchronous: what it has at a time."""
+    """What `source` has at a time: after a None, it may wait for more."""
     batch: list[Job] = []
     async for job in source:
         if job is not None:

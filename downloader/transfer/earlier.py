@@ -17,7 +17,7 @@ def is_there(
     With an `inode`, it has to be that one; the process may have been killed while the file got its
     name, so its part file is removed if it is a second name of it.
     """
-    if not os.path.isdir(directory):
+    if directory not in folders and not os.path.isdir(directory):
         return False
     try:
         folder = folders.use(directory)

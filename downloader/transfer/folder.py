@@ -174,6 +174,10 @@ class Folders:
         self._open: OrderedDict[str, Folder] = OrderedDict()
         self._closed = False
 
+    def __contains__(self, path: str) -> bool:
+        """Whether the root `path` is open."""
+        return path in self._open
+
     def use(self, path: str) -> Folder:
         """The root `path`, made if it is not there; to be given back with `unuse`."""
         folder = self._open.get(path)
