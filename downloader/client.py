@@ -34,6 +34,7 @@ from downloader.jobs import (
     Status,
     Timeouts,
 )
+from downloader.sansio.governor import Governor
 from downloader.sansio.network import Network
 from downloader.transfer.ask import ask
 from downloader.transfer.disks import Disks
@@ -42,7 +43,6 @@ from downloader.transfer.fetch import Transfer
 from downloader.transfer.folder import Folders
 from downloader.transfer.foreign import ForeignAgent
 from downloader.transfer.limiter import Limiter
-from downloader.transfer.pace import PacedLimiter
 from downloader.transfer.put import Put
 from downloader.transfer.request import Authorizations, with_headers
 from downloader.transfer.run import Jobs, PutJobs, Run
@@ -108,7 +108,8 @@ class Downloader:
             self._own_agent = _agent(reactor, limits, timeouts, tls, network, resolver, deadlines)
             self._hop_agent = _identified(self._own_agent, identity, deadlines)
             self.agent = asked = RedirectAgent(self._hop_agent, deadlines)
-        self.limiter = _limiter(reactor, limits)
+        wait = backoff(retries)
+        self.limiter = Limiter(reactor, Governor(limits, retries, wait, reactor.seconds()))
         self.throttle = Throttle(
             reactor, deadlines, limits.bytes_per_second, limits.bytes_per_second_per_file
         )
@@ -120,7 +121,7 @@ class Downloader:
             folders=Folders(self._disks),
             timeouts=timeouts,
             retries=retries,
-            backoff=backoff(retries),
+            backoff=wait,
             naming=naming,
             on_conflict=on_conflict,
             content_disposition=content_disposition,
@@ -321,12 +322,6 @@ class Downloader:
             done.errback(Failure(result.error))
         else:
             done.callback(result)
-
-
-def _limiter(reactor: Any, limits: Limits) -> Limiter:
-    if limits.rate is None and limits.per_host_delay is None:
-        return Limiter(limits.total, limits.per_host)
-    return PacedLimiter(reactor, limits.total, limits.per_host, limits.rate, limits.per_host_delay)
 
 
 def _agent(

@@ -104,10 +104,12 @@ class Response:
                 self._headers.addRawHeader(name, value.rstrip(b" \t"))  # llhttp leaves them
         return self._headers
 
-    def has_header(self, name: bytes) -> bool:
-        """Whether it has a header `name`, in lower case; without making `headers`."""
-        size = len(name)
-        return any(len(one) == size and one.lower() == name for one, _ in self._raw_headers)
+    def has_any(self, names: frozenset[bytes]) -> bool:
+        """Whether it has a header of these names, in lower case; without making `headers`."""
+        for name, _ in self._raw_headers:  # noqa: SIM110  any() takes twice as long
+            if name.lower() in names:
+                return True
+        return False
 
     @property
     def claimed(self) -> bool:

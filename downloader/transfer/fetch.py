@@ -26,6 +26,7 @@ from downloader.sansio.resume import WITH_FILE, Answer, Complete, Decision, Take
 from downloader.sansio.url import HttpUrl
 from downloader.sansio.version import Version, version_of
 from downloader.transfer.body import SHORT, FileBody
+from downloader.transfer.heads import values_in
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
 from downloader.transfer.way import Setup, Way
@@ -139,7 +140,7 @@ class Transfer(Way[Job]):
             if version.validator is not None:
                 more.append(("If-Range", version.validator))
         response = await self._ask(b"GET", url, more=more)
-        if gap is None and response.code in WITH_FILE and not _has_range(response):
+        if gap is None and response.code in WITH_FILE and not self._says_more:
             return response, Take(0, None, None)  # as nearly always
         try:
             start = None if gap is None else gap[0]
@@ -268,18 +269,8 @@ def _length(response: IResponse) -> int | None:
     return None if response.length is UNKNOWN_LENGTH else response.length
 
 
-def _has_range(response: IResponse) -> bool:
-    """Whether it says that it is a part. Ours can tell without a Headers object."""
-    has_header = getattr(response, "has_header", None) or response.headers.hasHeader
-    return bool(has_header(b"content-range"))
-
-
 def _answer(response: IResponse) -> Answer:
-    def get(name: str) -> list[str]:
-        values = response.headers.getRawHeaders(name.encode("ascii"), ())
-        return [value.decode("latin-1") for value in values]
-
-    return Answer(response.code, get, _length(response))
+    return Answer(response.code, values_in(response), _length(response))
 
 
 def _told(result: bool | Failure) -> bool:

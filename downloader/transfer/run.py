@@ -101,7 +101,7 @@ class Run(Generic[JobT]):
         if self._stopped or not self._limiter.free:
             return False
         if len(self._window):
-            transfer = self._window.take(self._limiter.ready)
+            transfer = self._window.take(self._may_start)
             if transfer is not None:
                 self._start(transfer)
                 return True
@@ -110,6 +110,11 @@ class Run(Generic[JobT]):
         if len(self._window) and self._call is not None:
             return False  # enough was read ahead for the moment
         return self._held < WINDOW and self._pull()
+
+    def _may_start(self, host: str, transfer: Way[JobT]) -> bool:
+        """Whether it would start at once, or fail at once."""
+        limiter = self._limiter
+        return limiter.ready(host) or limiter.is_hopeless(host, transfer.since or 0)
 
     def _pull(self) -> bool:
         """Read one job; False when it is not there yet, or there is no further one."""
@@ -158,6 +163,7 @@ class Run(Generic[JobT]):
         else:
             self._held += weight(job)
             if len(self._window) or not self._limiter.ready(transfer.host):
+                transfer.since = self._limiter.looks
                 self._window.add(transfer.host, transfer)
             else:
                 self._start(transfer)
