@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IHostnameResolver
 from twisted.python.failure import Failure
-from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 
 from downloader._version import __version__
 from downloader.certificates import ClientCertificate
 from downloader.deadlines import Deadlines
 from downloader.errors import Closed, DownloadError
-from downloader.fixedheaders import FixedHeaders
 from downloader.http1.agent import Agent
 from downloader.http1.identity import CookieAgent, DigestAgent
 from downloader.http1.redirect import RedirectAgent
@@ -36,6 +34,7 @@ from downloader.jobs import (
 )
 from downloader.sansio.governor import Governor
 from downloader.sansio.network import Network
+from downloader.sansio.product import user_agent
 from downloader.transfer.ask import ask
 from downloader.transfer.disks import Disks
 from downloader.transfer.door import translate
@@ -44,7 +43,7 @@ from downloader.transfer.folder import Folders
 from downloader.transfer.foreign import ForeignAgent
 from downloader.transfer.limiter import Limiter
 from downloader.transfer.put import Put
-from downloader.transfer.request import Authorizations, with_headers
+from downloader.transfer.request import authorizations, run_headers
 from downloader.transfer.run import Jobs, PutJobs, Run
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.throttle import Throttle
@@ -52,8 +51,6 @@ from downloader.transfer.way import JobT, Setup, Way, backoff, cancel_all
 
 if TYPE_CHECKING:
     from downloader.http1.treqclient import HTTPClient
-
-USER_AGENT = f"downloader/{__version__}"
 
 
 class Downloader:
@@ -67,7 +64,7 @@ class Downloader:
     (Authorities or an IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the
     system's. `agent` may be any IAgent, with TLS, resolver and redirects of its own; None makes
     one of ours, which is what every promise about cancelling and secrets rests on. `disks` does
-    what is done to files.
+    what is done to files. `contact`, an http URL or a mail address, is told to every server.
 
     `limiter.resize` and `throttle.set` give other limits at any time.
 
@@ -93,6 +90,7 @@ class Downloader:
         resolver: IHostnameResolver | None = None,
         agent: IAgent | None = None,
         disks: Disks | None = None,
+        contact: str | None = None,
     ) -> None:
         self._reactor = reactor
         self._disks = disks or Disks(reactor)
@@ -125,8 +123,8 @@ class Downloader:
             naming=naming,
             on_conflict=on_conflict,
             content_disposition=content_disposition,
-            headers=FixedHeaders(_headers(headers)),
-            authorizations=_authorizations(identity),
+            headers=run_headers(user_agent(__version__, contact), headers),
+            authorizations=authorizations(identity),
             throttle=self.throttle,
         )
         self._names = TakenNames()
@@ -357,13 +355,6 @@ def _identified(agent: IAgent, identity: Identity | None, deadlines: Deadlines) 
     return agent
 
 
-def _authorizations(identity: Identity | None) -> Authorizations | None:
-    """None where no user or token is known, so that requests are not asked about them."""
-    if identity is None or (identity.credentials is None and identity.netrc is None):
-        return None
-    return Authorizations(identity)
-
-
 def _closing(result: Any, names: TakenNames) -> Any:
     names.close()
     return result
@@ -378,9 +369,3 @@ def _excuse(done: Deferred[Any]) -> None:
     debug_info = getattr(done, "_debugInfo", None)
     if debug_info is not None:
         debug_info.failResult = None
-
-
-def _headers(pairs: Sequence[tuple[str, str]]) -> Headers:
-    """The run's headers; a body as it lies on the server is what a file is."""
-    ours = {"User-Agent": [USER_AGENT], "Accept": ["*/*"], "Accept-Encoding": ["identity"]}
-    return with_headers(Headers(ours), pairs)

@@ -22,12 +22,13 @@ ALLOWED = {
     "service": {"listrun", "client", "sansio", "jobs", "errors", "_version"},
     "listrun": {"client", "sansio", "jobs", "errors"},
     "client": {
-        *("http1", "transfer", "identity", "certificates", "deadlines", "fixedheaders"),
+        *("http1", "transfer", "identity", "certificates", "deadlines"),
         *("sansio", "jobs", "errors", "_version"),
     },
     "testing": {"sansio", "jobs", "errors"},
     "transfer": {
-        *("identity", "deadlines", "drain", "replay", "threads", "sansio", "jobs", "errors"),
+        *("identity", "deadlines", "drain", "fixedheaders", "replay", "threads"),
+        *("sansio", "jobs", "errors"),
     },
     "http1": {
         *("certificates", "deadlines", "drain", "fixedheaders", "replay", "threads"),

@@ -9,6 +9,7 @@ import click
 
 from downloader.cli.types import (
     checksum,
+    contact,
     count,
     header,
     rate,
@@ -83,6 +84,13 @@ USER_AGENT = option(
     metavar="TEXT",
     help="Call yourself TEXT in each request, whatever its origin.",
 )
+CONTACT = option(
+    "--contact",
+    type=contact,
+    metavar="URL|MAIL",
+    help="Say in each request how whoever runs the server can reach you, unless -U says who you "
+    "are. Example: --contact me@example.org",
+)
 JOBS = option(
     "-j",
     "--jobs",
@@ -131,6 +139,7 @@ WHAT = options_of(
     ),
     header_option(", nor to mirrors elsewhere. An entry's own header of that name goes before it"),
     USER_AGENT,
+    CONTACT,
 )
 
 WHERE = options_of(

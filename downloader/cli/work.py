@@ -147,6 +147,7 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
         headers=[] if agent is None else [("User-Agent", agent)],
         verify_tls=not options["insecure"],
         network=options["network"],
+        contact=options["contact"],
         **identity_of(options),
     )
 

@@ -30,6 +30,8 @@ def test_options_make_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     options.parseOptions(["--limit-rate", "2M", "--rate", "30/m", "--per-host-delay", "0"])
     assert (options["limit-rate"], options["rate"]) == (2 * 1024**2, 0.5)
     assert options["per-host-delay"] == 0
+    options.parseOptions(["--contact", "me@example.org"])
+    assert options["contact"] == "me@example.org"
     service = makeService(options)
     assert isinstance(service, DownloadService)
     assert str(tmp_path / "list") in repr(service)
@@ -50,6 +52,7 @@ def test_options_make_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (["-i", "list", "--pipeline", "0"], "'0' is not a whole number from 1 to 10000"),
         (["-i", "list", "--per-host-delay", "1e0"], "'1e0' is not a number of seconds"),
         (["-i", "list", "--names", "odd"], "'odd' is not flat or tree"),
+        (["-i", "list", "--contact", "me"], "'me' is neither an http URL nor a mail address"),
         (["-i", "list", "--frobnicate"], "frobnicate"),
     ],
 )
