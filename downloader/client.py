@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -51,6 +52,7 @@ from downloader.transfer.way import JobT, Setup, Way, backoff, cancel_all
 
 if TYPE_CHECKING:
     from downloader.http1.treqclient import HTTPClient
+    from downloader.transfer.robots import Robots
 
 
 class Downloader:
@@ -65,6 +67,7 @@ class Downloader:
     system's. `agent` may be any IAgent, with TLS, resolver and redirects of its own; None makes
     one of ours, which is what every promise about cancelling and secrets rests on. `disks` does
     what is done to files. `contact`, an http URL or a mail address, is told to every server.
+    `respect_robots` fetches only what the sites' robots.txt allow, and as slowly as they say.
 
     `limiter.resize` and `throttle.set` give other limits at any time.
 
@@ -91,6 +94,7 @@ class Downloader:
         agent: IAgent | None = None,
         disks: Disks | None = None,
         contact: str | None = None,
+        respect_robots: bool = False,
     ) -> None:
         self._reactor = reactor
         self._disks = disks or Disks(reactor)
@@ -107,7 +111,8 @@ class Downloader:
             self._hop_agent = _identified(self._own_agent, identity, deadlines)
             self.agent = asked = RedirectAgent(self._hop_agent, deadlines)
         wait = backoff(retries)
-        self.limiter = Limiter(reactor, Governor(limits, retries, wait, reactor.seconds()))
+        governor = Governor(limits, retries, wait, reactor.seconds(), careful=respect_robots)
+        self.limiter = Limiter(reactor, governor)
         self.throttle = Throttle(
             reactor, deadlines, limits.bytes_per_second, limits.bytes_per_second_per_file
         )
@@ -127,6 +132,9 @@ class Downloader:
             authorizations=authorizations(identity),
             throttle=self.throttle,
         )
+        self._put_setup = self._setup
+        if respect_robots:
+            self._setup = replace(self._setup, robots=self._robots())
         self._names = TakenNames()
         self._transfers: dict[Way[Any], None] = {}
         self._runs: dict[Run[Any], None] = {}
@@ -290,7 +298,14 @@ class Downloader:
 
     def _put(self, job: PutJob) -> Put:
         self._meet(job.url)
-        return Put(job, self._setup)
+        return Put(job, self._put_setup)
+
+    def _robots(self) -> Robots:
+        from downloader.transfer.robots import REDIRECTS, Robots  # late: they are rarely asked for
+
+        s, hops = self._setup, self._hop_agent
+        agent = s.agent if hops is None else RedirectAgent(hops, s.deadlines, REDIRECTS)
+        return Robots(s.clock, agent, s.limiter, s.deadlines, s.headers, s.timeouts.stall)
 
     def _meet(self, url: str) -> None:
         if self._setup.authorizations is not None:

@@ -142,6 +142,10 @@ class InsecureRedirect(WrongRequest):
     """The server redirects from https to http."""
 
 
+class RobotsForbidden(WrongRequest):
+    """The site's robots.txt forbids it."""
+
+
 class ChecksumMismatch(WrongRequest):
     """The file's checksum is not the expected one."""
 

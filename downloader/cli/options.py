@@ -140,6 +140,13 @@ WHAT = options_of(
     header_option(", nor to mirrors elsewhere. An entry's own header of that name goes before it"),
     USER_AGENT,
     CONTACT,
+    option(
+        "--respect-robots",
+        is_flag=True,
+        help="Fetch only what each site's robots.txt allows the robot `downloader`, and as slowly "
+        "as its Crawl-delay says. What it forbids has failed. Where a URL redirects to is not "
+        "looked at.",
+    ),
 )
 
 WHERE = options_of(

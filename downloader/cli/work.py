@@ -148,6 +148,7 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
         verify_tls=not options["insecure"],
         network=options["network"],
         contact=options["contact"],
+        respect_robots=options.get("respect_robots", False),
         **identity_of(options),
     )
 

@@ -82,13 +82,14 @@ class Host:
     """
 
     __slots__ = (
-        *("delay", "failures", "goods", "halved", "limit", "name", "pause"),
+        *("admitted", "delay", "failures", "goods", "halved", "limit", "name", "pause"),
         *("running", "started", "threshold", "trouble"),
     )
 
     def __init__(self, name: str, limit: int) -> None:
         self.name = name
         self.limit = limit
+        self.admitted = False
         self.threshold = inf  # from there on it grows slowly
         self.goods = 0  # since it last grew slowly
         self.running = 0
@@ -113,8 +114,9 @@ class Governor:
     """What all jobs keep to: `limits`, and what each host asks for and has earned.
 
     `retries` say how long a host's words are obeyed at most, and for how long a host that is down
-    is waited for. `backoff(n)` are the seconds of a job's wait after n others. `now` is in seconds;
-    a clock may be set back: no time has passed then.
+    is waited for. `backoff(n)` are the seconds of a job's wait after n others. With `careful` a
+    host has one job until it is admitted. `now` is in seconds; a clock may be set back: no time has
+    passed then.
 
     `looks` counts those that were in vain, of all hosts: a moment, to say since when one waits.
     """
@@ -125,6 +127,7 @@ class Governor:
         retries: Retries,
         backoff: Callable[[int], float],
         now: float,
+        careful: bool = False,
     ) -> None:
         rate = limits.rate
         self.running = 0
@@ -134,6 +137,7 @@ class Governor:
         self._longest = retries.retry_after_cap
         self._patience = max(1, retries.tries - 1)
         self._backoff = backoff
+        self._careful = careful
         self._hosts: OrderedDict[str, Host] = OrderedDict()  # by since when they are idle
         self.resize(limits.total, limits.per_host)
 
@@ -226,7 +230,7 @@ class Governor:
             host.halved = host.started
             host.goods = 0
             host.limit = max(1, host.limit // 2)
-            host.threshold = max(self._first, host.limit)
+            host.threshold = max(self._fair, host.limit)
 
     def hold(self, name: str, seconds: float, now: float) -> None:
         """This host asks to be left alone for so long. No hold makes an earlier one shorter."""
@@ -234,11 +238,23 @@ class Governor:
             host = self._hosts.get(name) or self._meet(name, now)
             self._pause(host, min(seconds, self._longest), now)
 
+    def admit(self, host: Host, delay: float, now: float) -> None:
+        """What was to be asked first is known: it may have more than one job, each so many seconds
+        after the other. The last one starts now."""
+        host.admitted = True
+        if not host.halved:
+            host.limit = max(host.limit, self._fair)
+        delay = min(delay, self._longest)
+        if delay > host.delay:
+            host.delay = delay
+            self._pause(host, delay, now)
+
     def resize(self, total: int, per_host: int | None = None) -> None:
         """Change the limits."""
         self.total = total
         self._per_host = total if per_host is None else min(per_host, total)
-        self._first = min(FIRST_JOBS, self._per_host)
+        self._fair = min(FIRST_JOBS, self._per_host)
+        self._first = 1 if self._careful else self._fair
         for host in self._hosts.values():
             least = 1 if host.halved else self._first
             host.limit = max(least, min(host.limit, self._per_host))

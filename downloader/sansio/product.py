@@ -1,9 +1,10 @@
-"""How the program names itself to servers (RFC 9110 §10.1.5)."""
+"""How the program names itself to servers (RFC 9110 §10.1.5, RFC 9309 §2.2.1)."""
 
 from __future__ import annotations
 
 import re
 
+# What robots.txt calls us.
 TOKEN = "downloader"
 # Visible ASCII without what ends a comment in a header, or begins another (RFC 9110 §5.6.5).
 _CONTACT = re.compile(r"(?:https?://|[^@:/]+@)[!-'*-\[\]-~]{1,250}")

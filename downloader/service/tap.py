@@ -26,6 +26,7 @@ _LIMIT_RATE = "Receive no more than so many bytes a second in all, such as 500K;
 _RATE = "Start no more than so many requests a second, minute or hour, such as 10/s or 100/m."
 _DELAY = "Leave so many seconds between the starts of two requests to one host."
 _CONTACT = "Tell servers this http URL or mail address, so that they can reach you."
+_ROBOTS = "Fetch only what each site's robots.txt allows, and as slowly as it says."
 _NAMES = "Name files after the last part of their URLs (flat), or after host and path (tree)."
 
 
@@ -78,6 +79,8 @@ class Options(usage.Options):
         ["names", None, Naming.FLAT, _NAMES, _naming],
     ]
 
+    optFlags: ClassVar[list[list[object]]] = [["respect-robots", None, _ROBOTS]]
+
     def postOptions(self) -> None:
         """Check what can be known before the service starts."""
         path = self["input-file"]
@@ -107,6 +110,7 @@ def makeService(options: Any) -> IService:
             network=options["proxy"] or Network(),
             on_conflict=OnConflict.SKIP,
             contact=options["contact"],
+            respect_robots=bool(options["respect-robots"]),
         )
 
     # twistd may change its working directory before it starts the service.

@@ -142,6 +142,12 @@ class Limiter:
         if self._queues:
             self._grant()
 
+    def admit(self, slot: Slot, delay: float) -> None:
+        """The host of `slot` may have more jobs now, each so many seconds after the other."""
+        if not slot.host.admitted:
+            self._governor.admit(slot.host, delay, self._clock.seconds())
+            self.tell()
+
     def _may_start(self, host: str) -> bool:
         return self._is_time(self._governor.wait_of(host, self._clock.seconds()))
 
@@ -238,6 +244,10 @@ class Slot:
     def failed(self, error: DownloadError) -> None:
         """What it was for failed in a way that may pass; it is still to be released."""
         self._limiter.failed(self, error)
+
+    def admit(self, delay: float) -> None:
+        """Its host may have more jobs now, each so many seconds after the other."""
+        self._limiter.admit(self, delay)
 
     def release(self, good: bool = False) -> None:
         """Give it back; `good`: the host has answered well."""

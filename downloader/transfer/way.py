@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import random
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -42,6 +42,9 @@ from downloader.transfer.limiter import Limiter, Slot
 from downloader.transfer.request import Authorizations, request_headers, with_headers
 from downloader.transfer.throttle import Throttle
 
+if TYPE_CHECKING:
+    from downloader.transfer.robots import Robots
+
 JobT = TypeVar("JobT", bound=AnyJob)
 # What is rare in the head of a file, and means something.
 _MORE = QUOTA_HEADERS | {b"content-range"}
@@ -67,6 +70,7 @@ class Setup:
     headers: Headers
     authorizations: Authorizations | None = None
     throttle: Throttle | None = None
+    robots: Robots | None = None
     sync: bool = True
 
 
@@ -228,11 +232,15 @@ class Way(Generic[JobT]):
     async def _try(self, text: str) -> None:
         """One request, with a slot. Raises our errors and CancelledError, nothing else."""
         url = self.url if text is self.job.url else parse_url(text)
-        limiter = self._setup.limiter
+        limiter, robots = self._setup.limiter, self._setup.robots
         host = self.host if url is self.url else host_of(url)
+        if robots is not None:
+            robots.check(url)
         slot = self._slot = limiter.take(host) or await self._wait_for(host)
         good = False
         try:
+            if robots is not None:
+                await robots.permit(url, slot)
             await self._exchange(url)
             good = True
         except CancelledError:

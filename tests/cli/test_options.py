@@ -9,6 +9,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from support.site import Site, text
 
 from downloader._version import __version__
 from downloader.cli import types
@@ -126,6 +127,15 @@ async def test_a_contact(start: Any, scripted: Any, more: list[str], name: str) 
     lines = server.connections[0].received.split(b"\r\n")
     agents = [line for line in lines if line.lower().startswith(b"user-agent:")]
     assert [line.partition(b": ")[2].decode() for line in agents] == [name]
+
+
+async def test_robots_are_respected_where_that_is_wanted(start: Any, scripted: Any) -> None:
+    site = Site(scripted, text(b"User-agent: downloader\nDisallow: /x\n"))
+    assert (await run(start, site.url("/x")))[0] == 0
+    code, (line, _) = await run(start, site.url("/x"), "--respect-robots")
+    assert (code, line["error"]) == (1, "RobotsForbidden")
+    assert (await run(start, site.url("/y"), "--respect-robots"))[0] == 0
+    assert site.asked == ["/x", "/robots.txt", "/robots.txt", "/y"]
 
 
 async def test_headers_stay_with_the_urls_origin(start: Any, scripted: Any) -> None:

@@ -103,6 +103,36 @@ def test_per_host_can_be_lowered_and_raised() -> None:
     assert most(governor) == 3
 
 
+def test_one_job_until_it_is_admitted() -> None:
+    governor = governor_of(careful=True)
+    one = start(governor)
+    assert governor.wait_of("h", 0.0) == inf
+    governor.admit(one[0], 0.0, 0.0)
+    assert most(governor) == FIRST_JOBS - 1
+    end(governor, one)
+    assert most(governor) == FIRST_JOBS + 1
+
+
+def test_what_is_admitted_keeps_the_distance_it_wants_up_to_the_cap() -> None:
+    governor = governor_of(careful=True, delay=2.0, cap=30.0)
+    for name, wanted, kept in (("a", 0.0, 2.0), ("b", 7.0, 7.0), ("c", 1e300, 30.0)):
+        one = start(governor, name)
+        governor.admit(one[0], wanted, 0.0)
+        for _ in range(2):
+            assert governor.wait_of(name, 0.0) == pytest.approx(kept)
+        end(governor, start(governor, name, kept), now=kept)
+        assert governor.wait_of(name, kept) == pytest.approx(kept)
+
+
+def test_after_a_failure_it_is_admitted_with_what_it_has() -> None:
+    governor = governor_of(careful=True)
+    end(governor, start(governor), ServerBusy())
+    one = start(governor)
+    governor.admit(one[0], 0.0, 0.0)
+    end(governor, one)
+    assert most(governor) == 2
+
+
 # --- rates and delays -----------------------------------------------------------------------
 
 

@@ -21,9 +21,10 @@ def governor_of(
     delay: float | None = None,
     tries: int = 5,
     cap: float = 600.0,
+    careful: bool = False,
 ) -> Governor:
     limits = Limits(total, per_host, rate=rate, per_host_delay=delay)
-    return Governor(limits, Retries(tries, retry_after_cap=cap), growing, 0.0)
+    return Governor(limits, Retries(tries, retry_after_cap=cap), growing, 0.0, careful)
 
 
 def start(governor: Governor, name: str = "h", now: float = 0.0) -> Start:
