@@ -132,11 +132,8 @@ async def test_a_host_that_swallows_everything(
     results: list[Result] = []
     report = await b.downloader.fetch_all(chain(lost, good), results.append)
     assert (report.complete, report.failed) == (40, 100)
-    assert {type(result.error) for result in results} == {
-        HostUnavailable,
-        ConnectTimeout,
-        type(None),
-    }
+    kinds = {type(result.error) for result in results}
+    assert HostUnavailable in kinds and kinds <= {HostUnavailable, ConnectTimeout, type(None)}
 
 
 async def test_cancel_while_the_host_is_down(scripted: Any, origin: Origin, bench: Any) -> None:
