@@ -63,7 +63,7 @@ class Data:
 
     def check(self, out: Path, contents: bool) -> None:
         """Raise ToolFailed unless `out` has every file and no other; `contents` reads them too."""
-        found = {entry.name: entry.stat().st_size for entry in os.scandir(out)}
+        found = {one.name: one.stat().st_size for one in os.scandir(out) if one.is_file()}
         missing = sum(one.name not in found for one in self.wanted())
         if missing:
             raise ToolFailed(f"{missing} of {self.lines} files are missing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -10,10 +11,10 @@ from twisted.internet.interfaces import IHostnameResolver
 from twisted.python.failure import Failure
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 
+from downloader._version import __version__
 from downloader.certificates import ClientCertificate
 from downloader.deadlines import Deadlines
 from downloader.errors import Closed, DownloadError
-from downloader.fixedheaders import FixedHeaders
 from downloader.http1.agent import Agent
 from downloader.http1.redirect import RedirectAgent
 from downloader.http1.tls import TlsOptions
@@ -31,9 +32,11 @@ from downloader.jobs import (
     Status,
     Timeouts,
 )
-from downloader.parts import agent_of, authorizations, headers_of, identified, limiter_of
+from downloader.parts import agent_of, identified
 from downloader.sansio.checksumfile import Checksums
+from downloader.sansio.governor import Governor
 from downloader.sansio.network import Network
+from downloader.sansio.product import user_agent
 from downloader.transfer.ask import ask
 from downloader.transfer.disks import Disks
 from downloader.transfer.door import translate
@@ -41,8 +44,10 @@ from downloader.transfer.earlier import is_there
 from downloader.transfer.fetch import Transfer
 from downloader.transfer.folder import Folders
 from downloader.transfer.foreign import ForeignAgent
+from downloader.transfer.limiter import Limiter
 from downloader.transfer.put import Put
 from downloader.transfer.recorder import Recorder
+from downloader.transfer.request import authorizations, run_headers
 from downloader.transfer.run import Jobs, PutJobs, Run
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.throttle import Throttle
@@ -50,6 +55,7 @@ from downloader.transfer.way import JobT, Setup, Way, backoff, cancel_all
 
 if TYPE_CHECKING:
     from downloader.http1.treqclient import HTTPClient
+    from downloader.transfer.robots import Robots
 
 
 class Downloader:
@@ -65,7 +71,9 @@ class Downloader:
     one of ours, which is what every promise about cancelling and secrets rests on. A job without a
     checksum has that of its path, unnumbered, in `checksums`, if they are given, or fails with
     NoChecksum; `content_disposition` excludes them. `durability` says what a loss of power may
-    take; `disks`, which takes its place, does what is done to files.
+    take; `disks`, which takes its place, does what is done to files. `contact`, an http URL or a
+    mail address, is told to every server. `respect_robots` fetches only what the sites' robots.txt
+    allow, and as slowly as they say.
 
     `limiter.resize` and `throttle.set` give other limits at any time.
 
@@ -93,6 +101,8 @@ class Downloader:
         agent: IAgent | None = None,
         durability: Durability = Durability.BATCH,
         disks: Disks | None = None,
+        contact: str | None = None,
+        respect_robots: bool = False,
     ) -> None:
         self._reactor = reactor
         self._disks = disks or Disks(reactor, durability=durability)
@@ -108,7 +118,9 @@ class Downloader:
             self._own_agent = agent_of(reactor, limits, timeouts, tls, network, resolver, deadlines)
             self._hop_agent = identified(self._own_agent, identity, deadlines)
             self.agent = asked = RedirectAgent(self._hop_agent, deadlines)
-        self.limiter = limiter_of(reactor, limits)
+        wait = backoff(retries)
+        governor = Governor(limits, retries, wait, reactor.seconds(), careful=respect_robots)
+        self.limiter = Limiter(reactor, governor)
         self.throttle = Throttle(
             reactor, deadlines, limits.bytes_per_second, limits.bytes_per_second_per_file
         )
@@ -120,15 +132,18 @@ class Downloader:
             folders=Folders(self._disks),
             timeouts=timeouts,
             retries=retries,
-            backoff=backoff(retries),
+            backoff=wait,
             naming=naming,
             on_conflict=on_conflict,
             content_disposition=content_disposition,
-            headers=FixedHeaders(headers_of(headers)),
+            headers=run_headers(user_agent(__version__, contact), headers),
             authorizations=authorizations(identity),
             throttle=self.throttle,
             checksums=checksums,
         )
+        self._put_setup = self._setup
+        if respect_robots:
+            self._setup = replace(self._setup, robots=self._robots())
         self._names = TakenNames()
         self._transfers: dict[Way[Any], None] = {}
         self._runs: dict[Run[Any], None] = {}
@@ -312,7 +327,14 @@ class Downloader:
 
     def _put(self, job: PutJob) -> Put:
         self.meet(job.url)
-        return Put(job, self._setup)
+        return Put(job, self._put_setup)
+
+    def _robots(self) -> Robots:
+        from downloader.transfer.robots import REDIRECTS, Robots  # late: they are rarely asked for
+
+        s, hops = self._setup, self._hop_agent
+        agent = s.agent if hops is None else RedirectAgent(hops, s.deadlines, REDIRECTS)
+        return Robots(s.clock, agent, s.limiter, s.deadlines, s.headers, s.timeouts.stall)
 
     def _shut_down(self) -> Deferred[None]:
         self._trigger = None  # it is being called, and may not be removed any more

@@ -99,6 +99,14 @@ class ServerBusy(TryAgainLater):
     retry_after: float | None = None
 
 
+class HostUnavailable(TryAgainLater):
+    """The host cannot be had for now, and was not asked again.
+
+    It did not answer other jobs, or sent them away, for as long as the retries of this one would
+    have lasted. `detail` is what the last of them met.
+    """
+
+
 # --- this URL, as it is, will not work ------------------------------------------------------
 
 
@@ -136,6 +144,10 @@ class InsecureRedirect(WrongRequest):
 
 class SizeMismatch(WrongRequest):
     """The file's size is not the expected one."""
+
+
+class RobotsForbidden(WrongRequest):
+    """The site's robots.txt forbids it."""
 
 
 class ChecksumMismatch(WrongRequest):

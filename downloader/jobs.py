@@ -206,8 +206,9 @@ class Retries:
     """How often to try and how long to wait in between.
 
     `tries` requests to each of a job's URLs, the first included. `wait` seconds before the
-    second, growing to `max_wait`, with jitter. A server's Retry-After is obeyed up to
-    `retry_after_cap`.
+    second, growing to `max_wait`, with jitter. What a server asks for, by Retry-After and the like,
+    is obeyed up to `retry_after_cap` seconds. A host that does not answer is waited for as long as
+    the retries would have lasted.
     """
 
     tries: int = 5

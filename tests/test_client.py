@@ -16,9 +16,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from downloader import Downloader, Job, Limits
+from downloader._version import __version__
 from downloader.errors import Closed
 from downloader.http1.redirect import RedirectAgent
-from downloader.parts import USER_AGENT
+from downloader.sansio.product import user_agent
 from downloader.testing import AgentSpy, End, content, head, mute
 
 Make = Callable[..., Downloader]
@@ -75,11 +76,23 @@ def test_it_says_who_it_is(make: Make, spy: AgentSpy) -> None:
     fetching.addErrback(lambda f: f.trap(CancelledError))
     headers = dict(spy.requests[0].headers.getAllRawHeaders())
     assert headers == {
-        b"User-Agent": [USER_AGENT.encode()],
+        b"User-Agent": [user_agent(__version__).encode()],
         b"Accept": [b"*/*"],
         b"Accept-Encoding": [b"identity"],
     }
     fetching.cancel()
+
+
+def test_it_says_whom_to_write_to(make: Make, spy: AgentSpy) -> None:
+    """In every request, unless the caller gives it another name; what is no contact is refused."""
+    for headers in ([], [("user-agent", "mine")]):
+        fetching = make(contact="http://example.org/", headers=headers).fetch(Job("http://h/"))
+        fetching.addErrback(lambda f: f.trap(CancelledError))
+        fetching.cancel()
+    found = [request.headers.getRawHeaders(b"user-agent") for request in spy.requests]
+    assert found == [[user_agent(__version__, "http://example.org/").encode()], [b"mine"]]
+    with pytest.raises(ValueError, match="neither"):
+        Downloader(Time(), agent=spy, contact="me")
 
 
 def test_closing_twice(make: Make, clock: Time) -> None:

@@ -29,12 +29,13 @@ ALLOWED = {
     "check": {"listrun", "transfer", "checksums", "threads", "sansio", "errors"},
     "parts": {"http1", "transfer", "identity", "deadlines", "sansio", "jobs", "_version"},
     "client": {
-        *("parts", "http1", "transfer", "identity", "certificates", "deadlines", "fixedheaders"),
+        *("parts", "http1", "transfer", "identity", "certificates", "deadlines"),
         *("sansio", "jobs", "errors", "_version"),
     },
     "testing": {"sansio", "jobs", "errors"},
     "transfer": {
-        *("identity", "deadlines", "drain", "replay", "threads", "sansio", "jobs", "errors"),
+        *("identity", "deadlines", "drain", "fixedheaders", "replay", "threads"),
+        *("sansio", "jobs", "errors"),
     },
     "http1": {
         *("certificates", "deadlines", "drain", "fixedheaders", "replay", "threads"),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from downloader.cli.types import (
+    contact,
     count,
     header,
     rate,
@@ -81,6 +82,13 @@ USER_AGENT = option(
     type=user_agent,
     metavar="TEXT",
     help="Call yourself TEXT in each request, whatever its origin.",
+)
+CONTACT = option(
+    "--contact",
+    type=contact,
+    metavar="URL|MAIL",
+    help="Say in each request how whoever runs the server can reach you, unless -U says who you "
+    "are. Example: --contact me@example.org",
 )
 JOBS = option(
     "-j",
@@ -180,7 +188,8 @@ HOW_LONG = options_of(
         show_default=True,
         metavar="N",
         help="Ask each URL N times, the first time included. Only what may work later is tried "
-        "again: no connection, a stall, a file cut short, 408, 425, 429, and 5xx but 501 and 505.",
+        "again: no connection, a stall, a file cut short, 408, 425, 429, and 5xx but 501 and 505. "
+        "A host that does not answer is asked for one file at a time; the others wait as long.",
     ),
     option(
         "--retry-wait",
@@ -189,7 +198,7 @@ HOW_LONG = options_of(
         default=f"{Retries().wait:g}",
         show_default=True,
         help="Wait so long before the second try; later waits grow, up to a minute. "
-        "A server's Retry-After is obeyed.",
+        "A server's Retry-After is obeyed, up to ten minutes, for all of its files.",
     ),
     option(
         "--connect-timeout",

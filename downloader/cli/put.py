@@ -11,6 +11,7 @@ from downloader.cli.identity import AUTHORITIES, IDENTITY, check_identity
 from downloader.cli.network import NETWORK
 from downloader.cli.options import (
     CONNECTIONS_PER_HOST,
+    CONTACT,
     HOW_LONG,
     JOBS,
     PER_HOST,
@@ -41,6 +42,7 @@ _WHAT = options_of(
     ),
     header_option(),
     USER_AGENT,
+    CONTACT,
 )
 _HOW_MUCH = options_of(
     "How much at once",

@@ -13,6 +13,7 @@ import click
 from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
 from downloader.sansio.checksum import checked_checksum
 from downloader.sansio.mirrors import checked_location
+from downloader.sansio.product import checked_contact
 from downloader.sansio.urllist import checked_header
 
 T = TypeVar("T")
@@ -60,6 +61,11 @@ def user_agent(text: str) -> str:
     if not text.isascii():
         raise click.BadParameter("it holds a character that is not ASCII")
     return header(f"User-Agent: {text}")[1]
+
+
+def contact(text: str) -> str:
+    """An http URL or a mail address."""
+    return _checked(checked_contact, text)
 
 
 def checksum(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from downloader.cli.options import USER_AGENT, header_option, option, options_of
+from downloader.cli.options import CONTACT, USER_AGENT, header_option, option, options_of
 from downloader.cli.types import checksum, locations
 from downloader.jobs import Durability, Naming, OnConflict
 
@@ -57,6 +57,14 @@ WHAT = options_of(
     ),
     header_option(", nor to mirrors elsewhere. An entry's own header of that name goes before it"),
     USER_AGENT,
+    CONTACT,
+    option(
+        "--respect-robots",
+        is_flag=True,
+        help="Fetch only what each site's robots.txt allows the robot `downloader`, and as slowly "
+        "as its Crawl-delay says. What it forbids has failed. Where a URL redirects to is not "
+        "looked at.",
+    ),
 )
 
 WHERE = options_of(

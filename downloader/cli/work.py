@@ -192,6 +192,8 @@ def make_downloader(
         headers=[] if agent is None else [("User-Agent", agent)],
         verify_tls=not options["insecure"],
         network=options["network"],
+        contact=options["contact"],
+        respect_robots=options.get("respect_robots", False),
         **identity_of(options),
     )
 

@@ -40,12 +40,13 @@ class RedirectAgent:
     Hops of one request come one after the other, each a request of its own: its own connection,
     deadlines and checks. The last response's `previousResponse` leads back to the first, and its
     `request` names the URL it came from. A body goes along where 307 or 308 says so and it is an
-    `IReplayable`; else a redirect that wants it once more is the answer.
+    `IReplayable`; else a redirect that wants it once more is the answer. It follows up to `most`.
     """
 
-    def __init__(self, agent: IAgent, deadlines: Deadlines) -> None:
+    def __init__(self, agent: IAgent, deadlines: Deadlines, most: int = MAX_REDIRECTS) -> None:
         self._agent = agent
         self._deadlines = deadlines
+        self._most = most
 
     def request(
         self,
@@ -77,7 +78,7 @@ class RedirectAgent:
         producer: IBodyProducer | None,
     ) -> IResponse:
         url = parse_url(uri.decode("ascii"))
-        for _ in range(MAX_REDIRECTS):
+        for _ in range(self._most):
             keeps_method = _keeps_method(response.code, method)
             location = response.headers.getRawHeaders(b"location")
             if not location or (keeps_method and not _may_resend(response.code, producer)):
@@ -95,7 +96,7 @@ class RedirectAgent:
             if response.code not in _REDIRECTS:
                 return response
         await drain(response, self._deadlines)
-        raise TooManyRedirects(f"over {MAX_REDIRECTS}", url=redacted(str(url)))
+        raise TooManyRedirects(f"over {self._most}", url=redacted(str(url)))
 
 
 def _target(url: HttpUrl, location: bytes) -> HttpUrl:

@@ -104,9 +104,12 @@ class Response:
                 self._headers.addRawHeader(name, value.rstrip(b" \t"))  # llhttp leaves them
         return self._headers
 
-    def has_header(self, names: Sequence[bytes]) -> bool:
-        """Whether it has a header of these `names`, in lower case; without making `headers`."""
-        return any(name.lower() in names for name, _ in self._raw_headers)
+    def has_any(self, names: frozenset[bytes]) -> bool:
+        """Whether it has a header of these names, in lower case; without making `headers`."""
+        for name, _ in self._raw_headers:  # noqa: SIM110  any() takes twice as long
+            if name.lower() in names:
+                return True
+        return False
 
     def validators(self) -> tuple[bytes | None, bytes | None]:
         """The ETag and the Last-Modified, the last of several; without making `headers`."""

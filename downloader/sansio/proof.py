@@ -13,7 +13,7 @@ from downloader.sansio.linkheaders import told_checksum
 from downloader.sansio.resume import Answer
 
 # The headers that may tell a checksum.
-TELLING = (b"repr-digest", b"digest")
+TELLING = frozenset((b"repr-digest", b"digest"))
 
 Digest = Callable[[bytes | memoryview], object]
 

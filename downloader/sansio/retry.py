@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from downloader.errors import (
     BadResponse,
     DownloadError,
+    HostUnavailable,
     HttpError,
     Interrupted,
     NotFound,
@@ -87,16 +88,26 @@ class Tries:
         """The URL to ask now."""
         return self._here[0]
 
+    @property
+    def has_other(self) -> bool:
+        """Whether there is another URL to ask in this round."""
+        return len(self._here) > 1
+
+    def pass_over(self) -> None:
+        """Ask the next URL in place of this one, which is left for the next round."""
+        self._later.append(self._here.pop(0))
+
     def failed(self, error: DownloadError) -> float | None:
         """The try failed. Returns the seconds to wait before the next, or None: give up.
 
-        One that was interrupted is as if it had not been made.
+        One that was interrupted is as if it had not been made. A host that is down was waited for
+        as long as there would have been tries.
         """
         if isinstance(error, Interrupted):
             self.made -= 1
             return 0.0
         url = self._here.pop(0)
-        if isinstance(error, TryAgainLater):
+        if isinstance(error, TryAgainLater) and not isinstance(error, HostUnavailable):
             self._later.append(url)
             asked = error.retry_after if isinstance(error, ServerBusy) else None
             capped = min(asked or 0.0, self._retries.retry_after_cap)

@@ -49,10 +49,11 @@ class Window(Generic[ItemT]):
         self._hosts.setdefault(host, deque()).append(item)
         self._length += 1
 
-    def take(self, ready: Callable[[str], bool]) -> ItemT | None:
-        """The next item of the first host that is `ready`; that host is last in turn then."""
+    def take(self, ready: Callable[[str, ItemT], bool]) -> ItemT | None:
+        """The next item of the first host that is `ready(host, item)`; the host is last in turn
+        then."""
         for host, queue in self._hosts.items():
-            if ready(host):
+            if ready(host, queue[0]):
                 item = queue.popleft()
                 self._length -= 1
                 if queue:

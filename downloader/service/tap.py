@@ -13,6 +13,7 @@ from downloader.client import Downloader
 from downloader.jobs import Limits, Naming, OnConflict, Retries
 from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
 from downloader.sansio.network import Network
+from downloader.sansio.product import checked_contact
 from downloader.sansio.proxies import Proxies
 from downloader.service.lists import DownloadService
 
@@ -24,6 +25,8 @@ _TRIES = "Ask so many times for each URL of a file."
 _LIMIT_RATE = "Receive no more than so many bytes a second in all, such as 500K; 0 is no limit."
 _RATE = "Start no more than so many requests a second, minute or hour, such as 10/s or 100/m."
 _DELAY = "Leave so many seconds between the starts of two requests to one host."
+_CONTACT = "Tell servers this http URL or mail address, so that they can reach you."
+_ROBOTS = "Fetch only what each site's robots.txt allows, and as slowly as it says."
 _NAMES = "Name files after the last part of their URLs (flat), or after host and path (tree)."
 
 
@@ -72,8 +75,11 @@ class Options(usage.Options):
         ["rate", None, None, _RATE, _checked(parse_rate)],
         ["per-host-delay", None, None, _DELAY, _checked(parse_seconds)],
         ["proxy", None, None, _PROXY, _checked(_network)],
+        ["contact", None, None, _CONTACT, _checked(checked_contact)],
         ["names", None, Naming.FLAT, _NAMES, _naming],
     ]
+
+    optFlags: ClassVar[list[list[object]]] = [["respect-robots", None, _ROBOTS]]
 
     def postOptions(self) -> None:
         """Check what can be known before the service starts."""
@@ -103,6 +109,8 @@ def makeService(options: Any) -> IService:
             naming=options["names"],
             network=options["proxy"] or Network(),
             on_conflict=OnConflict.SKIP,
+            contact=options["contact"],
+            respect_robots=bool(options["respect-robots"]),
         )
 
     # twistd may change its working directory before it starts the service.

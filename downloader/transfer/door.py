@@ -29,6 +29,7 @@ from downloader.errors import (
 )
 from downloader.sansio.printable import printable
 from downloader.sansio.retry import refusal
+from downloader.transfer.heads import values_in
 
 # The first class that fits decides, so a class stands before those it derives from.
 _CLASSES: tuple[tuple[type[BaseException], type[DownloadError]], ...] = (
@@ -60,8 +61,7 @@ def translate(error: BaseException) -> DownloadError:
 
 def refused(response: IResponse, now: float) -> DownloadError:
     """Our error for an answer that is not what was asked for. `now` is in seconds since 1970."""
-    waits = response.headers.getRawHeaders(b"retry-after", ())
-    return refusal(response.code, [value.decode("latin-1") for value in waits], now)
+    return refusal(response.code, values_in(response)("retry-after"), now)
 
 
 def _translated(error: BaseException) -> DownloadError:

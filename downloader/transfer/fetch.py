@@ -28,6 +28,7 @@ from downloader.sansio.resume import WITH_FILE, Answer, Complete, Decision, Take
 from downloader.sansio.url import HttpUrl
 from downloader.sansio.version import Version, version_of
 from downloader.transfer.body import SHORT, FileBody
+from downloader.transfer.heads import has_any, values_in
 from downloader.transfer.recorder import Recorder
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
@@ -115,7 +116,7 @@ class Transfer(Way[Job]):
     async def _begin_anew(self, url: HttpUrl) -> None:
         """Ask for the whole file."""
         response = await self._ask(b"GET", url)
-        if response.code in WITH_FILE and not _has(response, b"content-range"):
+        if response.code in WITH_FILE and not self._says_more:
             await self._receive_whole(response)  # as nearly always
             return
         decision = await self._judged(response, None, Version())
@@ -221,7 +222,7 @@ class Transfer(Way[Job]):
 
     def _hear(self, response: IResponse, part: bool = False) -> None:
         """What an answer says of the whole file, before its body is received."""
-        tells = self._checksum is None and _has(response, *TELLING)
+        tells = self._says_more and self._checksum is None and has_any(response, TELLING)
         self._proof.hear(self._length, _answer(response) if tells else None, part)
 
     def _deliver(
@@ -335,13 +336,6 @@ def _length(response: IResponse) -> int | None:
     return None if response.length is UNKNOWN_LENGTH else response.length
 
 
-def _has(response: IResponse, *names: bytes) -> bool:
-    """Whether it has one of these headers. Ours can tell without a Headers object."""
-    if hasattr(response, "has_header"):
-        return bool(response.has_header(names))
-    return any(map(response.headers.hasHeader, names))
-
-
 def _validators(response: IResponse) -> tuple[str | None, str | None]:
     """Its ETag and Last-Modified. Ours can tell without a Headers object."""
     if hasattr(response, "validators"):
@@ -353,11 +347,7 @@ def _validators(response: IResponse) -> tuple[str | None, str | None]:
 
 
 def _answer(response: IResponse) -> Answer:
-    def get(name: str) -> list[str]:
-        values = response.headers.getRawHeaders(name.encode("ascii"), ())
-        return [value.decode("latin-1") for value in values]
-
-    return Answer(response.code, get, _length(response))
+    return Answer(response.code, values_in(response), _length(response))
 
 
 def _told(result: bool | Failure) -> bool:

@@ -1,133 +1,88 @@
-"""How many jobs run at once: a slot of the host first, then one of the total.
+"""Who may start: slots for jobs, and a place to wait for one.
 
-In that order, so that a job which waits for a busy host does not sit on a slot that a job of
-another host could use. Both are DeferredSemaphores, without three properties of Twisted's own:
-a job that ends in the same turn makes the next one start inside `release`, and about a hundred
-such jobs in a row end in RecursionError with a token lost; cancelling is a search through a list;
-and the limit is fixed.
+What may start is decided in `sansio.governor`. A slot and the leave to start are had together or
+not at all, so who waits for a busy host, a delay or a hold has nothing that others could use.
+
+Those who wait are in a queue for each host, hosts in turn. It is no DeferredSemaphore: with
+Twisted's a job that ends in the same turn makes the next one start inside `release`, and about a
+hundred such jobs in a row end in RecursionError with a token lost; cancelling is a search through a
+list; and the limit is fixed.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from math import inf
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-# Browsers open six connections to one host, so six jobs are a fair start.
-FIRST_JOBS = 6
-# Hosts whose earned number is remembered while none of their jobs runs.
-REMEMBERED = 1024
+from downloader.errors import DownloadError
+from downloader.sansio.governor import Governor, Host
 
-
-class Semaphore(DeferredSemaphore):
-    """A DeferredSemaphore that cancels in O(1), can be resized, and grants without recursion."""
-
-    def __init__(self, tokens: int) -> None:
-        super().__init__(tokens)
-        self._queue: OrderedDict[Deferred[Semaphore], None] = OrderedDict()
-        self.waiting = self._queue  # type: ignore[assignment]  # what Twisted calls its list
-        self._granting = False
-
-    def __repr__(self) -> str:
-        return f"<Semaphore {self.tokens} of {self.limit} free, {len(self._queue)} waiting>"
-
-    @property
-    def free(self) -> bool:
-        """Whether a token can be had at once. Whoever waits already comes first."""
-        return self.tokens > 0 and not self._queue
-
-    @property
-    def idle(self) -> bool:
-        """Whether nobody has a token or wants one."""
-        return self.tokens == self.limit and not self._queue
-
-    def take(self) -> None:
-        """Take a token that is free."""
-        assert self.tokens > 0
-        self.tokens -= 1
-
-    def acquire(self) -> Deferred[Semaphore]:
-        """Wait for a token.
-
-        **Fires with** this semaphore; the token is the caller's until `release`. **Fails**
-        never by itself. **Cancelling** leaves the queue, in O(1).
-        """
-        d: Deferred[Semaphore] = Deferred(self._queue.pop)
-        if self.free:
-            self.take()
-            d.callback(self)
-        else:
-            self._queue[d] = None
-        return d
-
-    def release(self) -> None:
-        """Give a token back. With fewer tokens wanted than are out, it is not given on."""
-        self.tokens += 1
-        if self._queue:
-            self._grant()
-
-    def resize(self, limit: int) -> None:
-        """Let `limit` holders in. Too many holders finish in peace; `tokens` is below 0 then."""
-        self.tokens += limit - self.limit
-        self.limit = limit
-        if self._queue:
-            self._grant()
-
-    def _grant(self) -> None:
-        # A waiter may run to its end and release within callback(): then this loop goes on.
-        if self._granting:
-            return
-        self._granting = True
-        try:
-            while self.tokens > 0 and self._queue:
-                d, _ = self._queue.popitem(last=False)
-                self.take()
-                d.callback(self)
-        finally:
-            self._granting = False
+# Jobs that give up in one turn of the reactor, before others get theirs.
+A_TURN = 200
 
 
 class Limiter:
-    """Slots for jobs. A host begins with `FIRST_JOBS`, earns more with each good answer up to
-    `per_host` (None: `total`), and loses half with each failure, so that a dead host never
-    holds more than it began with and a busy one can use all slots.
+    """Slots for jobs, as `governor` gives them.
+
+    Whoever asks before the time has come is told when it has, like those who wait for a slot:
+    through `watch`. One delayed call does that for all.
     """
 
-    def __init__(self, total: int, per_host: int | None = None) -> None:
-        self._total = Semaphore(total)
-        self._per_host = total if per_host is None else min(per_host, total)
-        self._first = min(FIRST_JOBS, self._per_host)
-        self._hosts: OrderedDict[str, Semaphore] = OrderedDict()
+    def __init__(self, clock: IReactorTime, governor: Governor) -> None:
+        self._clock = clock
+        self._governor = governor
+        # Who waits, and since when in the governor's `looks`.
+        self._queues: OrderedDict[str, OrderedDict[Deferred[Slot], int]] = OrderedDict()
+        self._looks = 0  # up to which somebody who is to give up was looked for
+        self._granting = False
         self._watchers: OrderedDict[Callable[[], None], None] = OrderedDict()
+        self._call: IDelayedCall | None = None
 
     def __repr__(self) -> str:
-        return f"<Limiter {self._total!r}, {len(self._hosts)} hosts>"
+        return f"<Limiter {self._governor!r}, {sum(map(len, self._queues.values()))} waiting>"
 
     @property
     def free(self) -> bool:
-        """Whether a slot of the total is free."""
-        total = self._total
-        return total.tokens > 0 and not total.waiting
+        """Whether a slot of the total is free, and a job may start now."""
+        return self._is_time(self._governor.wait(self._clock.seconds()))
 
     @property
     def idle(self) -> bool:
         """Whether no slot is taken or wanted."""
-        return self._total.idle and all(host.idle for host in self._hosts.values())
+        return not self._governor.running and not self._queues
+
+    @property
+    def looks(self) -> int:
+        """This moment, for `is_hopeless` and `acquire`."""
+        return self._governor.looks
 
     def ready(self, host: str) -> bool:
         """Whether a job of `host` would start at once."""
-        semaphore = self._hosts.get(host)
-        return self._total.free and (semaphore is None or semaphore.free)
+        return host not in self._queues and self._may_start(host)
+
+    def is_hopeless(self, host: str, since: int) -> bool:
+        """Whether a job of `host` that waits since then has waited too long for a host that is
+        down."""
+        return self._governor.is_hopeless(host, since)
+
+    def shuns(self, host: str) -> bool:
+        """Whether `host` is down, or has asked to be left alone."""
+        return self._governor.shuns(host, self._clock.seconds())
 
     def resize(self, total: int, per_host: int | None = None) -> None:
         """Change the limits while jobs run and wait."""
-        self._per_host = total if per_host is None else min(per_host, total)
-        self._first = min(FIRST_JOBS, self._per_host)
-        for semaphore in self._hosts.values():
-            semaphore.resize(max(self._first, min(semaphore.limit, self._per_host)))
-        self._total.resize(total)
+        self._governor.resize(total, per_host)
         self.tell()
+
+    def hold(self, host: str, seconds: float) -> None:
+        """Start no job of `host` for so long, up to the longest that a server is obeyed."""
+        self._governor.hold(host, seconds, self._clock.seconds())
+
+    # --- those who watch ----------------------------------------------------------------------
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """From now on, `watcher()` is called when a slot may be free that is nobody's turn."""
@@ -136,6 +91,7 @@ class Limiter:
     def unwatch(self, watcher: Callable[[], None]) -> None:
         """Call `watcher` no more."""
         self._watchers.pop(watcher, None)
+        self._stop_if_unwanted()
 
     @property
     def shared(self) -> bool:
@@ -143,74 +99,156 @@ class Limiter:
         return len(self._watchers) > 1
 
     def tell(self) -> None:
-        """Call every watcher, each time another one first. Not done by `release`: the only
-        watcher looks for its next job itself when one ends, at once and not in a later turn."""
+        """Let those start who wait, then call every watcher, each time another one first. The
+        latter is not done by `release`: the only watcher looks for its next job itself when one
+        ends, at once and not in a later turn."""
+        self._grant()
         for watcher in list(self._watchers):
             watcher()
         if self._watchers:
             self._watchers.move_to_end(next(iter(self._watchers)))
 
+    # --- slots --------------------------------------------------------------------------------
+
     def take(self, host: str) -> Slot | None:
-        """A slot of `host`, if there is one for it at once."""
-        semaphore, total = self._hosts.get(host) or self._new_host(host), self._total
-        if semaphore.tokens <= 0 or semaphore.waiting or total.tokens <= 0 or total.waiting:
+        """A slot of `host`, if a job of it may start at once."""
+        now = self._clock.seconds()
+        if host in self._queues or not self._is_time(self._governor.wait_of(host, now)):
             return None
-        semaphore.tokens -= 1
-        total.tokens -= 1
-        return Slot(self, host, semaphore)
+        return Slot(self, self._governor.start(host, now))
 
-    async def acquire(self, host: str) -> Slot:
-        """Wait for a slot of `host` and then for one of the total."""
-        semaphore = self._hosts.get(host) or self._new_host(host)
-        await semaphore.acquire()
+    async def acquire(self, host: str, since: int | None = None) -> Slot:
+        """Wait until a job of `host` may start; first come, first served among those of a host.
+
+        It waits since then; None is now. Raises HostUnavailable when it has waited too long.
+        """
+        slot = self.take(host)
+        if slot is not None:
+            return slot
+        since = self.looks if since is None else since
+        if self.is_hopeless(host, since):
+            raise self._governor.hopeless(host)
+        waiting: Deferred[Slot] = Deferred(lambda _: self._leave(host, waiting))
+        self._queues.setdefault(host, OrderedDict())[waiting] = since
+        return await waiting
+
+    def failed(self, slot: Slot, error: DownloadError) -> None:
+        """A try failed in a way that may pass. Its slot is still to be released."""
+        self._governor.failed(slot.host, slot.number, error, self._clock.seconds())
+
+    def release(self, slot: Slot, good: bool) -> None:
+        """Take a slot back, and give it to who waits; `good`: the host has answered well."""
+        self._governor.ended(slot.host, slot.number, good)
+        if self._queues:
+            self._grant()
+
+    def admit(self, slot: Slot, delay: float) -> None:
+        """The host of `slot` may have more jobs now, each so many seconds after the other."""
+        if not slot.host.admitted:
+            self._governor.admit(slot.host, delay, self._clock.seconds())
+            self.tell()
+
+    def _may_start(self, host: str) -> bool:
+        return self._is_time(self._governor.wait_of(host, self._clock.seconds()))
+
+    def _leave(self, host: str, waiting: Deferred[Slot]) -> None:
+        queue = self._queues[host]
+        del queue[waiting]
+        if not queue:
+            del self._queues[host]
+        self._stop_if_unwanted()
+
+    def _grant(self) -> None:
+        # A waiter may run to its end and release within callback(): then this loop goes on.
+        if self._granting:
+            return
+        self._granting = True
         try:
-            await self._total.acquire()
-        except BaseException:
-            self._give_back(host, semaphore)
-            raise
-        return Slot(self, host, semaphore)
+            if self._looks < self.looks:
+                self._give_up()
+            while self._queues and (host := self._next_host()) is not None:
+                slot = Slot(self, self._governor.start(host, self._clock.seconds()))
+                self._queues.move_to_end(host)
+                self._first(host).callback(slot)
+        finally:
+            self._granting = False
 
-    def release(self, slot: Slot, good: bool | None) -> None:
-        """Take a slot back; `good` says how the host did, None that it says nothing of it."""
-        semaphore = slot.semaphore
-        if good:
-            if semaphore.limit < self._per_host:
-                semaphore.resize(semaphore.limit + 1)
-        elif good is False and semaphore.limit > 1:
-            semaphore.resize(semaphore.limit // 2)
-        self._give_back(slot.host, semaphore)
-        self._total.release()
+    def _next_host(self) -> str | None:
+        """The host whose turn it is, of those that have somebody waiting who may start."""
+        if not self.free:
+            return None
+        return next((host for host in self._queues if self._may_start(host)), None)
 
-    def _new_host(self, host: str) -> Semaphore:
-        if len(self._hosts) >= REMEMBERED:
-            self._forget_one()
-        semaphore = self._hosts[host] = Semaphore(self._first)
-        return semaphore
+    def _first(self, host: str) -> Deferred[Slot]:
+        """Who waits for `host` longest, and from now on no more."""
+        waiting = next(iter(self._queues[host]))
+        self._leave(host, waiting)
+        return waiting
 
-    def _give_back(self, host: str, semaphore: Semaphore) -> None:
-        semaphore.release()
-        # Those it was granted to may have ended by now, and the host may be forgotten.
-        if semaphore.idle and self._hosts.get(host) is semaphore:
-            self._hosts.move_to_end(host)
-
-    def _forget_one(self) -> None:
-        """Drop the host that has been idle longest; all busy: none."""
-        for host, semaphore in self._hosts.items():
-            if semaphore.idle:
-                del self._hosts[host]
+    def _give_up(self) -> None:
+        """Tell those who have waited too long, a turn's worth of them."""
+        for _ in range(A_TURN):
+            looks = self.looks
+            host = next((host for host in self._queues if self._first_is_hopeless(host)), None)
+            if host is None:
+                self._looks = looks
                 return
+            error = self._governor.hopeless(host)
+            self._first(host).errback(error)
+        self._call_in(0)
+
+    def _first_is_hopeless(self, host: str) -> bool:
+        return self.is_hopeless(host, next(iter(self._queues[host].values())))
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def _is_time(self, wait: float) -> bool:
+        if wait and wait != inf:
+            self._call_in(wait)
+        return not wait
+
+    def _call_in(self, seconds: float) -> None:
+        if self._call is not None:
+            if self._call.getTime() <= self._clock.seconds() + seconds:
+                return
+            self._stop()
+        self._call = self._clock.callLater(seconds, self._time_has_come)
+
+    def _time_has_come(self) -> None:
+        self._call = None
+        self.tell()
+
+    def _stop_if_unwanted(self) -> None:
+        if not (self._queues or self._watchers):
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
 
 
 class Slot:
     """Leave to run one job now; given back with `release`, once."""
 
-    __slots__ = ("_limiter", "host", "semaphore")
+    __slots__ = ("_limiter", "host", "number")
 
-    def __init__(self, limiter: Limiter, host: str, semaphore: Semaphore) -> None:
+    def __init__(self, limiter: Limiter, host: Host) -> None:
         self._limiter = limiter
         self.host = host
-        self.semaphore = semaphore
+        self.number = host.started
 
-    def release(self, good: bool | None = None) -> None:
-        """Give the slot back; `good`: whether the host did well, None: nothing to say."""
+    def __repr__(self) -> str:
+        return f"<Slot {self.number} of {self.host!r}>"
+
+    def failed(self, error: DownloadError) -> None:
+        """What it was for failed in a way that may pass; it is still to be released."""
+        self._limiter.failed(self, error)
+
+    def admit(self, delay: float) -> None:
+        """Its host may have more jobs now, each so many seconds after the other."""
+        self._limiter.admit(self, delay)
+
+    def release(self, good: bool = False) -> None:
+        """Give it back; `good`: the host has answered well."""
         self._limiter.release(self, good)

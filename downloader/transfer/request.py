@@ -9,6 +9,7 @@ from twisted.logger import Logger
 from twisted.web.http_headers import Headers, InvalidHeaderName
 
 from downloader.errors import BadUrl, WrongRequest
+from downloader.fixedheaders import FixedHeaders
 from downloader.identity import Identity
 from downloader.jobs import AnyJob
 from downloader.sansio.credentials import basic
@@ -38,6 +39,13 @@ def with_headers(base: Headers, pairs: Iterable[tuple[str, str]]) -> Headers:
         except (UnicodeEncodeError, InvalidHeaderName) as error:
             raise WrongRequest(f"{printable(name)!r} is no header") from error
     return headers
+
+
+def run_headers(user_agent: str, pairs: Iterable[tuple[str, str]]) -> Headers:
+    """What all requests of a run carry; `pairs` may take the place of it. A file is a body as it
+    lies on the server, so no coding is asked for."""
+    ours = {"User-Agent": [user_agent], "Accept": ["*/*"], "Accept-Encoding": ["identity"]}
+    return FixedHeaders(with_headers(Headers(ours), pairs))
 
 
 class Authorizations:
@@ -100,6 +108,13 @@ class Authorizations:
         """The Authorization header for `url`, which names the user and no password."""
         found = self._netrc.find(url.host, user)
         return None if found is None else found.authorization
+
+
+def authorizations(identity: Identity | None) -> Authorizations | None:
+    """None where no user or token is known, so that requests are not asked about them."""
+    if identity is None or (identity.credentials is None and identity.netrc is None):
+        return None
+    return Authorizations(identity)
 
 
 def request_headers(

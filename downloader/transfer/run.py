@@ -111,7 +111,7 @@ class Run(Generic[JobT]):
         if self._stopped or not (self._limiter.free or self._may_read_ahead):
             return False
         if len(self._window) and self._limiter.free:
-            transfer = self._window.take(self._limiter.ready)
+            transfer = self._window.take(self._may_start)
             if transfer is not None:
                 self._start(transfer)
                 return True
@@ -126,6 +126,11 @@ class Run(Generic[JobT]):
         """Whether to read without room for another job: what is to be kept first takes a while."""
         read = len(self._window) + len(self._unplanned) + len(self._planning)
         return self._recorder is not None and read < AHEAD
+
+    def _may_start(self, host: str, transfer: Way[JobT]) -> bool:
+        """Whether it would start at once, or fail at once."""
+        limiter = self._limiter
+        return limiter.ready(host) or limiter.is_hopeless(host, transfer.since or 0)
 
     def _pull(self) -> bool:
         """Read one job; False when it is not there yet, or there is no further one."""
@@ -177,8 +182,10 @@ class Run(Generic[JobT]):
         else:
             self._held += weight(job)
             if self._recorder is not None:
+                transfer.since = self._limiter.looks
                 self._unplanned.append(transfer)
             elif len(self._window) or not self._limiter.ready(transfer.host):
+                transfer.since = self._limiter.looks
                 self._window.add(transfer.host, transfer)
             else:
                 self._start(transfer)

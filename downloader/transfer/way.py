@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from random import random
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -23,24 +24,32 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from downloader.deadlines import Deadlines
 from downloader.drain import drain
 from downloader.errors import (
+    BadUrl,
     DownloadError,
     HttpError,
     InternalError,
-    Interrupted,
     TotalTimeout,
     TryAgainLater,
 )
 from downloader.jobs import AnyJob, Naming, OnConflict, Progress, Result, Retries, Status, Timeouts
 from downloader.sansio.checksumfile import Checksums
+from downloader.sansio.proof import TELLING
+from downloader.sansio.quota import QUOTA_HEADERS, REFUSALS
 from downloader.sansio.retry import Tries
 from downloader.sansio.url import HttpUrl, parse_url, redacted
 from downloader.transfer.door import refused, translate
 from downloader.transfer.folder import Folders
+from downloader.transfer.heads import has_any, host_of, obey
 from downloader.transfer.limiter import Limiter, Slot
 from downloader.transfer.request import Authorizations, request_headers, with_headers
 from downloader.transfer.throttle import Throttle
 
+if TYPE_CHECKING:
+    from downloader.transfer.robots import Robots
+
 JobT = TypeVar("JobT", bound=AnyJob)
+# What is rare in the head of a file, and means something.
+_MORE = QUOTA_HEADERS | TELLING | {b"content-range"}
 _log = Logger()
 
 
@@ -63,6 +72,7 @@ class Setup:
     headers: Headers
     authorizations: Authorizations | None = None
     throttle: Throttle | None = None
+    robots: Robots | None = None
     checksums: Checksums | None = None
 
     def __post_init__(self) -> None:
@@ -73,31 +83,35 @@ class Setup:
 class Way(Generic[JobT]):
     """A job on its way. `start` gives its Result; `cancel` stops it in whatever phase it is.
 
-    `host` is what the limiter counts jobs by: host and port of the first URL. `cancelled` tells
+    `host` is what the limiter counts jobs by: host and port of the first URL. `since` is when it
+    first had to wait for a host, in the limiter's `looks`; None when it had not. `cancelled` tells
     that `cancel` was called. What is asked, and what becomes of the answer, is up to those who
     derive from it: `_exchange` does one request.
     """
 
     __slots__ = (
-        *("_began", "_final_url", "_http_status", "_length", "_out_of_time", "_running", "_setup"),
-        *("_proven", "_slot", "_tries", "_verified", "cancelled", "host", "job", "url"),
+        *("_began", "_final_url", "_http_status", "_length", "_out_of_time", "_running"),
+        *("_says_more", "_setup", "_proven", "_slot", "_tries", "_verified", "cancelled"),
+        *("host", "job", "since", "url"),
     )
 
     def __init__(self, job: JobT, setup: Setup) -> None:
         self.job = job
         self.url = parse_url(job.url)
-        self.host = _host(self.url)
+        self.host = host_of(self.url)
         self._setup = setup
         self._tries = Tries(job.urls, setup.retries, setup.backoff)
         self._slot: Slot | None = None
         self._length: int | None = None
         self._http_status: int | None = None
+        self._says_more = False  # the last answer's head
         self._final_url = job.url
         self._proven: str | None = None
         self._verified = True
         self._began: float | None = None
         self._running: Deferred[Result] | None = None
         self._out_of_time = False
+        self.since: int | None = None
         self.cancelled = False
 
     def __repr__(self) -> str:
@@ -195,6 +209,8 @@ class Way(Generic[JobT]):
 
     async def _try_until_done(self) -> None:
         while True:
+            if self.job.mirrors:
+                self._pass_over()
             url = self._tries.url
             try:
                 await self._try(url)
@@ -212,14 +228,25 @@ class Way(Generic[JobT]):
             if wait:
                 await deferLater(self._setup.clock, wait)
 
+    def _pass_over(self) -> None:
+        """With a mirror to ask, a host that is to be left alone can wait for the next round."""
+        limiter, tries = self._setup.limiter, self._tries
+        with suppress(BadUrl):  # told by whoever asks it
+            while tries.has_other and limiter.shuns(host_of(parse_url(tries.url))):
+                tries.pass_over()
+
     async def _try(self, text: str) -> None:
         """One request, with a slot. Raises our errors and CancelledError, nothing else."""
         url = self.url if text is self.job.url else parse_url(text)
-        limiter = self._setup.limiter
-        host = self.host if url is self.url else _host(url)
-        slot = self._slot = limiter.take(host) or await limiter.acquire(host)
-        good: bool | None = None
+        limiter, robots = self._setup.limiter, self._setup.robots
+        host = self.host if url is self.url else host_of(url)
+        if robots is not None:
+            robots.check(url)
+        slot = self._slot = limiter.take(host) or await self._wait_for(host)
+        good = False
         try:
+            if robots is not None:
+                await robots.permit(url, slot)
             await self._exchange(url)
             good = True
         except CancelledError:
@@ -228,8 +255,9 @@ class Way(Generic[JobT]):
             ours = translate(error)
             if isinstance(ours, InternalError):
                 _log.failure("a bug met by {url}", url=redacted(text))
-            if isinstance(ours, (TryAgainLater, HttpError)) and not isinstance(ours, Interrupted):
-                good = isinstance(ours, HttpError)  # a refusal is a host that answers well
+            good = isinstance(ours, HttpError)  # a refusal is a host that answers well
+            if isinstance(ours, TryAgainLater):
+                slot.failed(ours)
             raise ours from ours.__cause__
         finally:
             if self._slot is slot:
@@ -243,7 +271,12 @@ class Way(Generic[JobT]):
             slot.release(True)
             self._setup.limiter.tell()
 
-    def _give_back(self, slot: Slot, good: bool | None) -> None:
+    async def _wait_for(self, host: str) -> Slot:
+        if self.since is None:
+            self.since = self._setup.limiter.looks
+        return await self._setup.limiter.acquire(host, self.since)
+
+    def _give_back(self, slot: Slot, good: bool) -> None:
         """Of a cancelled job not before its file is settled."""
         settled = self._settled()
         if settled is None:
@@ -273,6 +306,9 @@ class Way(Generic[JobT]):
         response = await request
         self._http_status = response.code
         self._final_url = response.request.absoluteURI.decode("ascii", "replace")
+        self._says_more = has_any(response, _MORE)
+        if self._says_more or response.code in REFUSALS:
+            obey(response, self._setup.limiter)
         return response
 
     async def _refused(self, response: IResponse) -> NoReturn:
@@ -318,7 +354,3 @@ def backoff(retries: Retries) -> Callable[[int], float]:
         return policy(n)
 
     return wait
-
-
-def _host(url: HttpUrl) -> str:
-    return f"{url.host}:{url.port}"

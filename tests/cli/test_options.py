@@ -9,7 +9,9 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from support.site import Site, text
 
+from downloader._version import __version__
 from downloader.cli import types
 from downloader.cli.app import commands
 from downloader.cli.fetch import checked, fetch, given_jobs
@@ -107,6 +109,33 @@ async def test_headers_and_user_agent(start: Any, scripted: Any) -> None:
     lines = server.connections[0].received.lower().split(b"\r\n")
     assert {b"x-one: 1", b"x-two: 2", b"user-agent: me/1"} <= set(lines)
     assert sum(line.startswith(b"user-agent:") for line in lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        ([], f"downloader/{__version__} (+me@example.org)"),
+        (["-U", "me/1"], "me/1"),
+        (["-H", "User-Agent: other"], "other"),
+    ],
+)
+async def test_a_contact(start: Any, scripted: Any, more: list[str], name: str) -> None:
+    """Stands behind our own name; who gives another name says all of it."""
+    server = scripted(answered(b"hello"))
+    code, _ = await run(start, server.url("/x"), "--contact", "me@example.org", *more)
+    assert code == 0
+    lines = server.connections[0].received.split(b"\r\n")
+    agents = [line for line in lines if line.lower().startswith(b"user-agent:")]
+    assert [line.partition(b": ")[2].decode() for line in agents] == [name]
+
+
+async def test_robots_are_respected_where_that_is_wanted(start: Any, scripted: Any) -> None:
+    site = Site(scripted, text(b"User-agent: downloader\nDisallow: /x\n"))
+    assert (await run(start, site.url("/x")))[0] == 0
+    code, (line, _) = await run(start, site.url("/x"), "--respect-robots")
+    assert (code, line["error"]) == (1, "RobotsForbidden")
+    assert (await run(start, site.url("/y"), "--respect-robots"))[0] == 0
+    assert site.asked == ["/x", "/robots.txt", "/robots.txt", "/y"]
 
 
 async def test_headers_stay_with_the_urls_origin(start: Any, scripted: Any) -> None:

@@ -26,7 +26,7 @@ def told(*arguments: str) -> tuple[str, str]:
 
 def test_there_is_no_limit_unless_it_is_asked_for() -> None:
     throttle, limiter = told()
-    assert "no limit" in throttle and limiter.startswith("<Limiter ")
+    assert "no limit" in throttle and limiter.endswith(" 0 hosts>, 0 waiting>")
 
 
 @pytest.mark.parametrize("name", ["--limit-rate", "--max-overall-download-limit"])
@@ -44,9 +44,9 @@ def test_a_limit_for_each(name: str) -> None:
 
 
 def test_rates_and_delays() -> None:
-    assert "<Starts 0.5 a second, None s apart" in told("--rate", "30/m")[1]
-    assert "<Starts None a second, 1.5 s apart" in told("--per-host-delay", "1.5")[1]
-    assert "<Limiter " in told("--per-host-delay", "0")[1]
+    assert ", 0.5 starts a second>" in told("--rate", "30/m")[1]
+    assert " 0 hosts, 1.5 s apart>" in told("--per-host-delay", "1.5")[1]
+    assert " 0 hosts>" in told("--per-host-delay", "0")[1]
 
 
 @pytest.mark.parametrize(

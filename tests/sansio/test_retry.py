@@ -12,6 +12,7 @@ from downloader.errors import (
     ConnectError,
     DiskFull,
     DownloadError,
+    HostUnavailable,
     HttpError,
     Interrupted,
     NotFound,
@@ -151,6 +152,26 @@ def test_a_mirror_that_said_no_leaves() -> None:
 def test_the_longest_wait_that_a_mirror_asked_for_holds_for_the_round() -> None:
     tries = Tries(("a", "b"), Retries(tries=3), no_wait)
     assert [tries.failed(busy(20.0)), tries.failed(busy(4.0))] == [0.0, 20.0]
+
+
+def test_a_host_that_is_down_has_been_waited_for_and_leaves() -> None:
+    tries = Tries(("a", "b"), Retries(tries=3), lambda n: 5.0)
+    asked = []
+    for error in (ConnectError(), HostUnavailable(), ConnectError(), ConnectError()):
+        asked.append(tries.url)
+        last = tries.failed(error)
+    assert (asked, last) == (["a", "b", "a", "a"], None)
+    assert Tries(("a",), Retries(tries=9), no_wait).failed(HostUnavailable()) is None
+
+
+def test_a_url_that_is_passed_over_is_asked_in_the_next_round() -> None:
+    tries = Tries(("a", "b"), Retries(tries=2), lambda n: 5.0)
+    assert tries.has_other
+    tries.pass_over()
+    assert (tries.url, tries.has_other) == ("b", False)
+    assert tries.failed(NotFound()) == 5.0
+    assert (tries.url, tries.has_other) == ("a", False)
+    assert tries.failed(ConnectError()) is None
 
 
 def test_an_interrupted_try_is_none() -> None:

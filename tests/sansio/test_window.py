@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from downloader.jobs import Job, Pieces
 from downloader.sansio.window import Window, weight
 
+Item = tuple[str, int]
 
-def anybody(host: str) -> bool:
+
+def anybody(host: str, first: Item) -> bool:
     return True
 
 
@@ -40,9 +42,10 @@ def test_hosts_take_turns() -> None:
 
 def test_a_host_that_is_not_ready_is_passed_over() -> None:
     window = filled(*(("dead", n) for n in range(5000)), ("b", 1))
-    assert window.take(lambda host: host != "dead") == ("b", 1)
-    assert window.take(lambda host: host != "dead") is None
+    assert window.take(lambda host, first: host != "dead") == ("b", 1)
+    assert window.take(lambda host, first: host != "dead") is None
     assert len(window) == 5000
+    assert window.take(lambda host, first: first == ("dead", 1)) is None
     assert window.take(anybody) == ("dead", 0)
 
 
@@ -63,7 +66,7 @@ def test_nothing_is_lost_and_each_host_keeps_its_order(steps: list[str | set[str
             window.add(step, (step, number))
             model[step].append((step, number))
             continue
-        taken = window.take(step.__contains__)
+        taken = window.take(lambda host, first: host in step)  # noqa: B023
         firsts = [model[host][0] for host in step if model[host]]
         assert taken in firsts if firsts else taken is None
         if taken is not None:

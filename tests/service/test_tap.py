@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.site import Site, text
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
@@ -30,6 +31,8 @@ def test_options_make_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     options.parseOptions(["--limit-rate", "2M", "--rate", "30/m", "--per-host-delay", "0"])
     assert (options["limit-rate"], options["rate"]) == (2 * 1024**2, 0.5)
     assert options["per-host-delay"] == 0
+    options.parseOptions(["--contact", "me@example.org", "--respect-robots"])
+    assert (options["contact"], bool(options["respect-robots"])) == ("me@example.org", True)
     service = makeService(options)
     assert isinstance(service, DownloadService)
     assert str(tmp_path / "list") in repr(service)
@@ -50,6 +53,7 @@ def test_options_make_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (["-i", "list", "--pipeline", "0"], "'0' is not a whole number from 1 to 10000"),
         (["-i", "list", "--per-host-delay", "1e0"], "'1e0' is not a number of seconds"),
         (["-i", "list", "--names", "odd"], "'odd' is not flat or tree"),
+        (["-i", "list", "--contact", "me"], "'me' is neither an http URL nor a mail address"),
         (["-i", "list", "--frobnicate"], "frobnicate"),
     ],
 )
@@ -122,3 +126,18 @@ async def test_through_a_proxy_and_without_pipelining(
     process.signalProcess("TERM")
     assert await daemon.ended == -signal.SIGTERM
     assert b"pw" not in daemon.log
+
+
+async def test_it_respects_robots_and_says_whom_to_write_to(
+    reactor: Any, until: Any, scripted: Any, tmp_path: Path
+) -> None:
+    site = Site(scripted, text(b"User-agent: *\nDisallow: /b\n"))
+    (tmp_path / "list").write_text(f"{site.url('/a')}\n{site.url('/b')}\n")
+    options = ["--respect-robots", "--contact", "me@example.org"]
+    daemon, process = spawn(reactor, tmp_path, *options)
+    await until(lambda: b"done: " in daemon.log)
+    process.signalProcess("TERM")
+    assert await daemon.ended == -signal.SIGTERM
+    assert b"robots.txt forbids it" in daemon.log and b"1 complete, 1 failed" in daemon.log
+    assert site.asked == ["/robots.txt", "/a"]
+    assert b"(+me@example.org)" in site.server.connections[0].received

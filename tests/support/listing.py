@@ -57,6 +57,12 @@ def refuse(request: SpiedRequest, code: int = 404) -> None:
     request.answer(code, length=0).finish()
 
 
+def hold(request: SpiedRequest, code: int, **headers: str) -> None:
+    """Refuse it, with these headers; their underscores are hyphens."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request.answer(code, named, 0).finish()
+
+
 def settle(clock: Clock) -> None:
     """Let everything happen that waits for a turn of the reactor, or for the next look ahead."""
     while any(c.getTime() <= clock.seconds() + READ_AHEAD_PAUSE for c in clock.getDelayedCalls()):

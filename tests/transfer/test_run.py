@@ -29,9 +29,9 @@ from downloader import (
     Result,
     Retries,
 )
+from downloader.sansio.governor import FIRST_JOBS
 from downloader.sansio.window import WINDOW
 from downloader.testing import AgentSpy
-from downloader.transfer.limiter import FIRST_JOBS
 from downloader.transfer.run import A_TURN, READ_AHEAD_PAUSE
 
 # --- reading --------------------------------------------------------------------------------

@@ -5,47 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.listing import bring, host_of, jobs_of, outcome, refuse, settle
 from support.playing import take
+from support.slots import acquire, cancel, limiter_of, slot_of, started
 from support.spied import Time
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
 from downloader import Downloader, Job, Limits, Retries, Status
 from downloader.errors import NotFound
-from downloader.sansio.pace import LATE
+from downloader.sansio.governor import FIRST_JOBS, LATE
 from downloader.testing import AgentSpy
-from downloader.transfer.limiter import FIRST_JOBS, Slot
-from downloader.transfer.pace import PacedLimiter
+from downloader.transfer.limiter import Slot
 
 Make = Callable[..., Downloader]
-
-
-def limiter_of(clock: Clock, rate: float | None, delay: float | None = None) -> PacedLimiter:
-    return PacedLimiter(clock, 32, None, rate, delay)
-
-
-def acquire(limiter: PacedLimiter, host: str = "h") -> Deferred[Slot]:
-    return Deferred.fromCoroutine(limiter.acquire(host))
-
-
-def started(jobs: list[Deferred[Slot]]) -> int:
-    return sum(job.called for job in jobs)
-
-
-def release(job: Deferred[Slot], good: bool | None = None) -> None:
-    assert isinstance(job.result, Slot)
-    job.result.release(good)
-
-
-def cancel(job: Deferred[Any]) -> None:
-    job.addErrback(lambda failure: failure.trap(CancelledError))
-    job.cancel()
 
 
 # --- the limiter ----------------------------------------------------------------------------
@@ -53,7 +30,7 @@ def cancel(job: Deferred[Any]) -> None:
 
 def test_so_many_start_in_a_second_whatever_their_hosts() -> None:
     clock = Clock()
-    limiter = limiter_of(clock, 2.0)
+    limiter = limiter_of(clock=clock, rate=2.0)
     jobs = [acquire(limiter, f"h{n}") for n in range(10)]
     counts = []
     for _ in range(8):
@@ -67,7 +44,7 @@ def test_so_many_start_in_a_second_whatever_their_hosts() -> None:
 
 def test_a_host_has_its_delay_and_others_start_meanwhile() -> None:
     clock = Clock()
-    limiter = limiter_of(clock, None, 3.0)
+    limiter = limiter_of(clock=clock, delay=3.0)
     jobs = [acquire(limiter, "a") for _ in range(3)]
     assert started(jobs) == 1
     assert not limiter.ready("a") and limiter.take("a") is None
@@ -84,13 +61,13 @@ def test_a_host_has_its_delay_and_others_start_meanwhile() -> None:
 
 def test_who_waits_for_a_delay_holds_no_slot() -> None:
     clock = Clock()
-    limiter = PacedLimiter(clock, 2, None, None, 3.0)
+    limiter = limiter_of(2, clock=clock, delay=3.0)
     slow = [acquire(limiter, "a") for _ in range(5)]
     other = acquire(limiter, "b")
     assert (started(slow), other.called) == (1, True)
     clock.advance(3)
     assert started(slow) == 1  # both slots are taken
-    release(other)
+    slot_of(other).release()
     assert started(slow) == 2
     for job in slow[2:]:
         cancel(job)
@@ -99,8 +76,8 @@ def test_who_waits_for_a_delay_holds_no_slot() -> None:
 
 def test_first_come_first_served_and_hosts_in_turn() -> None:
     clock = Clock()
-    limiter = limiter_of(clock, 1.0)
-    release(acquire(limiter))
+    limiter = limiter_of(clock=clock, rate=1.0)
+    slot_of(acquire(limiter)).release()
     order: list[str] = []
     for number, host in enumerate("aaabb"):
         job = acquire(limiter, host)
@@ -112,17 +89,17 @@ def test_first_come_first_served_and_hosts_in_turn() -> None:
 
 def test_slots_come_first_and_then_the_pace() -> None:
     clock = Clock()
-    limiter = limiter_of(clock, 1000.0)
+    limiter = limiter_of(clock=clock, rate=1000.0)
     jobs = []
     for _ in range(10):
         jobs.append(acquire(limiter))
         clock.advance(1)
     assert started(jobs) == FIRST_JOBS
-    release(jobs[0], True)
+    slot_of(jobs[0]).release(True)
     assert started(jobs) == FIRST_JOBS + 2
     limiter.resize(32, per_host=32)
     for job in jobs[1:]:
-        release(job)
+        slot_of(job).release()
     assert started(jobs) == 10
     assert limiter.idle is True
     assert clock.getDelayedCalls() == []
@@ -130,7 +107,7 @@ def test_slots_come_first_and_then_the_pace() -> None:
 
 def test_cancelling_leaves_at_once_and_lets_nobody_wait_longer() -> None:
     clock = Clock()
-    limiter = limiter_of(clock, 1.0)
+    limiter = limiter_of(clock=clock, rate=1.0)
     jobs = [acquire(limiter) for _ in range(4)]
     assert not limiter.idle
     cancel(jobs[1])
@@ -148,7 +125,7 @@ def test_cancelling_leaves_at_once_and_lets_nobody_wait_longer() -> None:
 
 def test_ten_thousand_that_end_at_once_do_not_wedge_it() -> None:
     clock = Clock()
-    limiter = limiter_of(clock, 1e6)
+    limiter = limiter_of(clock=clock, rate=1e6)
     limiter.resize(1)
     first = acquire(limiter)
     ended = []
@@ -159,7 +136,7 @@ def test_ten_thousand_that_end_at_once_do_not_wedge_it() -> None:
 
     for number in range(10_000):
         acquire(limiter, f"h{number % 7}").addCallback(end)
-    release(first)
+    slot_of(first).release()
     assert len(ended) == 10_000
     assert limiter.idle and clock.getDelayedCalls() == []
 
@@ -167,7 +144,7 @@ def test_ten_thousand_that_end_at_once_do_not_wedge_it() -> None:
 def test_who_watches_is_told_when_it_is_time() -> None:
     """Once it has asked; and nothing is left when it stops watching."""
     clock = Clock()
-    limiter = limiter_of(clock, 1.0)
+    limiter = limiter_of(clock=clock, rate=1.0)
     told: list[float] = []
 
     def watcher() -> None:
@@ -200,7 +177,7 @@ def test_neither_pace_nor_slots_are_broken(
 ) -> None:
     """Whatever happens; and in the end all have started, and nothing is left."""
     clock = Clock()
-    limiter = PacedLimiter(clock, 3, 2, rate, delay)
+    limiter = limiter_of(3, 2, clock, rate, delay)
     starts: list[tuple[float, str]] = []
     waiting: list[Deferred[Slot]] = []
     holding: list[Slot] = []
