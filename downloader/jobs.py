@@ -36,6 +36,16 @@ class OnConflict(StrEnum):
     OVERWRITE = "overwrite"
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The checksums of a file's pieces: `sums` in hexadecimal digits and in order, each of `length`
+    bytes, the last one of what is left. `kind` is the algorithm, such as `sha-256`."""
+
+    kind: str
+    length: int
+    sums: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Job:
     """One file that is wanted.
@@ -47,6 +57,7 @@ class Job:
     `headers` are sent to the origin of the URL and to no other.
     `checksum` is `ALGORITHM=HEX`, such as `sha-256=9f86...`.
     `line` is the job's line in its list, counted from 1, for reports.
+    `pieces` are checksums of parts of the file, so that only what is wrong is fetched again.
     """
 
     url: str
@@ -57,6 +68,7 @@ class Job:
     checksum: str | None = None
     line: int | None = None
     subdirectory: str = ""
+    pieces: Pieces | None = None
 
     def __repr__(self) -> str:
         """Without what may be secret: user and password, query, headers."""
@@ -136,6 +148,24 @@ class Limits:
         times = [x for x in (self.rate, self.per_host_delay) if x is not None]
         if not all(isfinite(x) and x > 0 for x in times):
             raise ValueError("rates and delays are above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Splitting:
+    """Over how many connections one file comes, each bringing a part of it.
+
+    At most `connections` to one host, and `parts` at a time from all mirrors together; a part of
+    less than twice `least` bytes is not cut, and neither is a file. `Limits.connections_per_host`
+    bounds them too.
+    """
+
+    connections: int = 1
+    parts: int = 5
+    least: int = 20 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if min(self.connections, self.parts, self.least) < 1:
+            raise ValueError("at least one connection, one part and one byte")
 
 
 @dataclass(frozen=True, slots=True)

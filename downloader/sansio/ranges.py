@@ -72,6 +72,11 @@ class Ranges:
             self._starts = [begin for begin, _ in kept]
             self._stops = [end for _, end in kept]
 
+    def covers(self, start: int, stop: int) -> bool:
+        """Whether all of these bytes are there."""
+        found = bisect_right(self._starts, start) - 1
+        return start >= stop or (found >= 0 and self._stops[found] >= stop)
+
     def missing(self, total: int) -> list[Range]:
         """What is not there of the first `total` bytes."""
         gaps = zip([0, *self._stops], [*self._starts, total], strict=True)

@@ -87,6 +87,11 @@ class Tries:
         """The URL to ask now."""
         return self._here[0]
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """That one, and those that this round has not asked yet."""
+        return tuple(self._here)
+
     def failed(self, error: DownloadError) -> float | None:
         """The try failed. Returns the seconds to wait before the next, or None: give up.
 

@@ -46,6 +46,12 @@ def test_what_is_missing_is_the_rest(held: list[tuple[int, int]], total: int) ->
     assert missing == sorted(missing)
 
 
+@given(st.lists(SMALL, max_size=10), SMALL)
+def test_what_it_covers(held: list[tuple[int, int]], asked: tuple[int, int]) -> None:
+    ranges = Ranges(held)
+    assert ranges.covers(*asked) == (set(range(*asked)) <= members(ranges))
+
+
 def test_its_repr_shows_it() -> None:
     assert repr(Ranges([(5, 9), (0, 2)])) == "<Ranges [(0, 2), (5, 9)]>"
 
