@@ -66,7 +66,10 @@ class Target:
     @property
     def has_journal(self) -> bool:
         """Whether something may be there to go on with."""
-        return os.access(f"{self.path}{SUFFIX}{JOURNAL}", os.F_OK)
+        try:
+            return os.access(f"{self.path}{SUFFIX}{JOURNAL}", os.F_OK)
+        except ValueError:  # told when it is opened
+            return False
 
     def open(self, folders: Folders, long: bool, sync: bool) -> PartWriter:
         """Its part file, with what is there of this job's file: the caller's to end."""

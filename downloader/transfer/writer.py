@@ -7,6 +7,7 @@ asked for in the reactor's thread is answered there.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -37,7 +38,7 @@ class PartWriter:
     PartFile's.
 
     Nothing but `commit` raises what the disk says. `failure` is what went wrong first, and `full`
-    whether no more should be given to it; when either changes later, `changed()` is called.
+    whether no more should be given to it; when either changes later, those who `watch` are called.
     Ends with `commit`, `keep` or `discard`, as PartFile does; then the folder is given back.
     """
 
@@ -55,7 +56,7 @@ class PartWriter:
         self._sync = sync
         self.failure: Failure | None = None
         self.full = False
-        self.changed: Callable[[], None] = _nothing
+        self._watchers: dict[Callable[[], None], None] = {}
         self.folder: Folder = folders.use(directory)
         self._folders = folders
         self._in_use = True
@@ -83,6 +84,14 @@ class PartWriter:
         """What waits to be written, in bytes, about."""
         return self._taken - self._written
 
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """From now on, `watcher()` is called when `failure` or `full` has changed."""
+        self._watchers[watcher] = None
+
+    def unwatch(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` no more."""
+        self._watchers.pop(watcher, None)
+
     async def found(self) -> PartFile | None:
         """What it goes on with, to be looked at only; None when it begins anew, or cannot."""
         await self._do(_nothing)
@@ -91,17 +100,17 @@ class PartWriter:
     def begin(self, version: Version, record: bool) -> None:
         """What is written from now on is of `version`; see PartFile."""
         if self._is_quick():
-            self._change(PartFile.begin, version, record)
+            self._change("begin", version, record)
             self.failure = self._failed
         else:
-            self._put(self._change, PartFile.begin, version, record)
+            self._put(self._change, "begin", version, record)
 
     def write(self, data: bytes | memoryview, at: int | None = None) -> None:
         """Write `data`, which need not stay as it is after this call, as PartFile does."""
         if self.failure is not None:
             return
         if (self._disk.in_memory or not self._long) and self._is_quick():
-            self._change(PartFile.write, data, at)
+            self._change("write", data, at)
             self.failure = self._failed
             return
         size = len(data) + _ENTRY
@@ -110,10 +119,16 @@ class PartWriter:
         self.full = self.full or self.held > FULL
         self._put(self._write_held, bytes(data), at, size)
 
-    async def read(self, use: Callable[[bytes], object]) -> None:
-        """Call `use` with each piece of what is written, in a thread."""
+    def drop(self, start: int, stop: int) -> None:
+        """These bytes are not there, as PartFile says; those that are written later are."""
+        self._put(self._change_there, "drop", start, stop)
+
+    async def read(
+        self, use: Callable[[bytes], object], start: int = 0, stop: int = sys.maxsize
+    ) -> None:
+        """Call `use` with each piece of what is written there, in a thread."""
         done: Deferred[None] = Deferred()
-        self._put(self._read_there, done, use, 0)
+        self._put(self._read_there, done, use, start, stop)
         try:
             await done
         except CancelledError:
@@ -182,7 +197,7 @@ class PartWriter:
         for call in self._early:
             self._lane.put(*call)
         self._early.clear()
-        self.changed()
+        self._tell()
 
     async def _make(self) -> None:
         make = (PartFile, self.folder, self.path, self._of, self._sync)
@@ -220,7 +235,7 @@ class PartWriter:
 
     def _give_back(self) -> None:
         self._closed = True
-        self.changed = _nothing
+        self._watchers.clear()
         self._unuse()
         waiting, self._waiting = self._waiting, []
         for one in waiting:
@@ -228,14 +243,15 @@ class PartWriter:
 
     def _tell(self) -> None:
         self.failure = self._failed
-        self.changed()
+        for watcher in list(self._watchers):
+            watcher()
 
     # --- in whatever thread -------------------------------------------------------------------
 
-    def _change(self, operation: Callable[..., None], *arguments: Any) -> None:
+    def _change(self, method: str, *arguments: Any) -> None:
         if self._failed is None and self._part is not None:
             try:
-                self._disk.do(operation, self._part, *arguments)
+                self._disk.do(getattr(self._part, method), *arguments)
             except Exception:
                 self._failed = Failure()
 
@@ -259,27 +275,33 @@ class PartWriter:
     # --- in a thread of the disk --------------------------------------------------------------
 
     def _write_held(self, data: bytes, at: int | None, size: int) -> None:
-        failed = self._failed
-        self._change(PartFile.write, data, at)
+        self._change_there("write", data, at)
         self._written += size
         if self.full and self.held <= FULL // 2:
             self.full = False
             self._call(self._tell)
-        elif self._failed is not failed:
+
+    def _change_there(self, method: str, *arguments: Any) -> None:
+        failed = self._failed
+        self._change(method, *arguments)
+        if self._failed is not failed:
             self._call(self._tell)
 
-    def _read_there(self, done: Deferred[None], use: Callable[[bytes], object], at: int) -> None:
+    def _read_there(
+        self, done: Deferred[None], use: Callable[[bytes], object], at: int, stop: int
+    ) -> None:
         """A piece, and then the others, if that is wanted still."""
         try:
             self._check_failed()
             assert self._part is not None
-            piece = b"" if self._unwanted else self._disk.do(self._part.read, at, _PIECE)
+            size = 0 if self._unwanted else min(_PIECE, stop - at)
+            piece = self._disk.do(self._part.read, at, size) if size else b""
             use(piece)
         except Exception:
             self._call(_fire, done, Failure())
             return
         if piece:
-            self._lane.put(self._read_there, done, use, at + len(piece))
+            self._lane.put(self._read_there, done, use, at + len(piece), stop)
         else:
             self._call(_fire, done, None)
 

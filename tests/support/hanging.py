@@ -73,7 +73,7 @@ class Files:
 
 def _name(operation: Any, arguments: tuple[Any, ...]) -> str:
     """PartFile and write_whole have the path as their second argument, methods a part file."""
-    owner = getattr(operation, "__self__", arguments[0])
+    owner = getattr(operation, "__self__", None) or arguments[0]
     path = getattr(owner, "path", "")
     if operation.__name__ in ("PartFile", "write_whole"):
         path = arguments[1]
