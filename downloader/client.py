@@ -31,6 +31,7 @@ from downloader.jobs import (
     Report,
     Result,
     Retries,
+    Splitting,
     Status,
     Timeouts,
 )
@@ -81,6 +82,7 @@ class Downloader:
         limits: Limits = Limits(),  # noqa: B008  it is frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008
         retries: Retries = Retries(),  # noqa: B008
+        splitting: Splitting = Splitting(),  # noqa: B008
         naming: Naming = Naming.FLAT,
         on_conflict: OnConflict = OnConflict.RENAME,
         content_disposition: bool = False,
@@ -127,6 +129,7 @@ class Downloader:
             headers=FixedHeaders(_headers(headers)),
             authorizations=_authorizations(identity),
             throttle=self.throttle,
+            splitting=splitting,
         )
         self._names = TakenNames()
         self._transfers: dict[Way[Any], None] = {}

@@ -20,6 +20,7 @@ from downloader.cli.options import (
     SectionCommand,
     telling,
 )
+from downloader.cli.splitting import SPLITTING
 from downloader.errors import BadName, BadUrl
 from downloader.jobs import Job
 from downloader.sansio.names import checked_name
@@ -32,6 +33,7 @@ from downloader.sansio.url import parse_url
 @IDENTITY
 @WHERE
 @HOW_MUCH
+@SPLITTING
 @HOW_FAST
 @HOW_LONG
 @NETWORK

@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred
 from downloader._version import __version__
 from downloader.cli.identity import identity_of
 from downloader.cli.messages import Display
+from downloader.cli.splitting import splitting_of
 from downloader.client import Downloader
 from downloader.errors import ListError
 from downloader.jobs import AnyJob, Limits, Naming, OnConflict, PutJob, Report, Retries, Timeouts
@@ -152,13 +153,15 @@ def make_downloader(reactor: Any, options: dict[str, Any]) -> Downloader:
 
 
 def _placing_of(options: dict[str, Any]) -> dict[str, Any]:
-    """Where files go, as arguments of `Downloader`; what is sent has no such options."""
+    """How files come and where they go, as arguments of `Downloader`; what is sent has no such
+    options."""
     if "names" not in options:
         return {}
     return {
         "naming": Naming(options["names"]),
         "on_conflict": OnConflict(options["on_conflict"]),
         "content_disposition": options["content_disposition"],
+        "splitting": splitting_of(options),
     }
 
 

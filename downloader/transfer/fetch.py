@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -18,7 +19,7 @@ from downloader.errors import (
     TruncatedBody,
     WrongRequest,
 )
-from downloader.jobs import Job, Result, Status
+from downloader.jobs import Job, Pieces, Result, Status
 from downloader.sansio.checksum import Checksum, checked_checksum
 from downloader.sansio.printable import printable
 from downloader.sansio.ranges import Range, Ranges, range_header
@@ -30,6 +31,11 @@ from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
 from downloader.transfer.way import Setup, Way
 from downloader.transfer.writer import PartWriter
+
+if TYPE_CHECKING:
+    from downloader.sansio.pieces import PieceSums
+    from downloader.transfer.rest import Rest
+    from downloader.transfer.segments import Streams
 
 _log = Logger()
 
@@ -44,15 +50,21 @@ class Transfer(Way[Job]):
     and not the order of arrival. A DownloadError there means the job cannot even begin.
     """
 
-    __slots__ = ("_base", "_body", "_checksum", "_part", "_whole_only", "target")
+    __slots__ = (
+        *("_base", "_body", "_checksum", "_part", "_pieces", "_provable", "_streams"),
+        *("_whole_only", "target"),
+    )
 
     def __init__(self, job: Job, setup: Setup, names: TakenNames) -> None:
         super().__init__(job, setup)
         self._checksum = _checksum(job)
+        self._pieces = None if job.pieces is None else _checked(job.pieces)
+        self._provable = self._checksum is not None or self._pieces is not None
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
         self._body: FileBody | None = None
         self._base = 0  # bytes that are here, beside those of the body
         self._part: PartWriter | None = None  # of this try
+        self._streams: Streams | None = None  # those of this try, if it has any
         self._whole_only = False  # the server does not do ranges
 
     @property
@@ -65,6 +77,8 @@ class Transfer(Way[Job]):
 
     @property
     def moved(self) -> int:
+        if self._streams is not None:
+            return self._streams.received
         return self._base + (self._body.received if self._body else 0)
 
     @property
@@ -100,26 +114,32 @@ class Transfer(Way[Job]):
         held, version = Ranges(), Version()
         if not self._whole_only and self.target.has_journal:
             held, version = await self._found()
-        self._base, self._body = held.size, None
+        self._base, self._body, self._streams = held.size, None, None
         while (gap := _gap(held, version.total)) is not None:
             before = held.size
             response, decision = await self._request(url, gap if before else None, version)
             if isinstance(decision, Take):
                 if decision.version is None:
-                    await self._receive_whole(response)
-                    return True
+                    return await self._receive_whole(url, response, decision)
+                version = replace(version, total=decision.version.total)
+                rest = self._rest(url, held, version, (response, decision, gap))
+                if rest is not None:
+                    return await self._receive_split(rest)
                 held.add(*await self._receive_part(response, decision))
                 if held.size == before:
                     raise TruncatedBody("nothing of the part that was asked for")
                 self._base, self._body = held.size, None
-                version = replace(version, total=decision.version.total)
                 continue
             await drain(response, self._setup.deadlines)
             if isinstance(decision, Complete):
+                version = replace(version, total=held.prefix)
                 break
             _log.debug("{url}: begun anew: {why}", url=self._final_url, why=decision.why)
             self._whole_only = True
             held, version = Ranges(), Version()
+        if self._pieces is not None:
+            rest = self._rest(url, held, version)
+            return rest is not None and await self._receive_split(rest)
         self._verified = True
         return await self._has_checksum()
 
@@ -143,7 +163,7 @@ class Transfer(Way[Job]):
             return response, Take(0, None, None)  # as nearly always
         try:
             start = None if gap is None else gap[0]
-            decision = judge(_answer(response), start, version, self._checksum is not None)
+            decision = judge(_answer(response), start, version, self._provable)
         except DownloadError:
             await drain(response, self._setup.deadlines)
             raise
@@ -151,8 +171,8 @@ class Transfer(Way[Job]):
             await self._refused(response)
         return response, decision
 
-    async def _receive_whole(self, response: IResponse) -> None:
-        """The body is the whole file."""
+    async def _receive_whole(self, url: HttpUrl, response: IResponse, take: Take) -> bool:
+        """The body is the whole file. False as `_receive_split`."""
         self._length = _length(response)
         if self._setup.content_disposition:
             try:
@@ -164,11 +184,19 @@ class Transfer(Way[Job]):
         self._base = 0
         if self._part is not None:
             self._begin(self._part, response)
+        rest = self._rest(url, first=(response, take, (0, None)))
+        if rest is not None:
+            return await self._receive_split(rest)
         checksum = Checksum(self._checksum) if self._checksum else None
-        digest = checksum.update if checksum else None
+        digest: Digest | None = checksum.update if checksum else None
+        sums = None if self._pieces is None else _sums(self._pieces, digest)
+        digest = sums.update if sums else digest
         self._verified = await self._receive(response, self._length, 0, digest)
+        if sums is not None and not sums.matches:
+            self._refuse("that of a piece is another")
         if checksum is not None:
             self._check(checksum)
+        return True
 
     async def _receive_part(self, response: IResponse, take: Take) -> Range:
         """The body is these bytes of the file, of which more is here already."""
@@ -203,7 +231,7 @@ class Transfer(Way[Job]):
     def _begin(self, part: PartWriter, response: IResponse) -> None:
         answer = _answer(response)
         version = version_of(answer.get, answer.length)
-        provable = version.validator is not None or self._checksum is not None
+        provable = version.validator is not None or self._provable
         part.begin(version, provable and not answer.encoded)
 
     async def _commit(self) -> None:
@@ -245,12 +273,60 @@ class Transfer(Way[Job]):
 
     def _check(self, checksum: Checksum) -> None:
         if not checksum.matches:
-            if self._part is not None:
-                self._part.discard()
-            raise ChecksumMismatch(f"{checksum.kind} is {checksum.found}")
+            self._refuse(f"{checksum.kind} is {checksum.found}")
         self._verified = True
         if checksum.kind == "sha-256":
             self._sha256 = checksum.found
+
+    def _refuse(self, seen: str) -> NoReturn:
+        if self._part is not None:
+            self._part.discard()
+        raise ChecksumMismatch(seen)
+
+    # --- over several connections, or piece by piece ------------------------------------------
+
+    def _rest(
+        self,
+        url: HttpUrl,
+        held: Ranges | None = None,
+        version: Version | None = None,
+        first: tuple[IResponse, Take, Gap] | None = None,
+    ) -> Rest | None:
+        """What comes so, but for what is `held` of `version`; None where all comes as one. `first`
+        is an answer that brings some of it, and which gap was asked for."""
+        total = self._length if version is None else version.total
+        least = 0 if self._pieces else 2 * self._setup.splitting.least
+        if self._whole_only or total is None or total - (held.size if held else 0) < least:
+            return None
+        # Late: few files come so.
+        from downloader.transfer.rest import Rest, mirrors_of
+        from downloader.transfer.segments import First
+
+        begun = None if first is None else First(_answer(first[0]), *first)
+        if version is None and begun is not None:
+            version = version_of(begun.answer.get, total)
+        urls = mirrors_of(url, self._tries.urls)
+        rest = Rest(urls, held or Ranges(), version or Version(), self._pieces, begun)
+        return rest if rest.splits(self._setup.splitting, self._provable) else None
+
+    async def _receive_split(self, rest: Rest) -> bool:
+        """Fetch what is missing. False when it has to be fetched as a whole."""
+        part = self._part
+        if part is None:
+            assert rest.first is not None
+            try:
+                part = self._opened(rest.first.response)
+            except Exception:
+                await drain(rest.first.response, self._setup.deadlines)
+                raise
+        self._length = rest.version.total
+        self._streams = rest.streams(self._setup, part, self._request)
+        told = self._http_status, self._final_url
+        if not await self._streams.start(rest.first, rest.held):
+            return False
+        self._http_status, self._final_url = told  # the first one's, whoever came last
+        self._verified = True
+        return await self._has_checksum()
 
 
 def _gap(held: Ranges, total: int | None) -> Gap | None:
@@ -287,6 +363,18 @@ def _told(result: bool | Failure) -> bool:
     if isinstance(result, Failure):
         result.raiseException()
     return result
+
+
+def _checked(pieces: Pieces) -> Pieces:
+    from downloader.sansio.pieces import checked_pieces  # late: few jobs have any
+
+    return checked_pieces(pieces)
+
+
+def _sums(pieces: Pieces, digest: Digest | None) -> PieceSums:
+    from downloader.sansio.pieces import PieceSums  # late: few jobs have any
+
+    return PieceSums(pieces, digest)
 
 
 def _checksum(job: Job) -> str | None:

@@ -30,7 +30,17 @@ from downloader.errors import (
     TotalTimeout,
     TryAgainLater,
 )
-from downloader.jobs import AnyJob, Naming, OnConflict, Progress, Result, Retries, Status, Timeouts
+from downloader.jobs import (
+    AnyJob,
+    Naming,
+    OnConflict,
+    Progress,
+    Result,
+    Retries,
+    Splitting,
+    Status,
+    Timeouts,
+)
 from downloader.sansio.retry import Tries
 from downloader.sansio.url import HttpUrl, parse_url, redacted
 from downloader.transfer.door import refused, translate
@@ -63,6 +73,7 @@ class Setup:
     authorizations: Authorizations | None = None
     throttle: Throttle | None = None
     sync: bool = True
+    splitting: Splitting = Splitting()  # noqa: RUF009  it is frozen
 
 
 class Way(Generic[JobT]):
