@@ -62,11 +62,11 @@ class Downloader:
     `upload_all` send them.
 
     `reactor` is the program's. `headers` are sent with every request, to every origin; a job's
-    own go to its origin only. `identity` is who we are, and to whom. `network` says which proxies
-    and local address requests leave by; the environment is not asked. `verify_tls` off accepts any
-    certificate; `client_certificate` is shown to any https server that asks for one. `trust_root`
-    (Authorities or an IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the
-    system's. `agent` may be any IAgent, with TLS, resolver and redirects of its own; None makes
+    own go to its origin only. `splitting` says over how many connections one file comes. `identity`
+    is who we are, and to whom. `network` says which proxies and local address requests leave by;
+    the environment is not asked. `verify_tls` off accepts any certificate; `client_certificate` is
+    shown to any https server that asks for one. `trust_root` (Authorities or an IOpenSSLTrustRoot)
+    and `resolver` (an IHostnameResolver) replace the system's. `agent` may be any IAgent, with TLS, resolver and redirects of its own; None makes
     one of ours, which is what every promise about cancelling and secrets rests on. `disks` does
     what is done to files.
 

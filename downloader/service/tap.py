@@ -78,7 +78,7 @@ class Options(usage.Options):
         ["connections-per-host", None, Limits().connections_per_host, _CONNECTIONS, _count],
         ["max-connection-per-server", "x", Splitting().connections, _PER_SERVER, _count],
         ["split", "s", Splitting().parts, _SPLIT, _count],
-        ["min-split-size", None, "20M", _LEAST, _checked(_positive_size)],
+        ["min-split-size", None, Splitting().least, _LEAST, _checked(_positive_size)],
         ["pipeline", None, Limits().pipeline, _PIPELINE, _count],
         ["max-tries", "m", Retries().tries, _TRIES, _count],
         ["limit-rate", None, None, _LIMIT_RATE, _checked(parse_size)],

@@ -114,6 +114,8 @@ class Transfer(Way[Job]):
         held, version = Ranges(), Version()
         if not self._whole_only and self.target.has_journal:
             held, version = await self._found()
+            if self._pieces is not None:  # they prove each byte, whatever version it is of
+                version = Version(total=version.total)
         self._base, self._body, self._streams = held.size, None, None
         while (gap := _gap(held, version.total)) is not None:
             before = held.size

@@ -51,7 +51,7 @@ class Rest(NamedTuple):
         """They fetch it into `part`. `request(url, range, version)` asks."""
         total, pieces = self.version.total, self.pieces
         assert total is not None
-        # Where each piece is proven, mirrors need not agree on more.
+        # Each byte is proven by its piece: mirrors need not agree on more.
         version = self.version if pieces is None else Version(total=total)
         segments = Segments(
             self.held.missing(total),

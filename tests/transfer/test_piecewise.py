@@ -224,6 +224,16 @@ async def test_all_was_there_and_right(bench: Any, scripted: Serve) -> None:
     assert server.connections == []
 
 
+async def test_what_was_there_is_of_another_version(bench: Any, scripted: Serve) -> None:
+    """By its ETag; by its pieces it is not."""
+    mirror = Mirror(DATA, etag='"2"')
+    server = scripted(mirror)
+    b = bench(splitting=ONE)
+    left(b, server.url("/file"), None, (0, 8 * PIECE))
+    right(b, await b.downloader.fetch(job(b, server)))
+    assert mirror.asked == [(8 * PIECE, len(DATA))]
+
+
 async def test_gaps_and_a_wrong_piece(bench: Any, scripted: Serve) -> None:
     """The gaps first; nobody is blamed for what was there."""
     mirror = Mirror(DATA)
