@@ -66,9 +66,9 @@ class Downloader:
     is who we are, and to whom. `network` says which proxies and local address requests leave by;
     the environment is not asked. `verify_tls` off accepts any certificate; `client_certificate` is
     shown to any https server that asks for one. `trust_root` (Authorities or an IOpenSSLTrustRoot)
-    and `resolver` (an IHostnameResolver) replace the system's. `agent` may be any IAgent, with TLS, resolver and redirects of its own; None makes
-    one of ours, which is what every promise about cancelling and secrets rests on. `disks` does
-    what is done to files.
+    and `resolver` (an IHostnameResolver) replace the system's. `agent` may be any IAgent, with TLS,
+    resolver and redirects of its own; None makes one of ours, which is what every promise about
+    cancelling and secrets rests on. `disks` does what is done to files.
 
     `limiter.resize` and `throttle.set` give other limits at any time.
 

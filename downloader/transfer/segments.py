@@ -186,8 +186,6 @@ class Streams:
 
     def _ran(self, result: Failure | None, running: Deferred[None]) -> None:
         self._running.discard(running)
-        if self._over:
-            return
         if isinstance(result, Failure):
             self._finish(result)
         else:
@@ -195,14 +193,12 @@ class Streams:
 
     def _go_on(self) -> None:
         """Begin what can begin; it is over when nothing is under way then."""
-        if self._beginning:
+        if self._beginning or self._over:
             return
         self._beginning = True
-        try:
-            while not self._over and (stream := self._segments.next(self._now())) is not None:
-                self._run(self._fetch(stream))
-        finally:
-            self._beginning = False
+        while not self._over and (stream := self._segments.next(self._now())) is not None:
+            self._run(self._fetch(stream))
+        self._beginning = False
         if self._over:
             return
         if self._running or self._segments.streams:

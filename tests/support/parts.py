@@ -21,9 +21,12 @@ def pieces_of(data: bytes, length: int) -> Pieces:
 
 
 class Mirror:
-    """Serves `data` to any number of connections of a ScriptedServer; `asked` are the ranges it was
-    asked for, None for the whole. Bytes at the places in `wrong` are others. `spoils(span)` says
-    whether they are so in this answer. With `parts` off every request gets the whole."""
+    """Serves `data` to any number of connections of a ScriptedServer.
+
+    `asked` are the ranges it was asked for, None for the whole. Bytes at the places in `wrong` are
+    others: `spoils(span)` says whether in this answer. `halves(span)` says whether only the first
+    half comes. With `parts` off every request gets the whole, with `length` off in chunks.
+    """
 
     def __init__(
         self,
@@ -32,6 +35,7 @@ class Mirror:
         etag: str = '"1"',
         wrong: tuple[int, ...] = (),
         spoils: Callable[[Span], bool] = lambda span: True,
+        halves: Callable[[Span], bool] = lambda span: False,
         parts: bool = True,
         length: bool = True,
     ) -> None:
@@ -40,6 +44,7 @@ class Mirror:
         self._etag = etag
         self._wrong = wrong
         self._spoils = spoils
+        self._halves = halves
         self._parts = parts
         self._length = length
 
@@ -56,6 +61,8 @@ class Mirror:
         self.asked.append(None if match is None else span)
         if match is None or not self._parts:
             return self._head(b"200 OK", size) + self._body((0, size))
+        if self._halves(span):
+            span = (span[0], sum(span) // 2)
         told = b"Content-Range: bytes %d-%d/%d\r\n" % (span[0], span[1] - 1, size)
         return self._head(b"206 Part", span[1] - span[0], told) + self._body(span)
 

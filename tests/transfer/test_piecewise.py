@@ -16,8 +16,8 @@ from support.parts import Mirror, once, pieces_of
 from twisted.internet.defer import CancelledError
 
 from downloader import Job, Pieces, Result, Retries, Splitting, Status
-from downloader.errors import ChecksumMismatch, WrongRequest
-from downloader.sansio.journal import identity_of
+from downloader.errors import ChecksumMismatch, TruncatedBody, WrongRequest
+from downloader.sansio.journal import identity_of, read_journal
 from downloader.sansio.version import Version
 from downloader.testing import ScriptedServer
 from downloader.transfer.disks import Disks
@@ -87,6 +87,8 @@ async def test_a_piece_that_is_always_wrong(
         await b.downloader.fetch(job(b, server))
     assert bad.asked.count(span(3)) == 1
     assert sorted(os.listdir(b.out)) == ["file.part", "file.part.journal"]
+    told = read_journal((b.out / "file.part.journal").read_bytes())
+    assert told is not None and told.ranges.missing(len(DATA)) == [span(3)]
     del mirrors[0]
     await b.downloader.close()
     again = bench(splitting=splitting)
@@ -112,6 +114,18 @@ async def test_a_mirror_of_wrong_pieces_is_asked_no_more(bench: Any, scripted: S
     b = bench(splitting=Splitting(1, 2, PIECE), retries=ONCE)
     right(b, await b.downloader.fetch(job(b, scripted(good), scripted(bad))))
     assert len(bad.asked) <= 2
+
+
+@pytest.mark.parametrize("splitting", [ONE, FOUR], ids=["one", "four"])
+async def test_a_piece_that_never_comes_whole(
+    bench: Any, scripted: Serve, splitting: Splitting
+) -> None:
+    """Half of it is a failure, and so the end."""
+    mirror = Mirror(DATA, wrong=(3 * PIECE,), halves=lambda asked: asked == span(3))
+    b = bench(splitting=splitting, retries=ONCE)
+    with pytest.raises(TruncatedBody):
+        await b.downloader.fetch(job(b, scripted(mirror)))
+    assert mirror.asked.count(span(3)) == 1
 
 
 async def test_every_mirror_has_it_wrong(bench: Any, scripted: Serve) -> None:

@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 from support.playing import ONCE, URL, error_of, give, next_request, take
 from support.spied import Time
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseFailed
+from twisted.web.http_headers import Headers
 
 from downloader import Downloader, Job, Limits, Result, Retries, Splitting, Status, Timeouts
 from downloader.errors import NotFound, TruncatedBody
 from downloader.sansio.journal import identity_of
 from downloader.sansio.version import Version
 from downloader.testing import AgentSpy, SpiedRequest, SpiedResponse
+from downloader.transfer.disks import Disks
 from downloader.transfer.folder import Folder
 from downloader.transfer.partfile import WORTH, PartFile
 
@@ -30,6 +32,7 @@ SIZE = 8 * WORTH
 HALF = SIZE // 2
 DATA = bytes(range(256)) * (SIZE // 256)
 V1 = {"ETag": '"v1"', "Accept-Ranges": "bytes"}
+V1_RAW = {b"ETag": [b'"v1"']}
 SUM = f"sha-256={sha256(DATA).hexdigest()}"
 CUT = ResponseFailed([Failure(TruncatedBody())])
 TWO = "http://two.example/a.bin"
@@ -229,6 +232,15 @@ def test_a_connection_to_each_mirror(make: Make, spy: AgentSpy, out: str) -> Non
     right(out, fetching)
 
 
+def test_where_the_first_one_does_no_parts_nobody_else_is_asked(
+    make: Make, spy: AgentSpy, out: str
+) -> None:
+    fetching = make(splitting=Splitting(least=LEAST)).fetch(Job(URL, out, mirrors=(TWO,)))
+    give(whole(spy.requests[0], {**V1, "Accept-Ranges": "none"}), DATA)
+    right(out, fetching)
+    assert len(spy.requests) == 1
+
+
 @pytest.mark.parametrize("etag", ['"other"', 'W/"v1"'])
 def test_a_mirror_that_has_another_version_is_dropped(
     make: Make, spy: AgentSpy, out: str, etag: str
@@ -261,6 +273,19 @@ def test_a_mirror_that_fails_is_asked_again(
     assert span(spy.requests[2]) == (HALF, SIZE)
     bring(spy.requests[2])
     first.feed(DATA[SOME:HALF])
+    right(out, fetching)
+
+
+def test_mirrors_that_are_waited_for_are_forgotten_in_the_end(
+    make: Make, spy: AgentSpy, out: str
+) -> None:
+    """No timer of theirs is left."""
+    mirrors = (TWO, "http://three.example/a.bin")
+    fetching, first = begin(make, spy, out, Splitting(least=WORTH), mirrors=mirrors)
+    for request in spy.requests[1:]:
+        request.fail(Refused())
+    assert len(spy.requests) == 3
+    give(first, DATA)
     right(out, fetching)
 
 
@@ -378,6 +403,16 @@ def test_a_part_that_ends_early_is_followed_by_another(make: Make, spy: AgentSpy
     right(out, fetching)
 
 
+def test_a_part_without_a_byte_is_a_failure(make: Make, spy: AgentSpy, out: str) -> None:
+    """Else it would be asked for again and again."""
+    fetching, first = begin(make, spy, out, retries=ONCE)
+    headers = {**V1, "Content-Range": f"bytes {HALF}-{SIZE - 1}/{SIZE}"}
+    give(spy.requests[1].answer(206, headers), b"")
+    assert len(spy.requests) == 2
+    give(first, DATA)
+    right(out, fetching)
+
+
 def test_the_end_of_a_part_that_is_cut(make: Make, spy: AgentSpy, clock: Time, out: str) -> None:
     """It stops where the other begins, and not a byte behind that is written."""
     fetching, first = begin(make, spy, out, Splitting(2, 2, 2 * WORTH))
@@ -473,6 +508,34 @@ def test_cancelled_while_one_is_being_asked(make: Make, spy: AgentSpy, out: str)
     fetching.cancel()
     fetching.addErrback(lambda failure: None)
     assert aborted(first) and spy.requests[1].cancelled
+
+
+class Sudden(SpiedResponse):
+    """One in whose first moment something happens."""
+
+    def __init__(self, request: SpiedRequest, happens: Callable[[], None]) -> None:
+        start, stop = span(request)
+        super().__init__(request, 206, Headers(V1_RAW), stop - start)
+        told = f"bytes {start}-{stop - 1}/{SIZE}"
+        self.headers.addRawHeader("Content-Range", told)
+        self._happens = happens
+
+    def deliverBody(self, protocol: Any) -> None:
+        self._happens()
+        super().deliverBody(protocol)
+
+
+async def test_cancelled_while_a_body_begins(reactor: Any, spy: AgentSpy, out: str) -> None:
+    """By something that this sets off: whoever is at work then cannot be cancelled, but stops."""
+    disks = Disks(reactor, in_memory=lambda device: False)
+    downloader = Downloader(reactor, agent=spy, disks=disks, splitting=HALVES)
+    fetching = downloader.fetch(Job(URL, out))
+    fetching.addErrback(lambda failure: failure.trap(CancelledError))
+    first = whole(spy.requests[0])
+    second = Sudden(spy.requests[1], fetching.cancel)
+    spy.requests[1].deferred.callback(second)
+    assert aborted(first) and aborted(second)
+    await downloader.close()
 
 
 def test_a_name_that_the_server_offers(make: Make, spy: AgentSpy, out: str) -> None:
