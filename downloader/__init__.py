@@ -18,6 +18,7 @@ from downloader.jobs import (
     Report,
     Result,
     Retries,
+    Splitting,
     Status,
     Timeouts,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "Report",
     "Result",
     "Retries",
+    "Splitting",
     "Status",
     "Timeouts",
     "__version__",

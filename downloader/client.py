@@ -29,6 +29,7 @@ from downloader.jobs import (
     Report,
     Result,
     Retries,
+    Splitting,
     Status,
     Timeouts,
 )
@@ -63,17 +64,18 @@ class Downloader:
     `upload_all` send them.
 
     `reactor` is the program's. `headers` are sent with every request, to every origin; a job's
-    own go to its origin only. `identity` is who we are, and to whom. `network` says which proxies
-    and local address requests leave by; the environment is not asked. `verify_tls` off accepts any
-    certificate; `client_certificate` is shown to any https server that asks for one. `trust_root`
-    (Authorities or an IOpenSSLTrustRoot) and `resolver` (an IHostnameResolver) replace the
-    system's. `agent` may be any IAgent, with TLS, resolver and redirects of its own; None makes
-    one of ours, which is what every promise about cancelling and secrets rests on. A job without a
-    checksum has that of its path, unnumbered, in `checksums`, if they are given, or fails with
-    NoChecksum; `content_disposition` excludes them. `durability` says what a loss of power may
-    take; `disks`, which takes its place, does what is done to files. `contact`, an http URL or a
-    mail address, is told to every server. `respect_robots` fetches only what the sites' robots.txt
-    allow, and as slowly as they say.
+    own go to its origin only. `splitting` says over how many connections one file comes. `identity`
+    is who we are, and to whom. `network` says which proxies and local address requests leave by;
+    the environment is not asked. `verify_tls` off accepts any certificate; `client_certificate` is
+    shown to any https server that asks for one. `trust_root` (Authorities or an IOpenSSLTrustRoot)
+    and `resolver` (an IHostnameResolver) replace the system's. `agent` may be any IAgent, with TLS,
+    resolver and redirects of its own; None makes one of ours, which is what every promise about
+    cancelling and secrets rests on. A job without a checksum has that of its path, unnumbered, in
+    `checksums`, if they are given, or fails with NoChecksum; `content_disposition` excludes them.
+    `durability` says what a loss of power may take; `disks`, which takes its place, does what is
+    done to files. `contact`, an http URL or a mail address, is told to every server.
+    `respect_robots` fetches only what the sites' robots.txt allow, and as slowly as they say: each
+    file over one connection then.
 
     `limiter.resize` and `throttle.set` give other limits at any time.
 
@@ -87,6 +89,7 @@ class Downloader:
         limits: Limits = Limits(),  # noqa: B008  it is frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008
         retries: Retries = Retries(),  # noqa: B008
+        splitting: Splitting = Splitting(),  # noqa: B008
         naming: Naming = Naming.FLAT,
         on_conflict: OnConflict = OnConflict.RENAME,
         content_disposition: bool = False,
@@ -140,6 +143,7 @@ class Downloader:
             authorizations=authorizations(identity),
             throttle=self.throttle,
             checksums=checksums,
+            splitting=splitting,
         )
         self._put_setup = self._setup
         if respect_robots:

@@ -84,8 +84,8 @@ class Job:
     `checksum` is `ALGORITHM=HEX`, such as `sha-256=9f86...`.
     `line` is the job's line in its list, counted from 1, for reports.
     `size` is how many bytes it has, where that is known before: whatever has another is not it.
-    `pieces` are checksums of its pieces; they are carried along, and not compared yet. `record` is
-    what is kept of it.
+    `pieces` are checksums of parts of the file, so that only what is wrong is fetched again.
+    `record` is what is kept of it.
     """
 
     url: str
@@ -178,6 +178,24 @@ class Limits:
         times = [x for x in (self.rate, self.per_host_delay) if x is not None]
         if not all(isfinite(x) and x > 0 for x in times):
             raise ValueError("rates and delays are above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Splitting:
+    """Over how many connections one file comes, each bringing a part of it.
+
+    At most `connections` to one host, and `parts` at a time from all mirrors together; a part of
+    less than twice `least` bytes is not cut, and neither is a file. `Limits.connections_per_host`
+    bounds them too.
+    """
+
+    connections: int = 1
+    parts: int = 5
+    least: int = 20 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if min(self.connections, self.parts, self.least) < 1:
+            raise ValueError("at least one connection, one part and one byte")
 
 
 @dataclass(frozen=True, slots=True)

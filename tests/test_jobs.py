@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from downloader import Job, Limits, Result, Retries, Status, Timeouts
+from downloader import Job, Limits, Result, Retries, Splitting, Status, Timeouts
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,9 @@ from downloader import Job, Limits, Result, Retries, Status, Timeouts
         lambda: Timeouts(first_byte=-1),
         lambda: Timeouts(stall=0),
         lambda: Timeouts(total=0),
+        lambda: Splitting(connections=0),
+        lambda: Splitting(parts=0),
+        lambda: Splitting(least=0),
         lambda: Retries(tries=0),
         lambda: Retries(wait=-1),
         lambda: Retries(max_wait=-1),

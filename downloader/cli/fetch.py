@@ -18,6 +18,7 @@ from downloader.cli.options import (
     SectionCommand,
     telling,
 )
+from downloader.cli.splitting import SPLITTING
 from downloader.cli.wanted import WHAT, WHERE
 from downloader.errors import BadName, BadUrl
 from downloader.jobs import Job
@@ -31,6 +32,7 @@ from downloader.sansio.url import parse_url
 @IDENTITY
 @WHERE
 @HOW_MUCH
+@SPLITTING
 @HOW_FAST
 @HOW_LONG
 @NETWORK

@@ -41,6 +41,13 @@ def size(text: str) -> int:
     return _checked(parse_size, text)
 
 
+def positive_size(text: str) -> int:
+    """A size of a byte at least."""
+    if (value := size(text)) == 0:
+        raise click.BadParameter("it has to be more than 0 bytes")
+    return value
+
+
 def speed(text: str) -> int | None:
     """A size, so many bytes a second; 0 is no limit, as with aria2."""
     return size(text) or None

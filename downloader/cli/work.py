@@ -20,6 +20,7 @@ from downloader.checksums import Checksums
 from downloader.cli.checksums import opened_checksums
 from downloader.cli.identity import identity_of
 from downloader.cli.messages import Display
+from downloader.cli.splitting import splitting_of
 from downloader.client import Downloader
 from downloader.errors import ListError, StoreError
 from downloader.jobs import (
@@ -199,7 +200,8 @@ def make_downloader(
 
 
 def _placing_of(options: dict[str, Any]) -> dict[str, Any]:
-    """Where files go, as arguments of `Downloader`; what is sent has no such options."""
+    """How files come and where they go, as arguments of `Downloader`; what is sent has no such
+    options."""
     if "names" not in options:
         return {}
     return {
@@ -207,6 +209,7 @@ def _placing_of(options: dict[str, Any]) -> dict[str, Any]:
         "on_conflict": OnConflict(options["on_conflict"]),
         "content_disposition": options["content_disposition"],
         "durability": Durability(options["durability"]),
+        "splitting": splitting_of(options),
     }
 
 

@@ -144,7 +144,9 @@ def _pieces(drafts: Iterable[PiecesDraft], size: int | None) -> Pieces | None:
             if found.setdefault(kind, pieces) != pieces:
                 raise ValueError(f"two different {kind} checksums of pieces")
     best = strongest(found)
-    return None if best is None else found[best]
+    if best is None or not found[best].sums:  # an empty file has none
+        return None
+    return found[best]
 
 
 def _kind(text: str) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from downloader.errors import SizeMismatch, TruncatedBody
+from downloader.jobs import Pieces
 from downloader.sansio.linkheaders import told_checksum
 from downloader.sansio.resume import Answer
 
@@ -19,14 +20,15 @@ Digest = Callable[[bytes | memoryview], object]
 
 
 class Proof:
-    """What one file is held to. `size`, in bytes, and `own`, a checked checksum, are the job's;
-    None for what it does not say."""
+    """What one file is held to. `size`, in bytes, `own`, a checked checksum, and `pieces`, checked
+    ones, are the job's; None for what it does not say."""
 
-    __slots__ = ("_told", "own", "size")
+    __slots__ = ("_told", "own", "pieces", "size")
 
-    def __init__(self, size: int | None, own: str | None) -> None:
+    def __init__(self, size: int | None, own: str | None, pieces: Pieces | None = None) -> None:
         self.size = size
         self.own = own
+        self.pieces = pieces
         self._told: str | None = None
 
     def __repr__(self) -> str:
@@ -36,6 +38,11 @@ class Proof:
     def checksum(self) -> str | None:
         """The checksum that the file has to have: the job's, or else what was told last."""
         return self.own or self._told
+
+    @property
+    def provable(self) -> bool:
+        """Whether a sum of the job's will tell what is another file, or a mixture of two."""
+        return self.own is not None or self.pieces is not None
 
     def hear(self, total: int | None, answer: Answer | None, part: bool = False) -> None:
         """An answer brings the file, or a `part` of it, which adds to what is there.

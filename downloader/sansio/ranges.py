@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 Range = tuple[int, int]
+# The second is None for the end of a file, whatever its length.
+Gap = tuple[int, int | None]
 
 # 19 digits, as for a Content-Length: more than any file offset holds.
 _CONTENT_RANGE = re.compile(r"bytes[ \t]+(?:([0-9]{1,19})-([0-9]{1,19})|\*)/([0-9]{1,19}|\*)", re.I)
@@ -72,10 +74,25 @@ class Ranges:
             self._starts = [begin for begin, _ in kept]
             self._stops = [end for _, end in kept]
 
+    def covers(self, start: int, stop: int) -> bool:
+        """Whether all of these bytes are there."""
+        found = bisect_right(self._starts, start) - 1
+        return start >= stop or (found >= 0 and self._stops[found] >= stop)
+
     def missing(self, total: int) -> list[Range]:
         """What is not there of the first `total` bytes."""
         gaps = zip([0, *self._stops], [*self._starts, total], strict=True)
         return [(start, min(stop, total)) for start, stop in gaps if start < min(stop, total)]
+
+    def gap(self, total: int | None) -> Gap | None:
+        """What is missing first of `total` bytes; up to the end where the second is None."""
+        if total is None:
+            return self.prefix, None
+        missing = self.missing(total)
+        if not missing:
+            return None
+        start, stop = missing[0]
+        return start, None if stop == total else stop
 
 
 class ContentRange(NamedTuple):

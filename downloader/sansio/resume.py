@@ -53,6 +53,12 @@ class Answer:
         """Whether the body is not the file itself (RFC 9110 §8.4); nobody asked for that."""
         return any(value.strip().lower() != "identity" for value in self.get("content-encoding"))
 
+    @property
+    def parts(self) -> bool | None:
+        """Whether parts of the file may be asked for (RFC 9110 §14.3); None when it is not told."""
+        told = ",".join(self.get("accept-ranges")).lower()
+        return True if self.status == 206 else "bytes" in told if told else None
+
 
 @dataclass(frozen=True, slots=True)
 class Take:

@@ -89,6 +89,11 @@ class Tries:
         return self._here[0]
 
     @property
+    def urls(self) -> tuple[str, ...]:
+        """That one, and those that this round has not asked yet."""
+        return tuple(self._here)
+
+    @property
     def has_other(self) -> bool:
         """Whether there is another URL to ask in this round."""
         return len(self._here) > 1

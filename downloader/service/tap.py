@@ -10,7 +10,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from downloader.client import Downloader
-from downloader.jobs import Limits, Naming, OnConflict, Retries
+from downloader.jobs import Limits, Naming, OnConflict, Retries, Splitting
 from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
 from downloader.sansio.network import Network
 from downloader.sansio.product import checked_contact
@@ -19,6 +19,9 @@ from downloader.service.lists import DownloadService
 
 T = TypeVar("T")
 _CONNECTIONS = "Open up to so many connections to one host."
+_PER_SERVER = "Fetch one file over up to so many connections to each host, a part over each."
+_SPLIT = "Fetch up to so many parts of one file at once, from all its mirrors together."
+_LEAST = "Cut nothing that is shorter than twice so many bytes."
 _PIPELINE = "Have up to so many requests under way on one connection; 1 turns that off."
 _PROXY = "Go through this proxy: http://, socks5:// or socks5h://, with its user and password."
 _TRIES = "Ask so many times for each URL of a file."
@@ -50,6 +53,13 @@ def _network(text: str) -> Network:
     return Network(Proxies(all=text))
 
 
+def _positive_size(text: str) -> int:
+    size = parse_size(text)
+    if not size:
+        raise ValueError("it has to be more than 0 bytes")
+    return size
+
+
 def _naming(text: str) -> Naming:
     if text not in list(Naming):
         raise usage.UsageError(f"{text!r} is not {' or '.join(Naming)}")
@@ -69,6 +79,9 @@ class Options(usage.Options):
         ["dir", "d", ".", "Write files below this directory, which is made if it is missing."],
         ["jobs", "j", Limits().total, "Fetch up to so many files at once.", _count],
         ["connections-per-host", None, Limits().connections_per_host, _CONNECTIONS, _count],
+        ["max-connection-per-server", "x", Splitting().connections, _PER_SERVER, _count],
+        ["split", "s", Splitting().parts, _SPLIT, _count],
+        ["min-split-size", None, Splitting().least, _LEAST, _checked(_positive_size)],
         ["pipeline", None, Limits().pipeline, _PIPELINE, _count],
         ["max-tries", "m", Retries().tries, _TRIES, _count],
         ["limit-rate", None, None, _LIMIT_RATE, _checked(parse_size)],
@@ -106,6 +119,9 @@ def makeService(options: Any) -> IService:
                 per_host_delay=options["per-host-delay"] or None,
             ),
             retries=Retries(tries=options["max-tries"]),
+            splitting=Splitting(
+                options["max-connection-per-server"], options["split"], options["min-split-size"]
+            ),
             naming=options["names"],
             network=options["proxy"] or Network(),
             on_conflict=OnConflict.SKIP,

@@ -16,7 +16,7 @@ from downloader.drain import DRAIN_BYTES, abort_body
 from downloader.errors import StallTimeout, TruncatedBody
 from downloader.jobs import Timeouts
 from downloader.transfer.stall import StallWatch
-from downloader.transfer.throttle import Throttle
+from downloader.transfer.throttle import OneFlow, Throttle
 from downloader.transfer.writer import PartWriter
 
 # A body up to this length is looked at as one piece; its connection is worth reading to its end.
@@ -50,7 +50,7 @@ class FileBody(Protocol):
         deadlines: Deadlines,
         timeouts: Timeouts,
         digest: Callable[[bytes | memoryview], object] | None = None,
-        throttle: Throttle | None = None,
+        throttle: Throttle | OneFlow | None = None,
         part: PartWriter | None = None,
         start: int = 0,
     ) -> None:
@@ -72,7 +72,7 @@ class FileBody(Protocol):
         self._pauses: frozenset[str] = _NONE
         self._watch: StallWatch | None = None  # short bodies need none
         if part is not None:
-            part.changed = self._written
+            part.watch(self._written)
 
     def __repr__(self) -> str:
         return (
@@ -93,6 +93,13 @@ class FileBody(Protocol):
                 if not self._pauses:
                     self._watch.go_on()
         return self._done
+
+    def told(self) -> bool:
+        """What it came to, now that it is over: what `done` fires with is returned or raised."""
+        assert self.result is not None
+        if isinstance(self.result, Failure):
+            self.result.raiseException()
+        return self.result
 
     def viewReceived(self, data: memoryview) -> None:
         """A piece of a long body, good during this call."""
@@ -170,7 +177,7 @@ class FileBody(Protocol):
 
     def _open(self) -> PartWriter:
         self.part = self._open_part()
-        self.part.changed = self._written
+        self.part.watch(self._written)
         if self.whole:  # more came behind what was to be all
             self.part.write(self.whole)
         return self.part
@@ -214,7 +221,7 @@ class FileBody(Protocol):
     def _cancelled(self, done: Deferred[bool]) -> None:
         self._stop(Failure(CancelledError()))
 
-    def _stop(self, reason: Failure) -> None:
+    def _stop(self, reason: bool | Failure) -> None:
         """End it from this side: first the transport, then whoever waits and goes on."""
         self.result = reason
         abort_body(self.transport)
@@ -226,6 +233,8 @@ class FileBody(Protocol):
         if self._watch is not None:
             self._watch.stop()
             self._watch = None
+        if self.part is not None:
+            self.part.unwatch(self._written)
         if self._throttle is not None and self._throttle.on:
             self._throttle.ended(self)
         if self._done is not None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
-from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
+from twisted.web.iweb import IResponse
 
 from downloader.drain import drain
 from downloader.errors import (
@@ -16,28 +16,29 @@ from downloader.errors import (
     SizeMismatch,
     TargetExists,
     TruncatedBody,
-    WrongRequest,
 )
 from downloader.jobs import Job, Result, Status
-from downloader.sansio.checksum import Checksum, checked_checksum
-from downloader.sansio.names import path_for
+from downloader.sansio.checksum import Checksum
 from downloader.sansio.printable import printable
-from downloader.sansio.proof import TELLING, Digest, Proof
-from downloader.sansio.ranges import Range, Ranges, range_header
-from downloader.sansio.resume import WITH_FILE, Answer, Complete, Decision, Take, judge
+from downloader.sansio.proof import TELLING, Digest
+from downloader.sansio.ranges import Gap, Range, Ranges, range_header
+from downloader.sansio.resume import WITH_FILE, Complete, Decision, Take, judge
 from downloader.sansio.url import HttpUrl
 from downloader.sansio.version import Version, version_of
 from downloader.transfer.body import SHORT, FileBody
-from downloader.transfer.heads import has_any, values_in
+from downloader.transfer.heads import answer_of, has_any, length_of, validators_of
+from downloader.transfer.proving import piece_sums, proof_of
 from downloader.transfer.recorder import Recorder
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
 from downloader.transfer.way import Setup, Way
 from downloader.transfer.writer import PartWriter
 
-_log = Logger()
+if TYPE_CHECKING:
+    from downloader.transfer.rest import Rest
+    from downloader.transfer.segments import Streams
 
-Gap = tuple[int, int | None]
+_log = Logger()
 
 
 class Transfer(Way[Job]):
@@ -48,7 +49,7 @@ class Transfer(Way[Job]):
     """
 
     __slots__ = (
-        *("_base", "_body", "_checksum", "_part", "_proof", "_recorder", "_validators"),
+        *("_base", "_body", "_part", "_proof", "_recorder", "_streams", "_validators"),
         *("_whole_only", "target"),
     )
 
@@ -57,12 +58,12 @@ class Transfer(Way[Job]):
     ) -> None:
         super().__init__(job, setup)
         self._recorder = recorder
-        self._checksum = _checksum(job) or _listed(job, self.url, setup)
-        self._proof = Proof(job.size, self._checksum)
+        self._proof = proof_of(job, self.url, setup)
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
         self._body: FileBody | None = None
         self._base = 0  # bytes that are here, beside those of the body
         self._part: PartWriter | None = None  # of this try
+        self._streams: Streams | None = None  # those of this try, if it has any
         self._validators: tuple[str | None, str | None] = (None, None)
         self._whole_only = False  # the server does not do ranges
 
@@ -76,6 +77,8 @@ class Transfer(Way[Job]):
 
     @property
     def moved(self) -> int:
+        if self._streams is not None:
+            return self._streams.received
         return self._base + (self._body.received if self._body else 0)
 
     @property
@@ -116,60 +119,72 @@ class Transfer(Way[Job]):
     async def _begin_anew(self, url: HttpUrl) -> None:
         """Ask for the whole file."""
         response = await self._ask(b"GET", url)
-        if response.code in WITH_FILE and not self._says_more:
-            await self._receive_whole(response)  # as nearly always
-            return
-        decision = await self._judged(response, None, Version())
-        assert isinstance(decision, Take)
-        await self._receive_whole(response)
+        if response.code not in WITH_FILE or self._says_more:  # hardly ever
+            decision = await self._judged(response, None, Version())
+            assert isinstance(decision, Take)
+        if not await self._receive_whole(url, response):
+            self._whole_only = True
+            await self._begin_anew(url)
 
     async def _go_on(self, url: HttpUrl) -> None:
         """Ask for what is missing; for all of it, if that is of no use."""
         part = self._part = self.target.open(self._setup.folders, True)
         found = await part.found()
-        if (
-            found is not None
-            and self._proof.fits(found.version.total)
-            and await self._complete(url, Ranges(found.ranges), found.version)
-        ):
-            return
-        self._whole_only = True
+        if found is not None and self._proof.fits(found.version.total):
+            if await self._complete(url, Ranges(found.ranges), found.version):
+                return
+            self._whole_only = True
         await self._begin_anew(url)
 
     async def _complete(self, url: HttpUrl, held: Ranges, version: Version) -> bool:
         """Fetch what is missing of `version`. False when the whole is to be fetched."""
-        self._base, self._body = held.size, None
-        while (gap := _gap(held, version.total)) is not None:
-            response = await self._ask_part(url, gap, version)
-            decision = await self._judged(response, gap[0], version)
+        self._base, self._body, self._streams = held.size, None, None
+        if self._proof.pieces is not None:  # they prove each byte, whatever version it is of
+            version = Version(total=version.total)
+        while (gap := held.gap(version.total)) is not None:
+            response, decision = await self._ask_part(url, gap, version)
             if isinstance(decision, Take) and decision.version is None:
-                await self._receive_whole(response)
-                return True
+                return await self._receive_whole(url, response)
             if not isinstance(decision, Take):
                 await drain(response, self._setup.deadlines)
                 if isinstance(decision, Complete):
+                    version = replace(version, total=held.prefix)
                     break
                 _log.debug("{url}: begun anew: {why}", url=self._final_url, why=decision.why)
                 return False
+            await self._hear_part(response, decision)
+            version = replace(version, total=self._length)
+            rest = self._rest(url, held, version, (response, decision, gap))
+            if rest is not None:
+                return await self._receive_split(rest)
             before = held.size
             held.add(*await self._receive_part(response, decision))
             if held.size == before:
                 raise TruncatedBody("nothing of the part that was asked for")
             self._base, self._body = held.size, None
-            version = replace(version, total=self._length)
+        if not self._proof.fits(held.size):
+            return False
+        if self._proof.pieces is not None:
+            rest = self._rest(url, held, version)
+            return rest is not None and await self._receive_split(rest)
         self._verified = True
-        return self._proof.fits(held.size) and await self._has_checksum()
+        return await self._has_checksum()
 
-    async def _ask_part(self, url: HttpUrl, gap: Gap, version: Version) -> IResponse:
+    async def _ask_part(
+        self, url: HttpUrl, gap: Gap, version: Version
+    ) -> tuple[IResponse, Decision]:
+        """Ask for these bytes of `version`, and what the answer means. Raises what a refusal
+        means."""
         more = [("Range", range_header(*gap))]
         if version.validator is not None:
             more.append(("If-Range", version.validator))
-        return await self._ask(b"GET", url, more=more)
+        response = await self._ask(b"GET", url, more=more)
+        return response, await self._judged(response, gap[0], version)
 
     async def _judged(self, response: IResponse, start: int | None, version: Version) -> Decision:
         """What the answer means. Raises what a refusal means."""
         try:
-            decision = judge(_answer(response), start, version, self._checksum is not None)
+            decision = judge(answer_of(response), start, version, self._proof.provable)
         except DownloadError:
             await drain(response, self._setup.deadlines)
             raise
@@ -177,10 +192,10 @@ class Transfer(Way[Job]):
             await self._refused(response)
         return decision
 
-    async def _receive_whole(self, response: IResponse) -> None:
-        """The body is the whole file."""
-        self._base = 0
-        self._length = _length(response)
+    async def _receive_whole(self, url: HttpUrl, response: IResponse) -> bool:
+        """The body is the whole file. False as `_receive_split`."""
+        self._base, self._streams = 0, None
+        self._length = length_of(response)
         try:
             self._hear(response)
             if self._setup.content_disposition:
@@ -190,25 +205,47 @@ class Transfer(Way[Job]):
             await drain(response, self._setup.deadlines)
             raise
         if self._recorder is not None:
-            self._validators = _validators(response)
+            self._validators = validators_of(response)
         if self._part is not None:
             self._begin(self._part, response)
+        pieces = self._proof.pieces
+        if pieces is not None or (self._length or 0) >= 2 * self._setup.splitting.least:
+            take = Take(0, self._length, None)
+            rest = self._rest(url, Ranges(), None, (response, take, (0, None)))
+            if rest is not None:
+                return await self._receive_split(rest)
         wanted = self._proof.checksum
         checksum = Checksum(wanted) if wanted else None
-        digest = self._proof.bounded(checksum.update if checksum else None, self._length)
+        digest: Digest | None = checksum.update if checksum else None
+        sums = None if pieces is None else piece_sums(pieces, digest)
+        digest = self._proof.bounded(sums.update if sums else digest, self._length)
         try:
             body = self._deliver(response, self._length, 0, digest)
-            result = body.result
-            ended = await body.done if result is None else _told(result)
+            ended = await body.done if body.result is None else body.told()
             self._verified = self._proof.proven(self.moved, ended)
         except SizeMismatch:
             self._discard()
             raise
+        if sums is not None:
+            if not sums.matches:
+                self._refuse("that of a piece is another")
+            self._verified = True
         if checksum is not None:
             self._check(checksum)
+        return True
 
     async def _receive_part(self, response: IResponse, take: Take) -> Range:
         """The body is these bytes of the file, of which more is here already."""
+        body = self._deliver(response, length_of(response), take.start, None)
+        await body.done
+        return take.start, take.start + body.received
+
+    def _hear(self, response: IResponse, part: bool = False) -> None:
+        """What an answer says of the whole file, before its body is received."""
+        tells = self._says_more and self._proof.own is None and has_any(response, TELLING)
+        self._proof.hear(self._length, answer_of(response) if tells else None, part)
+
+    async def _hear_part(self, response: IResponse, take: Take) -> None:
         assert take.version is not None
         self._length = take.version.total
         try:
@@ -216,14 +253,6 @@ class Transfer(Way[Job]):
         except SizeMismatch:
             await drain(response, self._setup.deadlines)
             raise
-        body = self._deliver(response, _length(response), take.start, None)
-        await body.done
-        return take.start, take.start + body.received
-
-    def _hear(self, response: IResponse, part: bool = False) -> None:
-        """What an answer says of the whole file, before its body is received."""
-        tells = self._says_more and self._checksum is None and has_any(response, TELLING)
-        self._proof.hear(self._length, _answer(response) if tells else None, part)
 
     def _deliver(
         self, response: IResponse, length: int | None, start: int, digest: Digest | None
@@ -247,9 +276,9 @@ class Transfer(Way[Job]):
         return part
 
     def _begin(self, part: PartWriter, response: IResponse) -> None:
-        answer = _answer(response)
+        answer = answer_of(response)
         version = version_of(answer.get, answer.length)
-        provable = version.validator is not None or self._checksum is not None
+        provable = version.validator is not None or self._proof.provable
         part.begin(version, provable and not answer.encoded)
 
     def _write_at_once(self) -> bool:
@@ -311,64 +340,52 @@ class Transfer(Way[Job]):
 
     def _check(self, checksum: Checksum) -> None:
         if not checksum.matches:
-            self._discard()
-            raise ChecksumMismatch(f"{checksum.kind} is {checksum.found}")
+            self._refuse(f"{checksum.kind} is {checksum.found}")
         self._verified = True
         self._proven = checksum.wanted
+
+    def _refuse(self, seen: str) -> NoReturn:
+        self._discard()
+        raise ChecksumMismatch(seen)
 
     def _discard(self) -> None:
         if self._part is not None:
             self._part.discard()
 
+    # --- over several connections, or piece by piece ------------------------------------------
 
-def _gap(held: Ranges, total: int | None) -> Gap | None:
-    """The first bytes that are missing, from where to where; up to the end where that is None."""
-    if total is None:
-        return held.prefix, None
-    missing = held.missing(total)
-    if not missing:
-        return None
-    start, stop = missing[0]
-    return start, None if stop == total else stop
+    def _rest(
+        self,
+        url: HttpUrl,
+        held: Ranges,
+        version: Version | None,
+        first: tuple[IResponse, Take, Gap] | None = None,
+    ) -> Rest | None:
+        """What comes so: all but what is `held` of `version`; None where that comes as one. `first`
+        is an answer that brings some of it, and which gap was asked for; its version counts where
+        `version` is None."""
+        if self._whole_only:
+            return None
+        from downloader.transfer.rest import rest_of  # late: few files come so
 
+        urls = url, self._tries.urls
+        return rest_of(self._setup, self._proof, urls, held, version, first)
 
-def _length(response: IResponse) -> int | None:
-    return None if response.length is UNKNOWN_LENGTH else response.length
-
-
-def _validators(response: IResponse) -> tuple[str | None, str | None]:
-    """Its ETag and Last-Modified. Ours can tell without a Headers object."""
-    if hasattr(response, "validators"):
-        etag, modified = response.validators()
-    else:
-        get = response.headers.getRawHeaders
-        etag, modified = get(b"etag", [None])[-1], get(b"last-modified", [None])[-1]
-    return etag and etag.decode("latin-1"), modified and modified.decode("latin-1")
-
-
-def _answer(response: IResponse) -> Answer:
-    return Answer(response.code, values_in(response), _length(response))
-
-
-def _told(result: bool | Failure) -> bool:
-    """What a body that is over already came to."""
-    if isinstance(result, Failure):
-        result.raiseException()
-    return result
-
-
-def _checksum(job: Job) -> str | None:
-    """The job's checksum in the one form that is compared."""
-    try:
-        return None if job.checksum is None else checked_checksum(job.checksum)
-    except ValueError as error:
-        raise WrongRequest(str(error)) from error
-
-
-def _listed(job: Job, url: HttpUrl, setup: Setup) -> str | None:
-    """What the run's checksum file, if there is one, tells of the name that the job asks for."""
-    if setup.checksums is None:
-        return None
-    subdirectory = job.subdirectory
-    path = path_for(url, name=job.name, naming=setup.naming, subdirectory=subdirectory)
-    return setup.checksums.find(path)
+    async def _receive_split(self, rest: Rest) -> bool:
+        """Fetch what is missing. False when it has to be fetched as a whole."""
+        part = self._part
+        if part is None:
+            assert rest.first is not None
+            try:
+                part = self._opened(rest.first.response)
+            except Exception:
+                await drain(rest.first.response, self._setup.deadlines)
+                raise
+        self._length = rest.version.total
+        self._streams = rest.streams(self._setup, part, self._ask_part)
+        told = self._http_status, self._final_url
+        if not await self._streams.start(rest.first, rest.held):
+            return False
+        self._http_status, self._final_url = told  # the first one's, whoever came last
+        self._verified = True
+        return await self._has_checksum()

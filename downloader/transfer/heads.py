@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from twisted.web.iweb import IResponse
+from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
 
 from downloader.sansio.quota import pause_asked
+from downloader.sansio.resume import Answer
 from downloader.sansio.url import HttpUrl, parse_url
 from downloader.transfer.limiter import Limiter
 
@@ -28,6 +29,26 @@ def values_in(response: IResponse) -> Callable[[str], list[str]]:
         return [value.decode("latin-1") for value in values]
 
     return get
+
+
+def length_of(response: IResponse) -> int | None:
+    """How long its body is, in bytes; None where that is not told."""
+    return None if response.length is UNKNOWN_LENGTH else response.length
+
+
+def answer_of(response: IResponse) -> Answer:
+    """Its head, as decisions are made by it."""
+    return Answer(response.code, values_in(response), length_of(response))
+
+
+def validators_of(response: IResponse) -> tuple[str | None, str | None]:
+    """Its ETag and Last-Modified. Ours can tell without a Headers object."""
+    if hasattr(response, "validators"):
+        etag, modified = response.validators()
+    else:
+        get = response.headers.getRawHeaders
+        etag, modified = get(b"etag", [None])[-1], get(b"last-modified", [None])[-1]
+    return etag and etag.decode("latin-1"), modified and modified.decode("latin-1")
 
 
 def host_of(url: HttpUrl) -> str:

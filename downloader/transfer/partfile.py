@@ -143,6 +143,15 @@ class PartFile:
             self._recording = False  # what is on the disk now is not known
             raise disk_error(error, self.path + SUFFIX) from error
 
+    def drop(self, start: int, stop: int) -> None:
+        """These bytes are not there: they are wrong. A later run is told so at once."""
+        self.ranges.remove(start, stop)
+        try:
+            if self._headed:
+                self._record()
+        except OSError as error:
+            raise disk_error(error, self.path + SUFFIX) from error
+
     def read(self, at: int, size: int) -> bytes:
         """The bytes from `at` on, `size` at most; none at the end."""
         try:

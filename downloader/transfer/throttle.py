@@ -99,3 +99,56 @@ class Throttle:
     def _wake(self) -> None:
         self._deadline = None
         self._go_on()
+
+
+class OneFlow:
+    """Bodies that bring parts of one file: to `throttle` they are one flow, paused and resumed
+    together, so that what limits each file limits that one too. It takes a throttle's place."""
+
+    def __init__(self, throttle: Throttle) -> None:
+        self._throttle = throttle
+        self._bodies: dict[Flow, None] = {}
+        self._paused = False
+
+    def __repr__(self) -> str:
+        return f"<OneFlow {len(self._bodies)} bodies{', paused' if self._paused else ''}>"
+
+    @property
+    def on(self) -> bool:
+        """Whether there is a limit."""
+        return self._throttle.on
+
+    def begun(self, body: Flow) -> None:
+        """One more begins; while the others are paused, so is it."""
+        self._bodies[body] = None
+        if self._paused:
+            body.pause()
+        elif len(self._bodies) == 1:
+            self._throttle.begun(self)
+
+    def received(self, body: Flow, size: int, last: bool) -> None:
+        """`size` bytes came; the `last` ones of one body are not the file's."""
+        self._bodies[body] = None
+        self._throttle.received(self, size, last and len(self._bodies) == 1)
+
+    def ended(self, body: Flow) -> None:
+        """One is over."""
+        self._bodies.pop(body, None)
+        if not self._bodies:
+            self._paused = False
+            self._throttle.ended(self)
+
+    def pause(self) -> None:
+        """Take no more, of any."""
+        self._paused = True
+        for body in list(self._bodies):
+            body.pause()
+
+    def resume(self) -> None:
+        """Go on, until what one of them brings pauses all."""
+        self._paused = False
+        for body in list(self._bodies):
+            if self._paused:
+                return
+            if body in self._bodies:
+                body.resume()

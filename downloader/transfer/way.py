@@ -31,7 +31,17 @@ from downloader.errors import (
     TotalTimeout,
     TryAgainLater,
 )
-from downloader.jobs import AnyJob, Naming, OnConflict, Progress, Result, Retries, Status, Timeouts
+from downloader.jobs import (
+    AnyJob,
+    Naming,
+    OnConflict,
+    Progress,
+    Result,
+    Retries,
+    Splitting,
+    Status,
+    Timeouts,
+)
 from downloader.sansio.checksumfile import Checksums
 from downloader.sansio.proof import TELLING
 from downloader.sansio.quota import QUOTA_HEADERS, REFUSALS
@@ -72,12 +82,15 @@ class Setup:
     headers: Headers
     authorizations: Authorizations | None = None
     throttle: Throttle | None = None
+    splitting: Splitting = Splitting()  # noqa: RUF009  it is frozen
     robots: Robots | None = None
     checksums: Checksums | None = None
 
     def __post_init__(self) -> None:
         if self.checksums is not None and self.content_disposition:
             raise ValueError("checksums go by names, which with content_disposition come too late")
+        if self.robots is not None:  # what they permit is a job, and not its connections
+            self.splitting = Splitting(1, 1, self.splitting.least)
 
 
 class Way(Generic[JobT]):

@@ -7,6 +7,7 @@ asked for in the reactor's thread is answered there.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -36,7 +37,7 @@ class PartWriter:
     It goes on with what its journal says is there of `of`; with None, it begins anew.
 
     Nothing but `commit` raises what the disk says. `failure` is what went wrong first, and `full`
-    whether no more should be given to it; when either changes later, `changed()` is called.
+    whether no more should be given to it; when either changes later, those who `watch` are called.
     Ends with `commit`, `keep` or `discard`, as PartFile does; then the folder is given back.
     """
 
@@ -52,7 +53,7 @@ class PartWriter:
         self._of = of
         self.failure: Failure | None = None
         self.full = False
-        self.changed: Callable[[], None] = _nothing
+        self._watchers: dict[Callable[[], None], None] = {}
         self.folder: Folder = folders.use(directory)
         self._folders = folders
         self._in_use = True
@@ -82,6 +83,14 @@ class PartWriter:
         """What waits to be written, in bytes, about."""
         return self._taken - self._written
 
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """From now on, `watcher()` is called when `failure` or `full` has changed."""
+        self._watchers[watcher] = None
+
+    def unwatch(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` no more."""
+        self._watchers.pop(watcher, None)
+
     async def found(self) -> PartFile | None:
         """What it goes on with, to be looked at only; None when it begins anew."""
         await self.written()
@@ -109,6 +118,10 @@ class PartWriter:
         self.full = self.full or self.held > FULL
         self._put(self._write_held, bytes(data), at, size)
 
+    def drop(self, start: int, stop: int) -> None:
+        """These bytes are not there, as PartFile says; those that are written later are."""
+        self._put(self._change_there, "drop", start, stop)
+
     async def is_at(self, path: str) -> bool:
         """Whether the file `path` has these bytes; one that is long is never looked at."""
         return await self._do(self._is_at, path)
@@ -129,10 +142,12 @@ class PartWriter:
         assert self._part is not None
         return self._part.size
 
-    async def read(self, use: Callable[[bytes], object]) -> None:
-        """Call `use` with each piece of what is written, in a thread."""
+    async def read(
+        self, use: Callable[[bytes], object], start: int = 0, stop: int = sys.maxsize
+    ) -> None:
+        """Call `use` with each piece of what is written there, in a thread."""
         done: Deferred[None] = Deferred()
-        self._put(self._read_there, done, use, 0)
+        self._put(self._read_there, done, use, start, stop)
         try:
             await done
         except CancelledError:
@@ -218,7 +233,7 @@ class PartWriter:
         for call in self._early:
             self._lane.put(*call)
         self._early.clear()
-        self.changed()
+        self._tell()
 
     async def _make(self) -> None:
         syncs = self._disk.commits is not None
@@ -260,7 +275,7 @@ class PartWriter:
 
     def _give_back(self) -> None:
         self._closed = True
-        self.changed = _nothing
+        self._watchers.clear()
         self._unuse()
         waiting, self._waiting = self._waiting, []
         for one in waiting:
@@ -268,7 +283,8 @@ class PartWriter:
 
     def _tell(self) -> None:
         self.failure = self._failed
-        self.changed()
+        for watcher in list(self._watchers):
+            watcher()
 
     # --- in whatever thread -------------------------------------------------------------------
 
@@ -305,27 +321,33 @@ class PartWriter:
     # --- in a thread of the disk --------------------------------------------------------------
 
     def _write_held(self, data: bytes, at: int | None, size: int) -> None:
-        failed = self._failed
-        self._change("write", data, at)
+        self._change_there("write", data, at)
         self._written += size
         if self.full and self.held <= FULL // 2:
             self.full = False
             self._call(self._tell)
-        elif self._failed is not failed:
+
+    def _change_there(self, method: str, *arguments: Any) -> None:
+        failed = self._failed
+        self._change(method, *arguments)
+        if self._failed is not failed:
             self._call(self._tell)
 
-    def _read_there(self, done: Deferred[None], use: Callable[[bytes], object], at: int) -> None:
+    def _read_there(
+        self, done: Deferred[None], use: Callable[[bytes], object], at: int, stop: int
+    ) -> None:
         """A piece, and then the others, if that is wanted still."""
         try:
             self._check_failed()
             assert self._part is not None
-            piece = b"" if self._unwanted else self._disk.do(self._part.read, at, _PIECE)
+            size = 0 if self._unwanted else min(_PIECE, stop - at)
+            piece = self._disk.do(self._part.read, at, size) if size else b""
             use(piece)
         except Exception:
             self._call(_fire, done, Failure())
             return
         if piece:
-            self._lane.put(self._read_there, done, use, at + len(piece))
+            self._lane.put(self._read_there, done, use, at + len(piece), stop)
         else:
             self._call(_fire, done, None)
 
@@ -348,7 +370,3 @@ def _fire(done: Deferred[Any], result: Any) -> None:
     """Unless whoever waits was cancelled meanwhile; a Failure makes it fail."""
     if not done.called:
         done.callback(result)
-
-
-def _nothing(*_: object) -> None:
-    """Nobody wants to know."""

@@ -125,7 +125,7 @@ ONE, TWO = "1" * 32, "2" * 32
     [
         ("<size>6</size>" + pieces(3, ONE, TWO), Pieces("md5", 3, (ONE, TWO))),
         ("<size>4</size>" + pieces(3, ONE, TWO), Pieces("md5", 3, (ONE, TWO))),
-        ("<size>0</size>" + pieces(3), Pieces("md5", 3, ())),
+        ("<size>0</size>" + pieces(3), None),
         (pieces(3, ONE, TWO) * 2, Pieces("md5", 3, (ONE, TWO))),
         (pieces(3, "no", kind="tiger"), None),
         (pieces(3, ONE) + pieces(9, SHA256, kind="sha256"), Pieces("sha-256", 9, (SHA256,))),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from downloader.sansio.ranges import ContentRange, Ranges, content_range, range_header
+from downloader.sansio.ranges import ContentRange, Gap, Range, Ranges, content_range, range_header
 
 SMALL = st.tuples(st.integers(0, 40), st.integers(0, 40))
 CHANGES = st.lists(st.tuples(st.booleans(), SMALL), max_size=20)
@@ -44,6 +44,12 @@ def test_what_is_missing_is_the_rest(held: list[tuple[int, int]], total: int) ->
     missing = ranges.missing(total)
     assert members(Ranges(missing)) == set(range(total)) - members(ranges)
     assert missing == sorted(missing)
+
+
+@given(st.lists(SMALL, max_size=10), SMALL)
+def test_what_it_covers(held: list[tuple[int, int]], asked: tuple[int, int]) -> None:
+    ranges = Ranges(held)
+    assert ranges.covers(*asked) == (set(range(*asked)) <= members(ranges))
 
 
 def test_its_repr_shows_it() -> None:
@@ -87,3 +93,19 @@ def test_one_content_range_and_no_more() -> None:
 def test_what_is_asked_for() -> None:
     assert range_header(5) == "bytes=5-"
     assert range_header(5, 10) == "bytes=5-9"
+
+
+@pytest.mark.parametrize(
+    ("held", "total", "gap"),
+    [
+        ([], 5, (0, None)),
+        ([(0, 3)], 5, (3, None)),
+        ([(0, 3), (4, 5)], 5, (3, 4)),
+        ([(0, 3), (4, 5)], None, (3, None)),
+        ([(0, 5)], 5, None),
+        ([(0, 5)], None, (5, None)),
+        ([], 0, None),
+    ],
+)
+def test_the_first_gap(held: list[Range], total: int | None, gap: Gap | None) -> None:
+    assert Ranges(held).gap(total) == gap

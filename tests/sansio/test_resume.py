@@ -34,6 +34,23 @@ def takes(start: int, stop: int | None, decision: Decision | None) -> bool:
     return isinstance(decision, Take) and (decision.start, decision.stop) == (start, stop)
 
 
+@pytest.mark.parametrize(
+    ("reply", "parts"),
+    [
+        (answer(206), True),
+        (answer(200), None),
+        (answer(200, accept_ranges=""), None),
+        (answer(200, accept_ranges="bytes"), True),
+        (answer(200, accept_ranges=["x", "Bytes"]), True),
+        (answer(200, accept_ranges="none"), False),
+        (answer(206, accept_ranges="none"), True),
+    ],
+)
+def test_what_it_says_of_parts(reply: Answer, parts: bool | None) -> None:
+    """RFC 9110 §14.3; a part is the best word for that."""
+    assert reply.parts is parts
+
+
 # --- a 206 ----------------------------------------------------------------------------------
 
 

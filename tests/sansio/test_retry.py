@@ -141,8 +141,10 @@ def test_mirrors_are_asked_in_turn_and_only_then_waited_for() -> None:
 def test_a_mirror_that_said_no_leaves() -> None:
     tries = Tries(("a", "b"), Retries(tries=3), no_wait)
     asked = []
+    assert tries.urls == ("a", "b")
     for error in (NotFound(), ConnectError(), ConnectError()):
         asked.append(tries.url)
+        assert tries.urls == (tries.url,) or len(asked) == 1
         assert tries.failed(error) is not None
     assert asked == ["a", "b", "b"]
     assert tries.url == "b"

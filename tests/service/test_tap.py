@@ -29,7 +29,10 @@ def test_options_make_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     options = Options()
     options.parseOptions(["-i", "list", "-d", "out", "-j", "3", "--names", "tree"])
     options.parseOptions(["--limit-rate", "2M", "--rate", "30/m", "--per-host-delay", "0"])
+    options.parseOptions(["-x", "4", "-s", "8", "--min-split-size", "1M"])
     assert (options["limit-rate"], options["rate"]) == (2 * 1024**2, 0.5)
+    assert (options["max-connection-per-server"], options["split"]) == (4, 8)
+    assert options["min-split-size"] == 1024**2
     assert options["per-host-delay"] == 0
     options.parseOptions(["--contact", "me@example.org", "--respect-robots"])
     assert (options["contact"], bool(options["respect-robots"])) == ("me@example.org", True)
@@ -52,6 +55,8 @@ def test_options_make_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (["-i", "list", "--proxy", "ftp://a"], "a proxy is http:"),
         (["-i", "list", "--pipeline", "0"], "'0' is not a whole number from 1 to 10000"),
         (["-i", "list", "--per-host-delay", "1e0"], "'1e0' is not a number of seconds"),
+        (["-i", "list", "-x", "0"], "'0' is not a whole number from 1 to 10000"),
+        (["-i", "list", "--min-split-size", "0"], "has to be more than 0 bytes"),
         (["-i", "list", "--names", "odd"], "'odd' is not flat or tree"),
         (["-i", "list", "--contact", "me"], "'me' is neither an http URL nor a mail address"),
         (["-i", "list", "--frobnicate"], "frobnicate"),

@@ -9,7 +9,7 @@ import pytest_twisted
 from hypothesis import given
 from hypothesis import strategies as st
 from support.client import connect
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.web.client import Agent, HTTPConnectionPool, readBody
 
@@ -146,3 +146,67 @@ async def test_stop_in_the_middle_leaves_nothing(reactor: Any, origin: Origin) -
     await origin.stop()
     assert reactor.getDelayedCalls() == []
     await client.lost
+
+
+# --- parts ----------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 5 * CHUNK), st.data())
+def test_content_in_parts(size: int, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, size))
+    stop = data.draw(st.integers(start, size))
+    whole = b"".join(content("/f", size))
+    assert b"".join(content("/f", size, start, stop)) == whole[start:stop]
+
+
+def ask(path: str, *fields: str) -> bytes:
+    lines = [f"GET {path} HTTP/1.1", "Connection: close", *fields, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+SIZE = 3 * CHUNK
+WHOLE = (b"200", 0, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "start", "stop"),
+    [
+        ((), *WHOLE),
+        (("Range: bytes=5-",), b"206", 5, SIZE),
+        (("range: bytes=5-9",), b"206", 5, 10),
+        (("Range: bytes=70000-140000",), b"206", 70000, 140001),
+        ((f"Range: bytes=0-{10 * SIZE}",), b"206", 0, SIZE),
+        (("Range: bytes=5-9", 'If-Range: "1"'), b"206", 5, 10),
+        (("Range: bytes=5-9", 'If-Range: "2"'), *WHOLE),
+        (("Range: bytes=5-9,20-30",), *WHOLE),
+        (("Range: lines=5-9",), *WHOLE),
+        ((f"Range: bytes={SIZE}-",), b"416", 0, 0),
+    ],
+)
+async def test_a_part_of_a_file(
+    reactor: Any, origin: Origin, fields: tuple[str, ...], status: bytes, start: int, stop: int
+) -> None:
+    """What is asked for, if it is of that version; what is no range it knows is ignored."""
+    origin.add("/f", SIZE, etag='"1"')
+    head, _, body = (await talk(reactor, origin, ask("/f", *fields))).partition(b"\r\n\r\n")
+    assert head.split(b" ")[1] == status
+    assert body == b"".join(content("/f", SIZE))[start:stop]
+    span = {b"206": b"%d-%d" % (start, stop - 1), b"416": b"*"}.get(status)
+    assert (span is not None) == (b"Content-Range: bytes " in head)
+    assert span is None or b"Content-Range: bytes %b/%d\r\n" % (span, SIZE) in head
+    assert (b'ETag: "1"\r\nAccept-Ranges: bytes\r\n' in head) == (status != b"416")
+
+
+async def test_without_an_etag_there_are_no_parts(reactor: Any, origin: Origin) -> None:
+    origin.add("/f", SIZE)
+    answer = await talk(reactor, origin, ask("/f", "Range: bytes=5-9"))
+    assert answer.startswith(b"HTTP/1.1 200 OK") and b"Accept-Ranges" not in answer
+
+
+async def test_no_connection_is_faster_than_its_rate(reactor: Any, origin: Origin) -> None:
+    origin.add("/f", SIZE, rate=30 * CHUNK)
+    began = reactor.seconds()
+    answers = [talk(reactor, origin, ask("/f")) for _ in range(2)]
+    for answer in await gatherResults([Deferred.fromCoroutine(one) for one in answers]):
+        assert answer.endswith(b"".join(content("/f", SIZE)))
+    assert reactor.seconds() - began >= 2 / 30

@@ -187,6 +187,37 @@ def test_pieces_in_any_order(folder: Folder, out: Path) -> None:
     assert (out / "a").read_bytes() == b"a" * WORTH + b"b" * WORTH + b"c" * WORTH
 
 
+def test_bytes_that_are_wrong_are_not_there(folder: Folder, out: Path) -> None:
+    """Killed at any moment from then on, nothing tells of them."""
+    left(folder, bytes(4 * WORTH))
+    part = PartFile(folder, "a", OF)
+    part.drop(WORTH, 2 * WORTH)
+    kept = [(0, WORTH), (2 * WORTH, 4 * WORTH)]
+    assert list(part.ranges) == kept
+    told = read_journal((out / JOURNAL).read_bytes())
+    assert told is not None and list(told.ranges) == kept
+    part.write(b"x" * WORTH, WORTH)
+    part.keep()
+    assert list(held(folder)) == [(0, 4 * WORTH)]
+
+
+def test_all_of_it_is_wrong(folder: Folder, out: Path) -> None:
+    left(folder, bytes(2 * WORTH))
+    part = PartFile(folder, "a", OF)
+    part.drop(0, 2 * WORTH)
+    assert read_journal((out / JOURNAL).read_bytes()) is None
+    part.keep()
+    assert os.listdir(out) == []
+
+
+def test_wrong_bytes_that_no_journal_tells_of(folder: Folder, out: Path) -> None:
+    part = begun(folder, bytes(WORTH // 2))
+    part.drop(0, 10)
+    assert list(part.ranges) == [(10, WORTH // 2)]
+    assert os.listdir(out) == ["a.part"]
+    part.keep()
+
+
 @pytest.mark.parametrize("plant", ["symlink", "hard link", "directory", "fifo"])
 def test_what_is_in_the_journals_place_is_left_alone(
     folder: Folder, out: Path, tmp_path: Path, plant: str

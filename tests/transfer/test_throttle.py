@@ -21,7 +21,7 @@ from downloader.errors import StallTimeout
 from downloader.testing import AgentSpy, SpiedResponse, SpiedTransport
 from downloader.transfer.body import FileBody
 from downloader.transfer.folder import Folders
-from downloader.transfer.throttle import Throttle
+from downloader.transfer.throttle import OneFlow, Throttle
 from downloader.transfer.writer import PartWriter
 
 K = 1024
@@ -44,12 +44,15 @@ class Bodies:
         self.throttle.set(total, each)
         return self.throttle
 
-    def begin(self, length: int | None = 10**9, **timeouts: Any) -> FileBody:
+    def begin(
+        self, length: int | None = 10**9, one: OneFlow | None = None, **timeouts: Any
+    ) -> FileBody:
+        """One body; with `one`, of a file to which others bring parts too."""
         name = f"f{len(self.made)}"
         times = Timeouts(**{"stall": STALL, **timeouts})
         body = FileBody(
             lambda: PartWriter(*self._place, name, long=True),
-            *(length, self._deadlines, times, None, self.throttle),
+            *(length, self._deadlines, times, None, one or self.throttle),
         )
         body.makeConnection(SpiedTransport())
         self.made.append(body)
@@ -136,6 +139,52 @@ def test_a_limit_for_each_file_is_its_own(bodies: Bodies) -> None:
     assert [paused(body) for body in (one, two, three)] == [True, False, False]
     bodies.clock.advance(1)
     assert not paused(one)
+
+
+def test_a_file_of_several_bodies_keeps_its_limit(bodies: Bodies) -> None:
+    """What one of them brings too much pauses all of that file, and nobody else."""
+    bodies.limit(None, RATE)
+    file = OneFlow(bodies.throttle)
+    a, b, other = bodies.begin(one=file), bodies.begin(one=file), bodies.begin()
+    bring(a, BURST // 2)
+    bring(b, BURST // 2)
+    assert not paused(a) and not paused(b)
+    bring(b, RATE)
+    assert (paused(a), paused(b), paused(other)) == (True, True, False)
+    late = bodies.begin(one=file)
+    assert paused(late)
+    bodies.clock.advance(1.1)
+    assert not (paused(a) or paused(b) or paused(late))
+
+
+def test_bodies_of_a_file_have_one_turn(bodies: Bodies) -> None:
+    """And what the first of them brings when it is resumed pauses those behind it again."""
+    bodies.limit(RATE)
+    file = OneFlow(bodies.throttle)
+    a, b = bodies.begin(one=file), bodies.begin(one=file)
+    bring(a, BURST + RATE)
+    assert paused(a) and paused(b)
+    a.transport.resumeProducing = lambda: bring(a, RATE)
+    bodies.clock.advance(1.1)
+    assert paused(b) and "resumeProducing" not in b.transport.calls
+    del a.transport.resumeProducing
+    bodies.clock.advance(1.1)
+    assert not paused(a) and not paused(b)
+
+
+def test_the_end_of_one_is_not_that_of_the_file(bodies: Bodies) -> None:
+    bodies.limit(RATE)
+    file = OneFlow(bodies.throttle)
+    last, other = bodies.begin(BURST + RATE, one=file), bodies.begin(one=file)
+    bring(last, BURST + RATE)
+    last.connectionLost(Failure(ResponseDone()))
+    assert paused(other) and last.result is None
+    assert repr(file) == "<OneFlow 2 bodies, paused>"
+    bodies.clock.advance(1.1)
+    assert last.result is True and not paused(other)
+    bring(other, 2 * RATE)
+    other.done.cancel()
+    assert repr(file) == "<OneFlow 0 bodies>"
 
 
 def test_one_timer_wakes_all(bodies: Bodies) -> None:

@@ -126,7 +126,7 @@ async def test_what_hangs_holds_so_much_and_no_more(
     """It is full, says so, and tells when half of it is written."""
     part = make(ON_DISK)
     told: list[bool] = []
-    part.changed = lambda: told.append(part.full)
+    part.watch(lambda: told.append(part.full))
     hanging.hang("write a")
     pieces = 0
     while not part.full:
@@ -172,7 +172,7 @@ async def test_no_name_after_an_error(reactor: Any, make: Make, hanging: Files, 
     """Nothing is written behind it, and the error comes out of the commit too."""
     part = make(ON_DISK)
     told: list[Any] = []
-    part.changed = lambda: told.append(part.failure)
+    part.watch(lambda: told.append(part.failure))
     hanging.hang("write a")
     hanging.fill("write a")
     for _ in range(3):
@@ -254,6 +254,45 @@ async def test_a_directory_that_was_removed_is_made_again(
     hanging.release()
     await commit(reactor, part, "b")
     assert Path(out, "b").read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize("in_memory", [IN_MEMORY, ON_DISK])
+async def test_what_is_read_is_what_was_written_before(
+    reactor: Any, make: Make, in_memory: bool
+) -> None:
+    """From where to where; and what is dropped is not there until it is written again."""
+    part = make(in_memory)
+    seen = bytearray()
+    part.write(b"x" * FULL, 0)
+    part.write(b"abc" * FULL, FULL)
+    _, found = run(part.read(seen.extend, FULL - 2, 3 * FULL))
+    part.write(b"not yet", 0)
+    await until(reactor, lambda: found)
+    assert seen == (b"xx" + b"abc" * FULL)[: 2 * FULL + 2]
+    part.drop(0, 10)
+    assert (await part.found()) is part._part
+    assert part._part is not None
+    assert list(part._part.ranges) == [(10, 4 * FULL)]
+    part.write(b"y" * 10, 0)
+    await commit(reactor, part)
+
+
+async def test_many_may_watch(reactor: Any, make: Make, hanging: Files) -> None:
+    """Until they do not want to any more."""
+    part = make(ON_DISK)
+    told: list[str] = []
+    watchers = [lambda name=name: told.append(name) for name in "abc"]
+    for watcher in watchers:
+        part.watch(watcher)
+    part.unwatch(watchers[1])
+    part.unwatch(watchers[1])
+    hanging.hang("write a")
+    while not part.full:
+        part.write(b"x" * 65536)
+    hanging.release()
+    await until(reactor, lambda: told)
+    assert told == ["a", "c"]
+    await commit(reactor, part)
 
 
 async def test_a_name_that_is_taken(reactor: Any, make: Make, out: str) -> None:
