@@ -158,6 +158,79 @@ async def test_against_nginx(bench: Any, nginx: Any) -> None:
         assert result.attempts >= 4
 
 
+# --- servers that do not do it -------------------------------------------------------------------
+
+OTHER = (
+    b'HTTP/1.1 206 Part\r\nETag: "2"\r\nContent-Length: 9\r\nContent-Range: bytes %d-%d/%d\r\n\r\n'
+)
+CASES: dict[str, bytes | None] = {
+    "the whole again": HEAD % SIZE + b"x" * MB,
+    "the whole of something short": HEAD % 4 + b"four",
+    "a part of another version": OTHER % (SIZE // 2, SIZE // 2 + 8, SIZE) + b"x" * 9,
+    "a part from elsewhere": PART % (9, 0, 8, SIZE) + b"x" * 9,
+    "a part that says nothing": b"HTTP/1.1 206 Part\r\nContent-Length: 9\r\n\r\n" + b"x" * 9,
+    "a range that it cannot do": b"HTTP/1.1 416 No\r\nContent-Length: 0\r\n\r\n",
+    "a request that it does not like": b"HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n",
+    "a client that it does not like": b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n",
+    "something that is not HTTP": b"what?\r\n\r\n",
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_the_first_connection_brings_all(name: str, bench: Any, scripted: Any) -> None:
+    """Whatever the second one is told; that is no error, and asked for once or twice."""
+    answer = CASES[name]
+    told: list[Connection] = []
+
+    async def script(connection: Connection) -> None:
+        if connection.number == 0:
+            await begin(connection)
+            await b.until(lambda: told)
+            await connection.flush()
+            connection.send(BODY[PIECE:])
+            return
+        await connection.head()
+        if answer is not None:
+            connection.send(answer)
+            await connection.flush()
+        else:
+            connection.close()
+        told.append(connection)
+
+    b: Bench = bench(splitting=TWO, retries=Retries(tries=1))
+    server: ScriptedServer = scripted(script)
+    result = await b.fetch(server.url("/f"))
+    assert (b.out / NAME).read_bytes() == BODY
+    assert (result.bytes, result.http_status, result.error) == (SIZE, 200, None)
+    assert result.attempts <= 3 and len(told) <= 2
+
+
+async def test_a_part_that_is_cut_off(bench: Any, scripted: Any) -> None:
+    """The rest of it is asked for, and not what has come."""
+    spans: list[tuple[int, int]] = []
+
+    async def script(connection: Connection) -> None:
+        if connection.number == 1:
+            await begin(connection, MB)
+            await connection.flush()
+            await b.until(lambda: (b.out / f"{NAME}.part").stat().st_size >= SIZE // 2 + MB)
+            connection.reset()
+        elif connection.number == 0:
+            await begin(connection)
+            await b.until(lambda: len(server.connections) > 2)
+            connection.send(BODY[PIECE:])
+        else:
+            spans.append(asked(await connection.head()) or (0, 0))
+            start, stop = spans[-1]
+            connection.send(PART % (stop - start, start, stop - 1, SIZE) + BODY[start:stop])
+
+    b: Bench = bench(splitting=TWO, retries=Retries(tries=2, wait=0.01))
+    server: ScriptedServer = scripted(script)
+    await b.gets(server.url("/f"), BODY, NAME)
+    assert spans == [(SIZE // 2 + MB, SIZE)]
+
+
 # --- stop means stop -----------------------------------------------------------------------------
 
 PHASES: dict[str, tuple[tuple[Callable[[Connection], Any], ...], int]] = {
