@@ -24,8 +24,9 @@ from downloader.jobs import AnyJob, Job, Record, Result, Status
 from downloader.store import JobStore
 from downloader.store.jobstore import Row
 
-# Jobs that are looked for at a time.
+# Jobs that are looked for at a time, and how many Nones of a source they wait for: about as many.
 BATCH = 256
+TURNS = 16
 
 
 class Kept:
@@ -158,16 +159,20 @@ class Kept:
 
 
 async def _batches(source: Iterable[Job | None]) -> AsyncIterator[list[Job]]:
-    """What `source` gives, `BATCH` at a time, and nothing for each None: others have a turn."""
+    """What `source` gives, about `BATCH` at a time, and nothing for most Nones: others have a turn.
+    Behind a job may come much that is none, and it is not to wait for that."""
     batch: list[Job] = []
+    turns = 0
     for job in source:
-        if job is None:
-            yield []
-            continue
-        batch.append(job)
-        if len(batch) == BATCH:
+        if job is not None:
+            batch.append(job)
+        else:
+            turns += 1
+        if len(batch) == BATCH or turns == TURNS:
             yield batch
-            batch = []
+            batch, turns = [], 0
+        elif job is None:
+            yield []
     yield batch
 
 
