@@ -144,6 +144,7 @@ class Downloader:
         self._put_setup = self._setup
         if respect_robots:
             self._setup = replace(self._setup, robots=self._robots())
+        self.checksums = checksums
         self._names = TakenNames()
         self._transfers: dict[Way[Any], None] = {}
         self._runs: dict[Run[Any], None] = {}

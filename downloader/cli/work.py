@@ -158,7 +158,8 @@ def _keeper(
     except StoreError as error:
         raise click.UsageError(str(error)) from error
     only_failed = options["retry_failed"]
-    return lambda run: Kept(store, downloader, run.skipped, display.warned, only_failed)
+    again = options["on_conflict"] == OnConflict.OVERWRITE.value
+    return lambda run: Kept(store, downloader, run.skipped, display.warned, only_failed, again)
 
 
 def make_downloader(

@@ -19,8 +19,10 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from downloader.client import Downloader
-from downloader.errors import FetchedBefore, StoreError
+from downloader.errors import BadName, FetchedBefore, StoreError
 from downloader.jobs import AnyJob, Job, Record, Result, Status
+from downloader.sansio.names import checked_name
+from downloader.sansio.url import redacted
 from downloader.store import JobStore
 from downloader.store.jobstore import Row
 
@@ -33,7 +35,8 @@ class Kept:
     """Stands between a source, its run and the `store`; a Recorder for the run.
 
     `warn` is told once when the store fails, `skip` of each job that was fetched before. With
-    `only_failed`, jobs are given that failed in an earlier run, and no others.
+    `only_failed`, jobs are given that failed in an earlier run, and no others; with `again`, also
+    those that were fetched.
     """
 
     def __init__(
@@ -43,12 +46,14 @@ class Kept:
         skip: Callable[[Result], None],
         warn: Callable[[str], None],
         only_failed: bool = False,
+        again: bool = False,
     ) -> None:
         self._store: JobStore | None = store
         self._downloader = downloader
         self._skip = skip
         self._warn = warn
         self._only_failed = only_failed
+        self._again = again
         self._number = 0
 
     def __repr__(self) -> str:
@@ -120,19 +125,22 @@ class Kept:
             except StoreError as error:
                 self._give_up(error)
         wanted = []
-        for job, row in zip(batch, rows, strict=True):
+        for job, kept in zip(batch, rows, strict=True):
             self._downloader.meet(job.url)
+            row = _safe(kept)
             if row is not None and self._is_there(job, row):
                 self._skip(_skipped(job, row))
             elif not self._only_failed or (row is not None and row.status == "failed"):
                 record = job.record
                 if row is not None and record is not None:
-                    job = _with(job, Record(record.number, record.key, row.path))
+                    job = _with(job, Record(record.number, record.key, row.path or None))
                 wanted.append(job)
         return wanted
 
     def _is_there(self, job: Job, row: Row) -> bool:
         is_there = self._downloader.is_there
+        if self._again or not row.path:
+            return False
         if row.status == "complete":
             return is_there(job.directory, row.path, row.size)
         if row.status == "committing":
@@ -141,7 +149,7 @@ class Kept:
 
     def _row(self, result: Result) -> Row | None:
         job = result.job
-        if not isinstance(job, Job) or job.record is None or result.path is None:
+        if not isinstance(job, Job) or job.record is None:
             return None
         if result.status is Status.REMOVED:
             return None
@@ -149,7 +157,7 @@ class Kept:
         return Row(
             job.record.number,
             job.record.key,
-            _below(job.directory, result.path),
+            "" if result.path is None else _below(job.directory, result.path),
             status,
             size=result.bytes if status == "complete" else None,
             etag=result.etag,
@@ -205,7 +213,17 @@ def _with(job: Job, record: Record) -> Job:
 
 def _skipped(job: Job, row: Row) -> Result:
     path = os.path.join(job.directory, row.path)
-    return Result(job, Status.REMOVED, path, job.url, error=FetchedBefore())
+    return Result(job, Status.REMOVED, path, redacted(job.url), error=FetchedBefore())
+
+
+def _safe(row: Row | None) -> Row | None:
+    """`row`, if its path is one that we give: the database may have been changed by others."""
+    if row is None or not row.path:
+        return row
+    try:
+        return row if checked_name(row.path) == row.path else None
+    except BadName:
+        return None
 
 
 def _below(directory: str, path: str) -> str:

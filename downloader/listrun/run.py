@@ -219,9 +219,10 @@ class ListRun:
 
     def _look_at(self, checksum: str, job: Any) -> None:
         """Warn of the first one that is weak, which quiet users hear of too."""
-        if is_weak(checksum):
+        given = job.checksum is not None or self.downloader.checksums is not None
+        if is_weak(checksum) and given:  # what a server tells of its own file is no promise
             self._warned_of_weak = True
-            listed = "--checksum" if job.line is None else "checksum="
+            listed = "--checksum" if job.line is None else "the list"
             source = listed if job.checksum else "--checksum-file"
             _log.warn("{sentence}", sentence=weak_text(checksum.partition("=")[0], source))
 

@@ -7,9 +7,11 @@ one is left alone.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +28,7 @@ VERSION = 1
 _NAME = "state.sqlite"
 _LOCK = "lock"
 _PRIVATE_DIRECTORY = 0o700
+_OWN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Database:
@@ -40,6 +43,7 @@ class Database:
         self._lock = -1
         try:
             os.makedirs(directory, _PRIVATE_DIRECTORY, exist_ok=True)
+            _check_own(os.lstat(directory), stat.S_ISDIR)
             self._lock = _locked(os.path.join(directory, _LOCK))
             _prepare(self.path)
         except BaseException as error:
@@ -88,6 +92,13 @@ class Database:
             os.close(lock)
 
 
+def _check_own(found: os.stat_result, is_kind: Callable[[int], bool]) -> None:
+    """Else somebody may tell us which files we have."""
+    ours = is_kind(found.st_mode) and found.st_uid == os.geteuid()
+    if not ours or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(errno.EPERM, "it is not ours alone")
+
+
 def _done(cursor: Any, work: Callable[..., T], *arguments: Any) -> T:
     try:
         return work(cursor, *arguments)
@@ -98,8 +109,9 @@ def _done(cursor: Any, work: Callable[..., T], *arguments: Any) -> T:
 
 def _locked(path: str) -> int:
     """A lock that goes with its process."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, _OWN, 0o600)
     try:
+        _check_own(os.fstat(fd), stat.S_ISREG)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(fd)
@@ -111,7 +123,11 @@ def _locked(path: str) -> int:
 
 def _prepare(path: str) -> None:
     """Make it, or bring it up to date."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    fd = os.open(path, _OWN, 0o600)
+    try:
+        _check_own(os.fstat(fd), stat.S_ISREG)
+    finally:
+        os.close(fd)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         (found,) = database.execute("PRAGMA user_version").fetchone()

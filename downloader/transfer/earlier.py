@@ -30,5 +30,7 @@ def is_there(
         if inode is not None and found[0] == inode:
             remove_second_name(folder, path)
         return inode in (None, found[0])
+    except DownloadError:
+        return False
     finally:
         folders.unuse(folder)

@@ -13,6 +13,7 @@ from downloader.drain import drain
 from downloader.errors import (
     ChecksumMismatch,
     DownloadError,
+    Interrupted,
     SizeMismatch,
     TargetExists,
     TruncatedBody,
@@ -25,10 +26,11 @@ from downloader.sansio.printable import printable
 from downloader.sansio.proof import TELLING, Digest, Proof
 from downloader.sansio.ranges import Range, Ranges, range_header
 from downloader.sansio.resume import WITH_FILE, Answer, Complete, Decision, Take, judge
-from downloader.sansio.url import HttpUrl
+from downloader.sansio.url import HttpUrl, redacted
 from downloader.sansio.version import Version, version_of
 from downloader.transfer.body import SHORT, FileBody
 from downloader.transfer.heads import has_any, values_in
+from downloader.transfer.partfile import WORTH
 from downloader.transfer.recorder import Recorder
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
@@ -149,14 +151,19 @@ class Transfer(Way[Job]):
                 await drain(response, self._setup.deadlines)
                 if isinstance(decision, Complete):
                     break
-                _log.debug("{url}: begun anew: {why}", url=self._final_url, why=decision.why)
+                _log.debug(
+                    "{url}: begun anew: {why}", url=redacted(self._final_url), why=decision.why
+                )
                 return False
-            before = held.size
+            gained = -held.size
             held.add(*await self._receive_part(response, decision))
-            if held.size == before:
-                raise TruncatedBody("nothing of the part that was asked for")
+            gained += held.size
             self._base, self._body = held.size, None
             version = replace(version, total=self._length)
+            if _gap(held, version.total) is None:
+                break
+            # Each request is a start of its own. One that brought much costs no try.
+            raise Interrupted() if gained >= WORTH else TruncatedBody("a part of what was missing")
         self._verified = True
         return self._proof.fits(held.size) and await self._has_checksum()
 

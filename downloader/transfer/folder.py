@@ -85,10 +85,18 @@ class Folder:
             self.os.close(fd)
 
     def inode(self, path: str) -> tuple[int, int] | None:
-        """The number of the file's inode and its length; None where there is no regular file."""
+        """The number of the file's inode and its length; None where there is no regular file, or a
+        link on the way to it."""
         try:
-            found = self.os.stat(path, dir_fd=self.fd, follow_symlinks=False)
-        except OSError:
+            if "/" not in path:
+                found = self.os.stat(path, dir_fd=self.fd, follow_symlinks=False)
+            else:
+                fd = open_below(self.fd, path, _TO_READ)
+                try:
+                    found = self.os.fstat(fd)
+                finally:
+                    self.os.close(fd)
+        except (OSError, ValueError):
             return None
         return (found.st_ino, found.st_size) if stat.S_ISREG(found.st_mode) else None
 
