@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import pytest
+from support.hostileparts import leave
 from support.torture import WRITES, Faults, FaultyAgent, FaultyStore
 
 from downloader import Downloader, Job, Limits, OnConflict, Result, Retries, Status
@@ -22,9 +22,7 @@ from downloader.listrun.forms import FetchForm
 from downloader.listrun.kept import Kept
 from downloader.listrun.run import ListRun
 from downloader.listrun.source import open_list
-from downloader.sansio.journal import TAIL, head_record, held_record, identity_of
 from downloader.sansio.names import STATE
-from downloader.sansio.version import Version
 from downloader.store import JobStore
 from downloader.testing import Connection
 from downloader.transfer.disks import Disks
@@ -96,7 +94,7 @@ class Torture:
             (self.out / name).write_bytes(data)
         for job in self._jobs():
             if job.url.rpartition("/")[2] in scenario.half:
-                leave_half(job)
+                leave(job, LONG[:HALF], len(LONG))
         self._list.write_text("".join(f"{job.url}\n" for job in self._jobs()))
         if scenario.again:
             await self.run(Faults())
@@ -191,9 +189,7 @@ class Torture:
             path.unlink()
 
     def _whole(self) -> list[Path]:
-        there = [
-            path for path in self.out.rglob("*") if path.is_file() and not path.suffix == ".part"
-        ]
+        there = [path for path in self.out.rglob("*") if path.is_file() and path.suffix != ".part"]
         return [path for path in there if path.read_bytes() == FILES.get(path.name[0])]
 
 
@@ -206,15 +202,6 @@ class Watcher:
     def line_refused(self, bad: Any) -> None: ...
 
     def warned(self, sentence: str) -> None: ...
-
-
-def leave_half(job: Job) -> None:
-    """What a run leaves that was stopped in the middle."""
-    part = os.path.join(job.directory, f"{job.url.rpartition('/')[2]}.part")
-    Path(part).write_bytes(LONG[:HALF])
-    mark = (0, HALF, crc32(LONG[HALF - TAIL : HALF]))
-    journal = head_record(identity_of(job.url), Version('"v1"', None, len(LONG)))
-    Path(f"{part}.journal").write_bytes(journal + held_record([mark]))
 
 
 def serving(cut: set[str]) -> Callable[[Connection], Any]:

@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
 
+from downloader import Job
 from downloader.errors import BadResponse, TruncatedBody
+from downloader.sansio.journal import TAIL, head_record, held_record, identity_of
+from downloader.sansio.version import Version
 from support.hostile import REFUSALS, Case, Outcome
 
 SIZE = 40
@@ -169,3 +174,13 @@ def honest(head: bytes) -> bytes:
             place = b"Content-Range: bytes %d-%d/%d\r\n" % (start, stop - 1, SIZE)
             return framed(PART + ETAG + place, OLD[start:stop], "length")
     return framed(b"HTTP/1.1 200 OK\r\n" + ETAG, OLD, "length")
+
+
+def leave(job: Job, data: bytes, total: int | None) -> None:
+    """What a run leaves of `job` that was stopped behind `data`, of version "v1"."""
+    part = Path(job.directory, f"{job.url.rpartition('/')[2]}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_bytes(data)
+    journal = head_record(identity_of(job.url), Version('"v1"', None, total))
+    journal += held_record([(0, len(data), crc32(data[-TAIL:]))])
+    part.with_name(f"{part.name}.journal").write_bytes(journal)

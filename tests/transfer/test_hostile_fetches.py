@@ -11,20 +11,18 @@ from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import pytest
 import pytest_twisted
-from support.hostile import FEEDS, WHOLE, Case, feed
-from support.hostileparts import HALF, NEW, OLD, PARTS, SIZE, PartCase, framed, honest
+from support.hostile import BODY, FEEDS, WHOLE, Case, feed
+from support.hostilenames import PLACES, NameCase
+from support.hostileparts import HALF, NEW, OLD, PARTS, PartCase, framed, honest, leave
 
 from downloader import Downloader, Job, Limits, Result, Retries, Timeouts
 from downloader.jobs import Status
-from downloader.sansio.journal import head_record, held_record, identity_of
-from downloader.sansio.version import Version
 from downloader.testing import Connection
 
-BATCH = 60
+BATCH = 120
 
 
 @pytest.fixture
@@ -32,6 +30,7 @@ def downloader(reactor: Any) -> Any:
     """One try for each; what does not end by itself is an error of a wrong class."""
     made = Downloader(
         reactor,
+        content_disposition=True,
         limits=Limits(64, 64, 64),
         retries=Retries(tries=1),
         timeouts=Timeouts(10, 10, 10),
@@ -116,7 +115,7 @@ async def test_the_rest_of_a_file(
     for index, (case, server) in enumerate(zip(cases, servers, strict=True)):
         assert isinstance(case, PartCase)
         jobs.append(Job(server.url("/file"), str(tmp_path / str(index))))
-        leave_half(jobs[-1], case.total)
+        leave(jobs[-1], OLD[:HALF], case.total)
     results = await results_of(downloader, jobs)
     assert [*chain.from_iterable(map(wrong, cases, results))] == []
     is_honest = True
@@ -127,11 +126,38 @@ async def test_the_rest_of_a_file(
     assert [*chain.from_iterable(map(wrong, again, results))] == []
 
 
-def leave_half(job: Job, total: int | None) -> None:
-    """What a run leaves that was stopped in the middle."""
-    os.mkdir(job.directory)
-    Path(job.directory, "file.part").write_bytes(OLD[:HALF])
-    journal = head_record(identity_of(job.url), Version('"v1"', None, total))
-    journal += held_record([(0, HALF, crc32(OLD[:HALF]))])
-    Path(job.directory, "file.part.journal").write_bytes(journal)
-    assert SIZE == 2 * HALF
+@pytest.mark.parametrize("how", FEEDS)
+@pytest.mark.parametrize("first", range(0, len(PLACES), BATCH))
+async def test_a_name(
+    scripted: Callable[..., Any], downloader: Downloader, tmp_path: Path, first: int, how: str
+) -> None:
+    """One file comes, below the directory and along no link; nothing else is touched."""
+    cases = PLACES[first : first + BATCH]
+
+    def script(case: NameCase, seed: int) -> Any:
+        async def hostile(connection: Connection) -> None:
+            await connection.head()
+            if b" 302 " in case.head:
+                await feed(connection, case.head, how, seed)
+                await connection.head()
+                connection.send(framed(b"HTTP/1.1 200 OK\r\n", BODY, "length"))
+            else:
+                await feed(connection, case.head + BODY, how, seed)
+
+        return hostile
+
+    jobs = []
+    for index, case in enumerate(cases):
+        place = tmp_path / str(index)
+        (place / "out").mkdir(parents=True)
+        (place / "elsewhere").mkdir()
+        (place / "out" / "lnk").symlink_to(place / "elsewhere")
+        jobs.append(Job(scripted(script(case, index)).url(case.path), str(place / "out")))
+    results = await results_of(downloader, jobs)
+    found = {}
+    for index, (case, result) in enumerate(zip(cases, results, strict=True)):
+        files = [path for path in (tmp_path / str(index)).rglob("*") if path.is_file()]
+        assert result.status is Status.COMPLETE, (case, result.error)
+        assert [path.read_bytes() for path in files] == [BODY], case
+        found[case] = str(files[0].relative_to(tmp_path / str(index)))
+    assert found == {case: f"out/{case.expected}" for case in cases}
