@@ -23,7 +23,7 @@ from downloader.jobs import Job, Result, Status
 from downloader.sansio.checksum import Checksum, checked_checksum
 from downloader.sansio.names import path_for
 from downloader.sansio.printable import printable
-from downloader.sansio.proof import TELLING, Digest, Proof
+from downloader.sansio.proof import TELLING, Digest, Proof, no_more_than
 from downloader.sansio.ranges import Range, Ranges, range_header
 from downloader.sansio.resume import WITH_FILE, Answer, Complete, Decision, Take, judge
 from downloader.sansio.url import HttpUrl, redacted
@@ -216,14 +216,15 @@ class Transfer(Way[Job]):
 
     async def _receive_part(self, response: IResponse, take: Take) -> Range:
         """The body is these bytes of the file, of which more is here already."""
-        assert take.version is not None
+        assert take.version is not None and take.stop is not None
         self._length = take.version.total
         try:
             self._hear(response, part=True)
         except SizeMismatch:
             await drain(response, self._setup.deadlines)
             raise
-        body = self._deliver(response, _length(response), take.start, None)
+        within = no_more_than(take.stop - take.start)
+        body = self._deliver(response, _length(response), take.start, within)
         await body.done
         return take.start, take.start + body.received
 

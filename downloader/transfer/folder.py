@@ -17,7 +17,7 @@ from downloader.sansio.names import STATE
 from downloader.sansio.printable import printable
 from downloader.transfer.disk import disk_error
 from downloader.transfer.disks import Disk, Disks
-from downloader.transfer.system import SYSTEM, System
+from downloader.transfer.system import SYSTEM, System, close_settled
 
 # Roots that are kept open between jobs; a list may name a directory for each line.
 KEPT = 64
@@ -42,6 +42,7 @@ class Folder:
         self.users = 0
         self.may_hold_parts = True
         self.takes_nameless = True
+        self.fd = -1
         try:
             self._unsynced = _missing(path)
             self.os.makedirs(path, exist_ok=True)
@@ -49,6 +50,8 @@ class Folder:
             with self.os.scandir(self.fd) as entries:
                 self.may_hold_parts = any(entry.name != STATE for entry in entries)
         except OSError as error:
+            if self.fd >= 0:
+                self.close()
             raise disk_error(error, path) from error
         except ValueError as error:
             raise BadName(f"{printable(path)}: {error}") from error
@@ -72,17 +75,17 @@ class Folder:
         if found is None or found[1] != len(data):
             return False
         directory, name = self.parent(path)
+        fd = -1
         try:
             fd = self.os.open(name, _TO_READ, dir_fd=directory)
+            return bool(self.os.read(fd, len(data) + 1) == data)
         except OSError:
             return False
         finally:
             if directory != self.fd:
-                self.os.close(directory)
-        try:
-            return bool(self.os.read(fd, len(data) + 1) == data)
-        finally:
-            self.os.close(fd)
+                close_settled(self.os, directory)
+            if fd >= 0:
+                close_settled(self.os, fd)
 
     def inode(self, path: str) -> tuple[int, int] | None:
         """The number of the file's inode and its length; None where there is no regular file, or a
@@ -131,24 +134,25 @@ class Folder:
                 self._unsynced.pop()
             self.os.fsync(fd)
             for parent in path.split("/")[:-1]:
-                fd = self._enter(fd, parent)
+                above, fd = fd, self.fd  # _enter closes it, whatever comes of that
+                fd = self._enter(above, parent)
                 self.os.fsync(fd)
         except OSError as error:
             raise disk_error(error, path) from error
         finally:
             if fd != self.fd:
-                self.os.close(fd)
+                close_settled(self.os, fd)
 
     def _sync_named(self, path: str) -> None:
         fd = self.os.open(path, _DIRECTORY)
         try:
             self.os.fsync(fd)
         finally:
-            self.os.close(fd)
+            close_settled(self.os, fd)
 
     def close(self) -> None:
         """Give the descriptor back."""
-        self.os.close(self.fd)
+        close_settled(self.os, self.fd)
 
     def _enter(self, fd: int, name: str) -> int:
         try:
@@ -162,7 +166,7 @@ class Folder:
                 return int(self.os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd))
         finally:
             if fd != self.fd:
-                self.os.close(fd)
+                close_settled(self.os, fd)
 
 
 def _missing(path: str) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
+from support.recording import Recorded
 
 from downloader.errors import DiskError, DownloadError
 from downloader.transfer.folder import KEPT, Folder, Folders
@@ -111,3 +113,35 @@ def test_whether_something_has_a_path(folder: Folder) -> None:
 def test_whether_something_has_a_path_that_cannot_be(folder: Folder) -> None:
     with pytest.raises(DownloadError):
         folder.exists("x" * 300)
+
+
+def test_a_directory_that_was_replaced_cannot_be_synced(tmp_path: Path) -> None:
+    """And no descriptor is closed twice: by then it may be another's."""
+    recorded = Recorded()
+    folder = Folder(str(tmp_path), recorded.system)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").touch()
+    with pytest.raises(DiskError):
+        folder.sync("a/b/file")
+    assert recorded.of("close") == ["close a"]
+    folder.close()
+
+
+def test_a_root_that_cannot_be_read_is_not_kept_open(tmp_path: Path) -> None:
+    recorded = Recorded()
+    recorded.fail(f"scandir {tmp_path.name}", errno.EIO)
+    before = descriptors()
+    with pytest.raises(DiskError):
+        Folder(str(tmp_path), recorded.system)
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("call", ["open a", "read a"])
+def test_a_file_that_cannot_be_read_is_not_the_same(tmp_path: Path, call: str) -> None:
+    recorded = Recorded()
+    folder = Folder(str(tmp_path), recorded.system)
+    (tmp_path / "a").write_bytes(b"data")
+    assert folder.holds("a", b"data")
+    recorded.fail(call, errno.EIO)
+    assert not folder.holds("a", b"data")
+    folder.close()

@@ -220,6 +220,20 @@ def test_the_length_was_not_known_and_all_was_there(make: Make, spy: AgentSpy, o
     assert right(out, take(fetching), OLD[:HALF])
 
 
+def test_a_part_with_more_behind_it(make: Make, spy: AgentSpy, out: str) -> None:
+    """Chunks tell no length: what is behind the range is of no file, and not written."""
+    left_half(make, spy, out)
+    fetching = make(retries=ONCE).fetch(Job(URL, out))
+    response = spy.requests.pop().answer(206, ranged(HALF))
+    give(response, OLD[HALF:] + NEW)
+    assert type(error_of(fetching)) is BadResponse
+    assert not os.path.exists(os.path.join(out, "a.bin"))
+    fetching = make().fetch(Job(URL, out))
+    assert asked(spy.requests[0]) == (f"bytes={HALF}-", '"v1"')
+    give(spy.requests[0].answer(206, ranged(HALF)), OLD[HALF:])
+    assert right(out, take(fetching))
+
+
 @pytest.mark.parametrize("status", [404, 503])
 def test_a_refusal_costs_nothing_of_what_is_there(
     make: Make, spy: AgentSpy, out: str, status: int
