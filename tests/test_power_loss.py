@@ -1,0 +1,216 @@
+"""The power fails at any moment of a list's run, and the disk keeps what it has to and, of the rest,
+what it likes: what is called complete is there, no name leads to wrong bytes, and no journal tells of
+bytes that are not there. The same command then brings what is missing.
+
+That the disks made up here would show it is shown, too, with orders that are wrong.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.afterloss import AfterLoss, Recording
+from support.killed import Quiet
+from support.lossy import Begin, Commit, Lossy
+
+from downloader import Downloader, Durability, Job, Limits, OnConflict, Result, Status
+from downloader.listrun.forms import FetchForm
+from downloader.listrun.kept import Kept
+from downloader.listrun.run import ListRun
+from downloader.listrun.source import open_list
+from downloader.sansio.journal import identity_of, read_journal
+from downloader.store import JobStore
+from downloader.store.jobstore import Row
+from downloader.transfer.commits import Commits
+from downloader.transfer.disks import Disk, Disks
+from downloader.transfer.journalfile import good_ranges
+
+ORDERINGS = 1000
+AGAIN = 30
+OUT = "new/out"
+# Short ones, one in some pieces, one that has a journal; the last is in a directory of its own.
+SIZES = [0, 1, 100, 4096, 5000, 8192, 20_000, 65_536, 65_537, 200_000, 9 << 20, 300]
+NAMES = [f"f{n}" for n in range(len(SIZES) - 1)] + ["sub/deep/last"]
+LONG = "f10"
+DURABLE = [Durability.BATCH, Durability.EACH]
+
+Bytes = Mapping[str, bytes]
+
+
+class Site:
+    """What nginx serves below /power: `files` by their paths, `urls` too, and `text`, the list."""
+
+    def __init__(self, nginx: Any) -> None:
+        self._root = nginx.root / "power"
+        self._root.mkdir(exist_ok=True)
+        self.urls = {
+            name: f"http://127.0.0.1:{nginx.port}/power/{Path(name).name}" for name in NAMES
+        }
+        lines = [self.urls[name] + _directory(name) for name in NAMES]
+        self.text = "".join(f"{line}\n" for line in lines)
+        self.files = {name: random.Random(name).randbytes(size) for name, size in _sized()}
+        for name, data in self.files.items():
+            (self._root / Path(name).name).write_bytes(data)
+
+    def change(self, name: str, data: bytes) -> None:
+        """Serve another version of it."""
+        self.files = {**self.files, name: data}
+        (self._root / name).write_bytes(data)
+
+
+@pytest.fixture
+def site(nginx: Any) -> Site:
+    return Site(nginx)
+
+
+class Fetched:
+    """Runs of the site's list, in a world of their own."""
+
+    def __init__(self, reactor: Any, folder: Path, site: Site) -> None:
+        self._reactor = reactor
+        self._site = site
+        self.world = folder / "world"
+        self.out = self.world / OUT
+        self._state = folder / "state"
+        self._list = folder / "list"
+        self.world.mkdir(parents=True)
+
+    async def run(
+        self,
+        lossy: Lossy,
+        durability: Durability = Durability.BATCH,
+        on_conflict: OnConflict = OnConflict.RENAME,
+        disks: type[Disks] = Disks,
+        text: str | None = None,
+    ) -> Any:
+        """Fetch the list. Its counts."""
+        self._list.write_text(self._site.text if text is None else text)
+        downloader = Downloader(
+            self._reactor,
+            limits=Limits(total=4),
+            on_conflict=on_conflict,
+            disks=_disks(self._reactor, lossy, durability, disks),
+        )
+        store: Any = lossy.store(JobStore(self._reactor, str(self._state)))
+        source = open_list(self._reactor, str(self._list), FetchForm(str(self.out)))
+        return await ListRun(
+            *(self._reactor, downloader, source, Quiet()),
+            kept=lambda run: Kept(store, downloader, run.skipped, pytest.fail),
+        ).start()
+
+    async def record(self, deaf: tuple[str, ...] = (), **options: Any) -> Recording:
+        """Fetch it for the first time, and what was done for that. The disk is deaf to some calls."""
+        lossy = Lossy(self.world, deaf)
+        counts = await self.run(lossy, **options)
+        assert counts.complete == len(NAMES), counts
+        return Recording(lossy, options.get("durability") is not Durability.NONE)
+
+    async def go_on(self, after: AfterLoss) -> dict[str, bytes]:
+        """Fetch it again where the power was lost. What is there then."""
+        rows = after.build(self.world)
+        store = JobStore(self._reactor, str(self._state))
+        await store.end(rows)
+        store.close()
+        counts = await self.run(Lossy(self.world))
+        assert counts.ok, (after, counts)
+        return _files(self.out)
+
+
+@pytest.fixture
+def fetched(reactor: Any, tmp_path: Path, site: Site) -> Fetched:
+    return Fetched(reactor, tmp_path, site)
+
+
+@pytest.mark.parametrize("durability", DURABLE)
+async def test_nothing_wrong_after_a_loss_of_power(
+    reactor: Any, tmp_path: Path, site: Site, fetched: Fetched, durability: Durability
+) -> None:
+    recording = await fetched.record(durability=durability)
+    states = list(recording.some(ORDERINGS, seed=1))
+    assert not [fault for after in states for fault in faults(after, site)]
+    for after in random.Random(2).sample(states, AGAIN):
+        again = Fetched(reactor, tmp_path / str(after.seed), site)
+        assert await again.go_on(after) == site.files, after
+
+
+@pytest.mark.parametrize("durability", DURABLE)
+async def test_what_is_replaced_is_there_until_the_new_is(
+    site: Site, fetched: Fetched, durability: Durability
+) -> None:
+    before = {name: b"before " + data[:5000] for name, data in site.files.items()}
+    _write(fetched.out, before)
+    recording = await fetched.record(durability=durability, on_conflict=OnConflict.OVERWRITE)
+    states = list(recording.some(ORDERINGS, seed=3))
+    assert not [fault for after in states for fault in faults(after, site, before)]
+    # Nothing but the old bytes and the new ones is a file's, and it has one of them always.
+    assert all(f"{OUT}/{name}" in after.names for after in states for name in NAMES)
+
+
+def faults(after: AfterLoss, site: Site, before: Bytes | None = None) -> Iterator[str]:
+    """What is wrong there; files may also be what they were `before`."""
+    for name, data in site.files.items():
+        path = f"{OUT}/{name}"
+        if path in after.names and not _is_one_of(after, path, data, (before or {}).get(name)):
+            yield f"{after}: {name} is wrong"
+    for row in after.rows.values():
+        path = f"{OUT}/{row.path}"
+        if row.status == "complete" and not _is_one_of(after, path, site.files[row.path]):
+            yield f"{after}: {row.path} is not complete"
+    for name, url in site.urls.items():
+        if not _tells_truth(after, f"{OUT}/{name}.part", url, site.files[name]):
+            yield f"{after}: the journal of {name} is wrong"
+
+
+def _is_one_of(after: AfterLoss, path: str, *good: bytes | None) -> bool:
+    return path in after.names and after.content(path) in good
+
+
+def _tells_truth(after: AfterLoss, path: str, url: str, data: bytes) -> bool:
+    """Whether what a run would take over from the part file, by its journal, is of `data`."""
+    if path not in after.names or f"{path}.journal" not in after.names:
+        return True
+    held = read_journal(after.content(f"{path}.journal"))
+    if held is None or held.of != identity_of(url):
+        return True
+    part = after.content(path)
+    system = SimpleNamespace(
+        fstat=lambda fd: SimpleNamespace(st_size=len(part)),
+        pread=lambda fd, size, at: part[at : at + size],
+    )
+    ranges = good_ranges(system, -1, held)
+    return all(part[start:stop] == data[start:stop] for start, stop in ranges)
+
+
+def _disks(reactor: Any, lossy: Lossy, durability: Durability, disks: type[Disks]) -> Disks:
+    return disks(
+        reactor,
+        seconds=lossy.seconds,
+        in_memory=lambda device: False,
+        system=lossy.system,
+        durability=durability,
+    )
+
+
+def _sized() -> Iterator[tuple[str, int]]:
+    return zip(NAMES, SIZES, strict=True)
+
+
+def _directory(name: str) -> str:
+    head = name.rpartition("/")[0]
+    return f"\n  dir={head}" if head else ""
+
+
+def _write(directory: Path, files: Bytes) -> None:
+    for name, data in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(data)
+
+
+def _files(directory: Path) -> dict[str, bytes]:
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
