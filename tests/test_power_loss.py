@@ -8,21 +8,18 @@ That the disks made up here would show it is shown, too, with orders that are wr
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.afterloss import AfterLoss, Recording
-from support.killed import Quiet
 from support.lossy import Begin, Commit, Lossy
+from twisted.internet.defer import Deferred
 
-from downloader import Downloader, Durability, Job, Limits, OnConflict, Result, Status
-from downloader.listrun.forms import FetchForm
+from downloader import Downloader, Durability, Job, Limits, OnConflict, Report, Result, Status
 from downloader.listrun.kept import Kept
-from downloader.listrun.run import ListRun
-from downloader.listrun.source import open_list
 from downloader.sansio.journal import identity_of, read_journal
 from downloader.store import JobStore
 from downloader.store.jobstore import Row
@@ -32,6 +29,7 @@ from downloader.transfer.journalfile import good_ranges
 
 ORDERINGS = 1000
 AGAIN = 30
+KILLS = 25
 OUT = "new/out"
 # Short ones, one in some pieces, one that has a journal; the last is in a directory of its own.
 SIZES = [0, 1, 100, 4096, 5000, 8192, 20_000, 65_536, 65_537, 200_000, 9 << 20, 300]
@@ -43,7 +41,7 @@ Bytes = Mapping[str, bytes]
 
 
 class Site:
-    """What nginx serves below /power: `files` by their paths, `urls` too, and `text`, the list."""
+    """What nginx serves below /power: `files` by the paths that they are to have, `urls` too."""
 
     def __init__(self, nginx: Any) -> None:
         self._root = nginx.root / "power"
@@ -51,11 +49,15 @@ class Site:
         self.urls = {
             name: f"http://127.0.0.1:{nginx.port}/power/{Path(name).name}" for name in NAMES
         }
-        lines = [self.urls[name] + _directory(name) for name in NAMES]
-        self.text = "".join(f"{line}\n" for line in lines)
         self.files = {name: random.Random(name).randbytes(size) for name, size in _sized()}
         for name, data in self.files.items():
             (self._root / Path(name).name).write_bytes(data)
+
+    def jobs(self, directory: str, names: Sequence[str]) -> list[Job]:
+        """The list."""
+        return [
+            Job(self.urls[name], directory, subdirectory=name.rpartition("/")[0]) for name in names
+        ]
 
     def change(self, name: str, data: bytes) -> None:
         """Serve another version of it."""
@@ -77,7 +79,6 @@ class Fetched:
         self.world = folder / "world"
         self.out = self.world / OUT
         self._state = folder / "state"
-        self._list = folder / "list"
         self.world.mkdir(parents=True)
 
     async def run(
@@ -86,10 +87,9 @@ class Fetched:
         durability: Durability = Durability.BATCH,
         on_conflict: OnConflict = OnConflict.RENAME,
         disks: type[Disks] = Disks,
-        text: str | None = None,
-    ) -> Any:
-        """Fetch the list. Its counts."""
-        self._list.write_text(self._site.text if text is None else text)
+        names: Sequence[str] = NAMES,
+    ) -> Report:
+        """Fetch these files of the list; that each is complete is kept at once. Their counts."""
         downloader = Downloader(
             self._reactor,
             limits=Limits(total=4),
@@ -97,28 +97,39 @@ class Fetched:
             disks=_disks(self._reactor, lossy, durability, disks),
         )
         store: Any = lossy.store(JobStore(self._reactor, str(self._state)))
-        source = open_list(self._reactor, str(self._list), FetchForm(str(self.out)))
-        return await ListRun(
-            *(self._reactor, downloader, source, Quiet()),
-            kept=lambda run: Kept(store, downloader, run.skipped, pytest.fail),
-        ).start()
+        kept = Kept(store, downloader, lossy.told, pytest.fail)
+        kept_of: list[Deferred[None]] = []
+        jobs = kept.jobs(self._site.jobs(str(self.out), names))
+        report = await downloader.fetch_all(
+            jobs, lambda result: kept_of.append(kept.end([result])), kept
+        )
+        await downloader.close()
+        for one in kept_of:
+            await one
+        kept.close()
+        assert report.failed == 0
+        return report
 
-    async def record(self, deaf: tuple[str, ...] = (), **options: Any) -> Recording:
-        """Fetch it for the first time, and what was done for that. The disk is deaf to some calls."""
-        lossy = Lossy(self.world, deaf)
-        counts = await self.run(lossy, **options)
-        assert counts.complete == len(NAMES), counts
+    async def record(
+        self, deaf: Sequence[str] = (), before: AfterLoss | None = None, **options: Any
+    ) -> Recording:
+        """Fetch it, and what was done for that. The disk is deaf to some calls."""
+        if before is not None:
+            await self._build(before)
+        lossy = Lossy(self.world, deaf, before)
+        await self.run(lossy, **options)
         return Recording(lossy, options.get("durability") is not Durability.NONE)
 
-    async def go_on(self, after: AfterLoss) -> dict[str, bytes]:
+    async def go_on(self, after: AfterLoss, **options: Any) -> dict[str, bytes]:
         """Fetch it again where the power was lost. What is there then."""
-        rows = after.build(self.world)
-        store = JobStore(self._reactor, str(self._state))
-        await store.end(rows)
-        store.close()
-        counts = await self.run(Lossy(self.world))
-        assert counts.ok, (after, counts)
+        await self._build(after)
+        await self.run(Lossy(self.world), **options)
         return _files(self.out)
+
+    async def _build(self, after: AfterLoss) -> None:
+        store = JobStore(self._reactor, str(self._state))
+        await store.end(after.build(self.world))
+        store.close()
 
 
 @pytest.fixture
@@ -149,6 +160,23 @@ async def test_what_is_replaced_is_there_until_the_new_is(
     assert not [fault for after in states for fault in faults(after, site, before)]
     # Nothing but the old bytes and the new ones is a file's, and it has one of them always.
     assert all(f"{OUT}/{name}" in after.names for after in states for name in NAMES)
+
+
+@pytest.mark.parametrize("durability", DURABLE)
+async def test_a_loss_of_power_after_a_run_that_was_killed(
+    reactor: Any, tmp_path: Path, site: Site, fetched: Fetched, durability: Durability
+) -> None:
+    """What the killed one has left in memory only, the next one does not call complete."""
+    first = await fetched.record(durability=durability)
+    stops = range(first.start, len(first.ops), len(first.ops) // KILLS)
+    found = []
+    for stop in stops:
+        again = Fetched(reactor, tmp_path / str(stop), site)
+        second = await again.record(before=first.killed(stop), durability=durability)
+        assert _files(again.out) == site.files
+        for after in second.some(ORDERINGS // KILLS, seed=stop):
+            found += faults(after, site)
+    assert not found
 
 
 def faults(after: AfterLoss, site: Site, before: Bytes | None = None) -> Iterator[str]:
@@ -198,11 +226,6 @@ def _disks(reactor: Any, lossy: Lossy, durability: Durability, disks: type[Disks
 
 def _sized() -> Iterator[tuple[str, int]]:
     return zip(NAMES, SIZES, strict=True)
-
-
-def _directory(name: str) -> str:
-    head = name.rpartition("/")[0]
-    return f"\n  dir={head}" if head else ""
 
 
 def _write(directory: Path, files: Bytes) -> None:

@@ -42,7 +42,7 @@ class Recording:
         self.directories = set(lossy.directories)
         # Whether a transaction that was committed is on the disk.
         self.synchronous = synchronous
-        self.start = self.ops.index(Sync(None)) + 1
+        self.start = lossy.start
         self.changes: dict[int, list[Change]] = {}
         self._durable: dict[tuple[int, int], bytes] = {}
         for index, op in enumerate(self.ops):
@@ -64,6 +64,10 @@ class Recording:
         """The disk when the power fails after `stop` things were done: one of many, by `seed`."""
         return AfterLoss(self, stop, seed)
 
+    def killed(self, stop: int) -> AfterLoss:
+        """What there is when only the process is killed then: nothing is lost."""
+        return AfterLoss(self, stop, 0, loses=False)
+
     def some(self, count: int, seed: int) -> Iterator[AfterLoss]:
         """So many, from all of the time."""
         chance = Random(seed)
@@ -74,19 +78,21 @@ class Recording:
 
 class AfterLoss:
     """The disk after a loss of power. `names` are the files that can be reached, as inodes by their
-    paths, `rows` those of the store by their numbers."""
+    paths, `directories` too, and `rows` those of the store by their numbers. `ops` were done."""
 
-    def __init__(self, recording: Recording, stop: int, seed: int) -> None:
-        self._recording = recording
-        self._stop = stop
+    def __init__(self, recording: Recording, stop: int, seed: int, loses: bool = True) -> None:
+        self.recording = recording
+        self.ops = recording.ops[:stop]
         self.seed = seed
+        self._stop = stop
+        self._likely = _LIKELY if loses else (1.0,)
         self._contents: dict[int, bytes] = {}
         self._synced = {inode: -1 for inode in recording.numbers}
         chance = Random(seed)
         entries = self._entries(chance)
         self.rows = self._rows(chance)
         self.names: dict[str, int] = {}
-        self.empty: list[str] = []  # directories, all of them
+        self.directories: dict[str, int] = {}
         self._walk(entries, ROOT, "")
 
     def __repr__(self) -> str:
@@ -101,13 +107,13 @@ class AfterLoss:
 
     def number(self, path: str) -> int:
         """The file's number in the file system, as it was before."""
-        return self._recording.numbers[self.names[path]]
+        return self.recording.numbers[self.names[path]]
 
     def build(self, root: Path) -> list[Row]:
         """Make it in the directory `root`. The rows, with the numbers that the files have there."""
         numbers = {}
         made: dict[int, Path] = {}
-        for path in self.empty:
+        for path in self.directories:
             (root / path).mkdir()
         for path, inode in self.names.items():
             if inode in made:
@@ -123,14 +129,13 @@ class AfterLoss:
 
     def _entries(self, chance: Random) -> dict[int, dict[str, int]]:
         """What each directory holds."""
-        ops = self._recording.ops[: self._stop]
-        for index, op in enumerate(ops):
+        for index, op in enumerate(self.ops):
             if isinstance(op, Sync):
                 for inode in self._synced if op.inode is None else (op.inode,):
                     self._synced[inode] = index
         entries: dict[int, dict[str, int]] = {}
-        likely = chance.choice(_LIKELY)
-        for index, op in enumerate(ops):
+        likely = chance.choice(self._likely)
+        for index, op in enumerate(self.ops):
             if isinstance(op, Enter) and (self._is_synced(op, index) or chance.random() < likely):
                 for directory, name, inode in op.changes:
                     names = entries.setdefault(directory, {})
@@ -143,17 +148,18 @@ class AfterLoss:
         return any(self._synced[directory] > index for directory, _, _ in op.changes)
 
     def _rows(self, chance: Random) -> dict[int, Row]:
-        ops = self._recording.ops[: self._stop]
-        begun = [op for op in ops if isinstance(op, Begin)]
-        committed = sum(isinstance(op, Commit) for op in ops) if self._recording.synchronous else 0
+        begun = [op for op in self.ops if isinstance(op, Begin)]
+        committed = (
+            sum(isinstance(op, Commit) for op in self.ops) if self.recording.synchronous else 0
+        )
         kept = chance.randint(committed, len(begun))
         return {row.number: row for op in begun[:kept] for row in op.rows}
 
     def _walk(self, entries: dict[int, dict[str, int]], directory: int, head: str) -> None:
         for name, inode in entries.get(directory, {}).items():
             path = head + name
-            if inode in self._recording.directories:
-                self.empty.append(path)
+            if inode in self.recording.directories:
+                self.directories[path] = inode
                 self._walk(entries, inode, f"{path}/")
             else:
                 self.names[path] = inode
@@ -161,13 +167,13 @@ class AfterLoss:
     def _chosen(self, inode: int) -> bytes:
         """What was synced, and of the rest what the disk happened to write."""
         synced = self._synced[inode]
-        durable = self._recording.durable(inode, synced)
-        changes = self._recording.changes.get(inode, ())
+        durable = self.recording.durable(inode, synced)
+        changes = self.recording.changes.get(inode, ())
         pending = [change.op for change in changes if synced < change.index < self._stop]
         if not pending:
             return durable
         chance = Random(f"{self.seed} {inode}")
-        likely = chance.choice(_LIKELY)
+        likely = chance.choice(self._likely)
         data = bytearray(durable)
         size = len(data)
         sizes = [size]
@@ -181,7 +187,8 @@ class AfterLoss:
             for piece in _pieces(op):
                 if chance.random() < likely:
                     _apply(data, piece)
-        _apply(data, Truncate(inode, chance.choice((chance.choice(sizes), sizes[-1]))))
+        if likely < 1:
+            _apply(data, Truncate(inode, chance.choice((chance.choice(sizes), sizes[-1]))))
         return bytes(data)
 
 

@@ -13,12 +13,16 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
+from downloader.jobs import Job, Result
 from downloader.store.jobstore import Row
 from downloader.transfer.system import SYSTEM
+
+if TYPE_CHECKING:
+    from support.afterloss import AfterLoss
 
 ROOT = 0
 _O_TMPFILE = getattr(os, "O_TMPFILE", 0)
@@ -72,21 +76,28 @@ class Lossy:
     done meanwhile. What is there now is on the disk.
 
     `system` is for `Disks`, `seconds` a clock by which a disk writes 4 MiB/s. Calls in `deaf` are
-    made, but the disk does not hear of them.
+    made, but the disk does not hear of them. `before` is what a process that was killed has left
+    there, and not all of it is on the disk.
     """
 
-    def __init__(self, root: Path, deaf: Iterable[str] = ()) -> None:
+    def __init__(
+        self, root: Path, deaf: Iterable[str] = (), before: AfterLoss | None = None
+    ) -> None:
         self.ops: list[Op] = []
         self.directories: set[int] = set()
-        # Of the file system, and of ours.
+        # Those of the file system, by ours.
         self.numbers: dict[int, int] = {}
         self._lock = threading.RLock()
         self._deaf = frozenset(deaf)
         self._inodes: dict[tuple[int, int], int] = {}
         self._written = 0
-        self._new(os.stat(root))
-        self._find(root, ROOT)
-        self.ops.append(Sync(None))
+        if before is None:
+            self._new(os.stat(root))
+            self._find(root, ROOT)
+            self.ops.append(Sync(None))
+        else:
+            self._take_over(root, before)
+        self.start = len(self.ops)
         calls = {name: self._alone(name) for name in _WRITTEN_DOWN}
         self.system: Any = SimpleNamespace(**{**vars(SYSTEM), **calls})
 
@@ -97,9 +108,26 @@ class Lossy:
         """The store `store`, whose transactions are written down, too."""
         return RecordedStore(store, self)
 
+    def told(self, result: Result) -> None:
+        """Somebody has heard that this file is there."""
+        assert isinstance(result.job, Job) and result.job.record and result.path
+        record = result.job.record
+        path = os.path.relpath(result.path, result.job.directory)
+        self.write_down(Begin(-1, [Row(record.number, record.key, path, "complete")]))
+        self.write_down(Commit(-1))
+
     def write_down(self, op: Op) -> None:
         with self._lock:
             self.ops.append(op)
+
+    def _take_over(self, root: Path, before: AfterLoss) -> None:
+        self.ops += before.ops
+        self.directories |= before.recording.directories
+        self.numbers.update(before.recording.numbers)
+        for path, inode in {"": ROOT, **before.directories, **before.names}.items():
+            found = os.stat(root / path)
+            self._inodes[found.st_dev, found.st_ino] = inode
+            self.numbers[inode] = found.st_ino
 
     def _find(self, directory: Path, inode: int) -> None:
         """Write down what is there."""
@@ -113,7 +141,7 @@ class Lossy:
 
     def _new(self, found: os.stat_result) -> int:
         inode = self._inodes[found.st_dev, found.st_ino] = len(self.numbers)
-        self.numbers = {**self.numbers, len(self.numbers): found.st_ino}
+        self.numbers[inode] = found.st_ino
         if stat.S_ISDIR(found.st_mode):
             self.directories.add(inode)
         return inode
@@ -213,9 +241,11 @@ class Lossy:
         self._synced("syncfs", fd)
 
     def _synced(self, name: str, fd: int) -> None:
-        """The disk of a test need not be waited for."""
-        if name not in self._deaf:
-            self.ops.append(Sync(None if name == "syncfs" else self._of(os.fstat(fd))))
+        """The disk of a test need not be waited for; what is above the root is as it was."""
+        found = os.fstat(fd)
+        inode = self._inodes.get((found.st_dev, found.st_ino))
+        if name not in self._deaf and inode is not None:
+            self.ops.append(Sync(None if name == "syncfs" else inode))
 
     def _enter(self, dir_fd: int | None, path: str, inode: int | None) -> None:
         self.ops.append(Enter([(*self._directory(dir_fd, path), inode)]))
@@ -245,7 +275,7 @@ class RecordedStore:
     def __init__(self, store: Any, lossy: Lossy) -> None:
         self._store = store
         self._lossy = lossy
-        self._number = 0
+        self._number = len(lossy.ops)  # of no transaction before
         self.find, self.close = store.find, store.close
 
     def plan(self, rows: Sequence[tuple[int, int, str]]) -> Deferred[None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from downloader.errors import DiskError, DownloadError
-from downloader.transfer.folder import KEPT, Folder, Folders
+from downloader.transfer.folder import KEPT, Folder, Folders, leading_to
 from downloader.transfer.partfile import PartFile
 
 
@@ -111,3 +111,13 @@ def test_whether_something_has_a_path(folder: Folder) -> None:
 def test_whether_something_has_a_path_that_cannot_be(folder: Folder) -> None:
     with pytest.raises(DownloadError):
         folder.exists("x" * 300)
+
+
+def test_what_leads_to_a_root(tmp_path: Path) -> None:
+    """Through links, up to what somebody else has made or to another file system."""
+    (tmp_path / "one" / "two").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("one/two")
+    above = leading_to(str(tmp_path / "link"))
+    assert above == leading_to(str(tmp_path / "one" / "two"))
+    assert above[:2] == [str(tmp_path / "one"), str(tmp_path)]
+    assert leading_to("/proc/self/task") == [os.path.realpath("/proc/self"), "/proc"]
