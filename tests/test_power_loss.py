@@ -1,14 +1,16 @@
-"""The power fails at any moment of a list's run, and the disk keeps what it has to and, of the rest,
-what it likes: what is called complete is there, no name leads to wrong bytes, and no journal tells of
-bytes that are not there. The same command then brings what is missing.
+"""The power fails at any moment of a list's run, and the disk keeps what it has to and, of the
+rest, what it likes: what is called complete is there, no name leads to wrong bytes, and no journal
+tells of bytes that are not there. The same command then brings what is missing.
 
 That the disks made up here would show it is shown, too, with orders that are wrong.
 """
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,23 +20,29 @@ from support.afterloss import AfterLoss, Recording
 from support.lossy import Begin, Commit, Lossy
 from twisted.internet.defer import Deferred
 
-from downloader import Downloader, Durability, Job, Limits, OnConflict, Report, Result, Status
+from downloader import Downloader, Durability, Job, Limits, OnConflict, Report, Result
 from downloader.listrun.kept import Kept
 from downloader.sansio.journal import identity_of, read_journal
+from downloader.sansio.version import Version
 from downloader.store import JobStore
 from downloader.store.jobstore import Row
 from downloader.transfer.commits import Commits
 from downloader.transfer.disks import Disk, Disks
+from downloader.transfer.folder import Folder
 from downloader.transfer.journalfile import good_ranges
+from downloader.transfer.partfile import PartFile
 
 ORDERINGS = 1000
 AGAIN = 30
 KILLS = 25
+# So much of the middle one was there.
+PART = 200_000
 OUT = "new/out"
 # Short ones, one in some pieces, one that has a journal; the last is in a directory of its own.
-SIZES = [0, 1, 100, 4096, 5000, 8192, 20_000, 65_536, 65_537, 200_000, 9 << 20, 300]
+SIZES = [0, 1, 100, 4096, 5000, 8192, 20_000, 65_536, 65_537, 300_000, 9 << 20, 300]
 NAMES = [f"f{n}" for n in range(len(SIZES) - 1)] + ["sub/deep/last"]
-LONG = "f10"
+MIDDLE, LONG = "f9", "f10"
+JOURNAL = "f10.part.journal"
 DURABLE = [Durability.BATCH, Durability.EACH]
 
 Bytes = Mapping[str, bytes]
@@ -59,10 +67,16 @@ class Site:
             Job(self.urls[name], directory, subdirectory=name.rpartition("/")[0]) for name in names
         ]
 
+    def etag(self, name: str) -> str:
+        """What nginx calls the version that it serves."""
+        found = (self._root / name).stat()
+        return f'"{int(found.st_mtime):x}-{found.st_size:x}"'
+
     def change(self, name: str, data: bytes) -> None:
         """Serve another version of it."""
         self.files = {**self.files, name: data}
         (self._root / name).write_bytes(data)
+        os.utime(self._root / name, (1_000_000_000, 1_000_000_000))  # its ETag has the seconds
 
 
 @pytest.fixture
@@ -120,6 +134,19 @@ class Fetched:
         await self.run(lossy, **options)
         return Recording(lossy, options.get("durability") is not Durability.NONE)
 
+    def leave_part(self, site: Site) -> dict[str, bytes]:
+        """Leave a part file of the middle one as it is now, and its journal. Its bytes by the
+        ETag."""
+        data = site.files[MIDDLE]
+        etag = site.etag(MIDDLE)
+        folder = Folder(str(self.out))
+        part = PartFile(folder, MIDDLE, identity_of(site.urls[MIDDLE]), sync=True)
+        part.begin(Version(etag, None, len(data)), record=True)
+        part.write(data[:PART])
+        part.keep()
+        folder.close()
+        return {etag: data}
+
     async def go_on(self, after: AfterLoss, **options: Any) -> dict[str, bytes]:
         """Fetch it again where the power was lost. What is there then."""
         await self._build(after)
@@ -143,6 +170,7 @@ async def test_nothing_wrong_after_a_loss_of_power(
 ) -> None:
     recording = await fetched.record(durability=durability)
     states = list(recording.some(ORDERINGS, seed=1))
+    states += recording.some(ORDERINGS // 4, seed=2, since=JOURNAL)
     assert not [fault for after in states for fault in faults(after, site)]
     for after in random.Random(2).sample(states, AGAIN):
         again = Fetched(reactor, tmp_path / str(after.seed), site)
@@ -179,8 +207,120 @@ async def test_a_loss_of_power_after_a_run_that_was_killed(
     assert not found
 
 
-def faults(after: AfterLoss, site: Site, before: Bytes | None = None) -> Iterator[str]:
-    """What is wrong there; files may also be what they were `before`."""
+@pytest.mark.parametrize("changed", [False, True])
+async def test_a_part_file_that_was_there(
+    reactor: Any, tmp_path: Path, site: Site, fetched: Fetched, changed: bool
+) -> None:
+    """It is gone on with; where it is of another version, its journal is silenced first. The two
+    versions have the same ends, so that no sum tells them apart."""
+    before = fetched.leave_part(site)
+    if changed:
+        site.change(MIDDLE, b"other" + site.files[MIDDLE][5:])
+    recording = await fetched.record(names=[MIDDLE])
+    states = list(recording.some(ORDERINGS, seed=4))
+    assert not [fault for after in states for fault in faults(after, site, parts=before)]
+    for after in random.Random(5).sample(states, AGAIN):
+        again = Fetched(reactor, tmp_path / str(after.seed), site)
+        found = await again.go_on(after, names=[MIDDLE])
+        assert found == {MIDDLE: site.files[MIDDLE]}, after
+
+
+async def test_roots_that_lie_in_one_new_directory(
+    reactor: Any, tmp_path: Path, site: Site
+) -> None:
+    """The first that has a file waits for that directory, whichever was made first."""
+    lossy = Lossy(tmp_path)
+    downloader = Downloader(reactor, disks=_disks(reactor, lossy, Durability.BATCH, Disks))
+    jobs = [
+        replace(job, directory=str(tmp_path / "new" / job.url.rpartition("/")[2]))
+        for job in site.jobs("", NAMES)
+    ]
+    told: list[int] = []
+
+    def hear(result: Result) -> None:
+        assert isinstance(result.job, Job) and result.path
+        path = os.path.relpath(result.path, tmp_path)
+        lossy.write_down(Begin(0, [Row(len(told), 0, path, "complete")]))
+        lossy.write_down(Commit(0))
+        told.append(0)
+
+    await downloader.fetch_all(jobs, hear)
+    await downloader.close()
+    assert len(told) == len(NAMES)
+    for after in Recording(lossy).some(ORDERINGS, seed=6):
+        assert {row.path for row in after.rows.values()} <= after.names.keys()
+
+
+# --- orders that are wrong --------------------------------------------------------------------
+
+
+class HastyCommits(Commits):
+    """Gives names before the bytes are on the disk."""
+
+    def _commit(self, group: list[Any]) -> None:
+        for entry in group:
+            entry.do(self._disks.perform, entry.file.publish, entry.path, entry.overwrite)
+        self._sync(group)
+        self._sync_places([entry for entry in group if entry.failure is None])
+        self._disks.reactor.callFromThread(self._told, group)
+
+
+class ForgetfulCommits(Commits):
+    """Does not sync the directories."""
+
+    def _sync_places(self, named: list[Any]) -> None: ...
+
+
+def with_commits(kind: type[Commits]) -> type[Disks]:
+    class Wrong(Disks):
+        def disk(self, device: int) -> Disk:
+            disk = super().disk(device)
+            if type(disk.commits) is not kind:
+                disk.commits = kind(self)
+            return disk
+
+    return Wrong
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing is synced": ({"durability": Durability.NONE}, "is wrong"),
+    "names before bytes": ({"disks": with_commits(HastyCommits)}, "is wrong"),
+    "no directory": ({"disks": with_commits(ForgetfulCommits)}, "is not complete"),
+}
+
+
+@pytest.mark.parametrize(("options", "told"), WRONG.values(), ids=WRONG)
+async def test_a_wrong_order_is_found(
+    site: Site, fetched: Fetched, options: dict[str, Any], told: str
+) -> None:
+    recording = await fetched.record(**options)
+    states = list(recording.some(ORDERINGS, seed=7))
+    assert any(told in fault for after in states for fault in faults(after, site))
+
+
+async def test_a_journal_before_its_bytes_is_found(site: Site, fetched: Fetched) -> None:
+    recording = await fetched.record(names=[LONG], deaf=["fdatasync"])
+    states = recording.some(ORDERINGS, seed=8, since=JOURNAL)
+    assert any("journal" in fault for after in states for fault in faults(after, site))
+
+
+async def test_a_journal_that_is_not_silenced_is_found(site: Site, fetched: Fetched) -> None:
+    before = fetched.leave_part(site)
+    site.change(MIDDLE, b"other" + site.files[MIDDLE][5:])
+    recording = await fetched.record(names=[MIDDLE], deaf=["fsync"])
+    states = recording.some(ORDERINGS, seed=4)
+    found = {fault for after in states for fault in faults(after, site, parts=before)}
+    assert any(f"journal of {MIDDLE} is wrong" in fault for fault in found)
+
+
+# --- what is looked at ------------------------------------------------------------------------
+
+
+def faults(
+    after: AfterLoss, site: Site, before: Bytes | None = None, parts: Bytes | None = None
+) -> Iterator[str]:
+    """What is wrong there; files may also be what they were `before`. `parts` are the bytes of
+    other versions, by their ETags."""
     for name, data in site.files.items():
         path = f"{OUT}/{name}"
         if path in after.names and not _is_one_of(after, path, data, (before or {}).get(name)):
@@ -190,7 +330,7 @@ def faults(after: AfterLoss, site: Site, before: Bytes | None = None) -> Iterato
         if row.status == "complete" and not _is_one_of(after, path, site.files[row.path]):
             yield f"{after}: {row.path} is not complete"
     for name, url in site.urls.items():
-        if not _tells_truth(after, f"{OUT}/{name}.part", url, site.files[name]):
+        if not _tells_truth(after, f"{OUT}/{name}.part", url, site.files[name], parts or {}):
             yield f"{after}: the journal of {name} is wrong"
 
 
@@ -198,14 +338,16 @@ def _is_one_of(after: AfterLoss, path: str, *good: bytes | None) -> bool:
     return path in after.names and after.content(path) in good
 
 
-def _tells_truth(after: AfterLoss, path: str, url: str, data: bytes) -> bool:
-    """Whether what a run would take over from the part file, by its journal, is of `data`."""
+def _tells_truth(after: AfterLoss, path: str, url: str, data: bytes, others: Bytes) -> bool:
+    """Whether what a run would take over from the part file, by its journal, is of the version that
+    this tells of: of `data`, unless it is one of the `others`."""
     if path not in after.names or f"{path}.journal" not in after.names:
         return True
     held = read_journal(after.content(f"{path}.journal"))
     if held is None or held.of != identity_of(url):
         return True
     part = after.content(path)
+    data = others.get(held.version.etag or "", data)
     system = SimpleNamespace(
         fstat=lambda fd: SimpleNamespace(st_size=len(part)),
         pread=lambda fd, size, at: part[at : at + size],

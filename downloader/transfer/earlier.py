@@ -15,7 +15,7 @@ def is_there(
     """Whether the file `path` below the root `directory` is there, `size` bytes long.
 
     With an `inode`, it has to be that one; the process may have been killed while the file got its
-    name, so its part file is removed if it is a second name of it, and it is synced where files are.
+    name, so its part file is removed if it is a second name of it. It is synced where files are.
     """
     if not os.path.isdir(directory):
         return False

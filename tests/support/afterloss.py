@@ -1,5 +1,5 @@
-"""What is on a disk when the power has failed, as far as it may be (Pillai et al., "All File Systems
-Are Not Created Equal", OSDI 2014).
+"""What is on a disk when the power has failed, as far as it may be (Pillai et al., "All File
+Systems Are Not Created Equal", OSDI 2014).
 
 What was synced is there. Of a write that was not, each piece is there or not; the file may have got
 its length without it, and reads zeros then. Of the changes of directories that were not synced each
@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from support.lossy import ROOT, Begin, Commit, Enter, Lossy, Op, Sync, Truncate, Write
-
 from downloader.store.jobstore import Row
+from support.lossy import ROOT, Begin, Commit, Enter, Lossy, Op, Sync, Truncate, Write
 
 # What a disk writes in one, at least; a long write comes in some more pieces.
 _SECTOR = 4096
 _PIECES = 16
-_LIKELY = (0.0, 0.1, 0.5, 0.9, 1.0)
+_LIKELY = (0.0, 0.1, 0.5, 0.9, 0.98, 1.0)
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,21 @@ class Recording:
         """What there is when only the process is killed then: nothing is lost."""
         return AfterLoss(self, stop, 0, loses=False)
 
-    def some(self, count: int, seed: int) -> Iterator[AfterLoss]:
-        """So many, from all of the time."""
+    def some(self, count: int, seed: int, since: str | None = None) -> Iterator[AfterLoss]:
+        """So many, from all of the time, or from that when something has got the name `since`."""
         chance = Random(seed)
+        start = self.start if since is None else self._named(since)
         for number in range(count):
-            stop = chance.randint(self.start, len(self.ops))
+            stop = chance.randint(start, len(self.ops))
             yield self.after(stop, seed * 1_000_000 + number)
+
+    def _named(self, name: str) -> int:
+        entered = (
+            index
+            for index, op in enumerate(self.ops)
+            if isinstance(op, Enter) and any(name == change[1] for change in op.changes)
+        )
+        return next(entered) + 1
 
 
 class AfterLoss:
@@ -87,7 +95,7 @@ class AfterLoss:
         self._stop = stop
         self._likely = _LIKELY if loses else (1.0,)
         self._contents: dict[int, bytes] = {}
-        self._synced = {inode: -1 for inode in recording.numbers}
+        self._synced = dict.fromkeys(recording.numbers, -1)
         chance = Random(seed)
         entries = self._entries(chance)
         self.rows = self._rows(chance)
