@@ -10,22 +10,20 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.afterloss import AfterLoss, Recording
-from support.lossy import Begin, Commit, Lossy
+from support.lossy import Lossy
 from twisted.internet.defer import Deferred
 
-from downloader import Downloader, Durability, Job, Limits, OnConflict, Report, Result
+from downloader import Downloader, Durability, Job, Limits, OnConflict, Report
 from downloader.listrun.kept import Kept
 from downloader.sansio.journal import identity_of, read_journal
 from downloader.sansio.version import Version
 from downloader.store import JobStore
-from downloader.store.jobstore import Row
 from downloader.transfer.commits import Commits
 from downloader.transfer.disks import Disk, Disks
 from downloader.transfer.folder import Folder
@@ -223,32 +221,6 @@ async def test_a_part_file_that_was_there(
         again = Fetched(reactor, tmp_path / str(after.seed), site)
         found = await again.go_on(after, names=[MIDDLE])
         assert found == {MIDDLE: site.files[MIDDLE]}, after
-
-
-async def test_roots_that_lie_in_one_new_directory(
-    reactor: Any, tmp_path: Path, site: Site
-) -> None:
-    """The first that has a file waits for that directory, whichever was made first."""
-    lossy = Lossy(tmp_path)
-    downloader = Downloader(reactor, disks=_disks(reactor, lossy, Durability.BATCH, Disks))
-    jobs = [
-        replace(job, directory=str(tmp_path / "new" / job.url.rpartition("/")[2]))
-        for job in site.jobs("", NAMES)
-    ]
-    told: list[int] = []
-
-    def hear(result: Result) -> None:
-        assert isinstance(result.job, Job) and result.path
-        path = os.path.relpath(result.path, tmp_path)
-        lossy.write_down(Begin(0, [Row(len(told), 0, path, "complete")]))
-        lossy.write_down(Commit(0))
-        told.append(0)
-
-    await downloader.fetch_all(jobs, hear)
-    await downloader.close()
-    assert len(told) == len(NAMES)
-    for after in Recording(lossy).some(ORDERINGS, seed=6):
-        assert {row.path for row in after.rows.values()} <= after.names.keys()
 
 
 # --- orders that are wrong --------------------------------------------------------------------

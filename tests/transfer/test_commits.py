@@ -127,6 +127,21 @@ async def test_directories_that_were_made(
     assert files.of("fsync") == ["fsync nameless", "fsync two"]
 
 
+async def test_a_directory_that_another_root_has_made(
+    make: Make, spy: AgentSpy, files: Recorded, tmp_path: Path
+) -> None:
+    """Whoever is complete first waits for it."""
+    downloader, new = make(), tmp_path / "new"
+    late = begin(downloader, spy, str(new / "one"), "a")
+    response = spy.requests[-1].answer(200, length=len(LONG))
+    response.feed(LONG[:10])
+    assert os.listdir(new) == ["one"]
+    await fetch(downloader, spy, str(new / "two"), "b", [b"abc"])
+    assert files.of("fsync")[-3:] == [f"fsync {tmp_path.name}", "fsync new", "fsync two"]
+    bring(response, [LONG[10:]])
+    await late
+
+
 async def hold_back(
     make: Make, reactor: Any, spy: AgentSpy, files: Recorded, out: str, n: int
 ) -> list[Any]:
