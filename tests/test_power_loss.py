@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from support.afterloss import AfterLoss, Recording
-from support.lossy import Lossy
+from support.lossy import Lossy, Write
 from twisted.internet.defer import Deferred
 
 from downloader import Downloader, Durability, Job, Limits, OnConflict, Report
@@ -215,6 +215,8 @@ async def test_a_part_file_that_was_there(
     if changed:
         site.change(MIDDLE, b"other" + site.files[MIDDLE][5:])
     recording = await fetched.record(names=[MIDDLE])
+    done = recording.ops[recording.start :]
+    assert (sum(len(op.data) for op in done if isinstance(op, Write)) < PART) is not changed
     states = list(recording.some(ORDERINGS, seed=4))
     assert not [fault for after in states for fault in faults(after, site, parts=before)]
     for after in random.Random(5).sample(states, AGAIN):
