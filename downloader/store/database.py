@@ -35,10 +35,16 @@ class Database:
     """The database in `directory`, which is made if need be, for its owner only.
 
     Raises StoreBusy, StoreTooNew, or StoreError. `durable` says whether what was committed is to
-    survive a loss of power, too.
+    survive a loss of power, too; `fsync` waits until the disk has a directory.
     """
 
-    def __init__(self, reactor: Any, directory: str, durable: bool) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        directory: str,
+        durable: bool,
+        fsync: Callable[[int], None] = os.fsync,
+    ) -> None:
         self.path = os.path.join(directory, _NAME)
         self._lock = -1
         try:
@@ -46,6 +52,8 @@ class Database:
             _check_own(os.lstat(directory), stat.S_ISDIR)
             self._lock = _locked(os.path.join(directory, _LOCK))
             _prepare(self.path)
+            if durable:
+                _sync_names(directory, fsync)
         except BaseException as error:
             self._unlock()
             if isinstance(error, (OSError, sqlite3.Error)):
@@ -119,6 +127,16 @@ def _locked(path: str) -> int:
             raise StoreBusy(printable(os.path.dirname(path))) from error
         raise
     return fd
+
+
+def _sync_names(directory: str, fsync: Callable[[int], None]) -> None:
+    """SQLite syncs what is in its files; theirs are nothing without their names."""
+    for path in (directory, os.path.dirname(directory) or "."):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def _prepare(path: str) -> None:

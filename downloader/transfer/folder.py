@@ -44,9 +44,9 @@ class Folder:
         self.takes_nameless = True
         self.fd = -1
         try:
-            self._unsynced = _missing(path)
             self.os.makedirs(path, exist_ok=True)
             self.fd = self.os.open(path, _DIRECTORY)
+            self._unsynced = leading_to(path)
             with self.os.scandir(self.fd) as entries:
                 self.may_hold_parts = any(entry.name != STATE for entry in entries)
         except OSError as error:
@@ -124,6 +124,22 @@ class Folder:
             raise _below_error(error, path) from error
         return fd, name
 
+    def sync_file(self, path: str) -> None:
+        """Let nothing be lost any more of the file `path`, whoever wrote it, nor of its name."""
+        directory, name = self.parent(path)
+        try:
+            fd = self.os.open(name, _TO_READ, dir_fd=directory)
+            try:
+                self.os.fsync(fd)
+            finally:
+                self.os.close(fd)
+        except OSError as error:
+            raise disk_error(error, path) from error
+        finally:
+            if directory != self.fd:
+                self.os.close(directory)
+        self.sync(path)
+
     def sync(self, path: str) -> None:
         """Let nothing be lost any more of the directories that lead to the file `path`, nor of what
         they hold."""
@@ -144,7 +160,10 @@ class Folder:
                 close_settled(self.os, fd)
 
     def _sync_named(self, path: str) -> None:
-        fd = self.os.open(path, _DIRECTORY)
+        try:
+            fd = self.os.open(path, _DIRECTORY)
+        except PermissionError:
+            return  # we have made nothing in it
         try:
             self.os.fsync(fd)
         finally:
@@ -169,13 +188,20 @@ class Folder:
                 close_settled(self.os, fd)
 
 
-def _missing(path: str) -> list[str]:
-    """The directories that get a new entry when `path` is made, the innermost first."""
-    changed = []
-    while not os.path.isdir(path) and (parent := os.path.dirname(path) or ".") != path:
-        changed.append(parent)
+def leading_to(path: str) -> list[str]:
+    """The directories with an entry on the way to `path` that may be of our making, the innermost
+    first. Whoever made it need not have synced it: a job of another root that is not there yet, or
+    a process that was killed."""
+    path = os.path.realpath(path)
+    here = os.stat(path)
+    above = []
+    while here.st_uid == os.geteuid() and (parent := os.path.dirname(path)) != path:
+        child, here = here, os.stat(parent)
+        if here.st_dev != child.st_dev:
+            break
+        above.append(parent)
         path = parent
-    return changed
+    return above
 
 
 class Folders:

@@ -10,7 +10,7 @@ import pytest
 from support.recording import Recorded
 
 from downloader.errors import DiskError, DownloadError
-from downloader.transfer.folder import KEPT, Folder, Folders
+from downloader.transfer.folder import KEPT, Folder, Folders, leading_to
 from downloader.transfer.partfile import PartFile
 
 
@@ -145,3 +145,13 @@ def test_a_file_that_cannot_be_read_is_not_the_same(tmp_path: Path, call: str) -
     recorded.fail(call, errno.EIO)
     assert not folder.holds("a", b"data")
     folder.close()
+
+
+def test_what_leads_to_a_root(tmp_path: Path) -> None:
+    """Through links, up to what somebody else has made or to another file system."""
+    (tmp_path / "one" / "two").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("one/two")
+    above = leading_to(str(tmp_path / "link"))
+    assert above == leading_to(str(tmp_path / "one" / "two"))
+    assert above[:2] == [str(tmp_path / "one"), str(tmp_path)]
+    assert leading_to("/proc/self/task") == [os.path.realpath("/proc/self"), "/proc"]

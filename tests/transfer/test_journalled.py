@@ -236,3 +236,12 @@ def test_what_is_in_the_journals_place_is_left_alone(
 def test_a_journal_is_for_its_owner(folder: Folder, out: Path) -> None:
     left(folder, bytes(2 * WORTH))
     assert os.stat(out / JOURNAL).st_mode & 0o777 == 0o600
+
+
+def test_a_journal_that_lost_its_bytes_is_written_anew(folder: Folder, out: Path) -> None:
+    """As a loss of power may do it."""
+    left(folder, os.urandom(2 * WORTH))
+    (out / JOURNAL).write_bytes(bytes((out / JOURNAL).stat().st_size))
+    assert not held(folder).size
+    left(folder, os.urandom(2 * WORTH))
+    assert held(folder).size == 2 * WORTH
