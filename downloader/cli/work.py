@@ -159,7 +159,10 @@ def _keeper(
         raise click.UsageError(str(error)) from error
     only_failed = options["retry_failed"]
     again = options["on_conflict"] == OnConflict.OVERWRITE.value
-    return lambda run: Kept(store, downloader, run.skipped, display.warned, only_failed, again)
+    plans = not options["content_disposition"]
+    return lambda run: Kept(
+        store, downloader, run.skipped, display.warned, only_failed, again, plans
+    )
 
 
 def make_downloader(

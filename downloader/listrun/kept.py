@@ -36,7 +36,8 @@ class Kept:
 
     `warn` is told once when the store fails, `skip` of each job that was fetched before. With
     `only_failed`, jobs are given that failed in an earlier run, and no others; with `again`, also
-    those that were fetched.
+    those that were fetched. `plans` says that a job's path is known before its server is asked.
+    `names` are for the run, so that nobody gets the name of a file that is skipped.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Kept:
         warn: Callable[[str], None],
         only_failed: bool = False,
         again: bool = False,
+        plans: bool = True,
     ) -> None:
         self._store: JobStore | None = store
         self._downloader = downloader
@@ -54,6 +56,8 @@ class Kept:
         self._warn = warn
         self._only_failed = only_failed
         self._again = again
+        self._plans = plans
+        self.names = self._names = downloader.names()
         self._number = 0
 
     def __repr__(self) -> str:
@@ -73,7 +77,9 @@ class Kept:
             for job, path in jobs
             if isinstance(job, Job) and job.record is not None and job.record.path != path
         ]
-        return self._do(lambda store: store.plan(rows)) if rows else succeed(None)
+        if not rows or not self._plans:
+            return succeed(None)
+        return self._do(lambda store: store.plan(rows))
 
     def intend(self, job: Job, path: str, inode: int, size: int) -> Deferred[None]:
         if job.record is None:
@@ -125,16 +131,22 @@ class Kept:
             except StoreError as error:
                 self._give_up(error)
         wanted = []
+        found: list[Row] = []
         for job, kept in zip(batch, rows, strict=True):
             self._downloader.meet(job.url)
             row = _safe(kept)
             if row is not None and self._is_there(job, row):
+                self._names.reserve(job.directory, row.path)
                 self._skip(_skipped(job, row))
+                if row.status == "committing":
+                    found.append(row._replace(status="complete"))
             elif not self._only_failed or (row is not None and row.status == "failed"):
                 record = job.record
-                if row is not None and record is not None:
+                if row is not None and record is not None and self._plans:
                     job = _with(job, Record(record.number, record.key, row.path or None))
                 wanted.append(job)
+        if found:
+            await self._do(lambda store: store.end(found))
         return wanted
 
     def _is_there(self, job: Job, row: Row) -> bool:

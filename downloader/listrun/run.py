@@ -165,7 +165,8 @@ class ListRun:
         if self._kept is None:
             fetching: Deferred[Report] = self._do_all(jobs, self._count)
         else:
-            fetching = self.downloader.fetch_all(self._kept.jobs(jobs), self._count, self._kept)
+            kept = self._kept
+            fetching = self.downloader.fetch_all(kept.jobs(jobs), self._count, kept, kept.names)
         self._fetching = fetching
         try:
             await fetching
@@ -204,8 +205,9 @@ class ListRun:
         if not self._ended or self._kept is None:
             return
         ended, self._ended = self._ended, []
-        keeping = self._keeping = self._kept.end(ended)
-        keeping.addCallback(self._told, ended)
+        before, keeping = self._keeping, self._kept.end(ended)
+        keeping.addCallback(lambda _: before)  # which may have taken longer
+        self._keeping = keeping.addCallback(self._told, ended)
 
     def _told(self, _: None, ended: Sequence[Result]) -> None:
         for result in ended:

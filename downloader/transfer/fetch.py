@@ -165,7 +165,10 @@ class Transfer(Way[Job]):
             # Each request is a start of its own. One that brought much costs no try.
             raise Interrupted() if gained >= WORTH else TruncatedBody("a part of what was missing")
         self._verified = True
-        return self._proof.fits(held.size) and await self._has_checksum()
+        right = self._proof.fits(held.size) and await self._has_checksum()
+        if not right and self._part is not None:
+            self._part.begin(Version(), False)  # else the next run would go on with it
+        return right
 
     async def _ask_part(self, url: HttpUrl, gap: Gap, version: Version) -> IResponse:
         more = [("Range", range_header(*gap))]

@@ -24,6 +24,8 @@ KEPT = 64
 _TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # What O_NOFOLLOW, with O_DIRECTORY or without, meets; EMLINK on FreeBSD.
 _IN_THE_WAY = frozenset((errno.ELOOP, errno.ENOTDIR, errno.EMLINK))
+# File systems whose directories cannot be synced answer so; they have no better to offer.
+_NO_SYNC = frozenset((errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS))
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -148,11 +150,11 @@ class Folder:
             while self._unsynced:
                 self._sync_named(self._unsynced[-1])
                 self._unsynced.pop()
-            self.os.fsync(fd)
+            self._sync_open(fd)
             for parent in path.split("/")[:-1]:
                 above, fd = fd, self.fd  # _enter closes it, whatever comes of that
                 fd = self._enter(above, parent)
-                self.os.fsync(fd)
+                self._sync_open(fd)
         except OSError as error:
             raise disk_error(error, path) from error
         finally:
@@ -165,9 +167,16 @@ class Folder:
         except PermissionError:
             return  # we have made nothing in it
         try:
-            self.os.fsync(fd)
+            self._sync_open(fd)
         finally:
             close_settled(self.os, fd)
+
+    def _sync_open(self, fd: int) -> None:
+        try:
+            self.os.fsync(fd)
+        except OSError as error:
+            if error.errno not in _NO_SYNC:
+                raise
 
     def close(self) -> None:
         """Give the descriptor back."""
