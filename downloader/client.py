@@ -148,6 +148,7 @@ class Downloader:
         self._put_setup = self._setup
         if respect_robots:
             self._setup = replace(self._setup, robots=self._robots())
+        self.checksums = checksums
         self._names = TakenNames()
         self._transfers: dict[Way[Any], None] = {}
         self._runs: dict[Run[Any], None] = {}
@@ -209,23 +210,29 @@ class Downloader:
         jobs: Jobs,
         on_result: Callable[[Result], None] | None = None,
         recorder: Recorder | None = None,
+        names: TakenNames | None = None,
     ) -> Deferred[Report]:
         """Fetch every job of `jobs`, an iterable or asynchronous iterable, read as there is room.
 
         A None in `jobs` stands for no job: "nothing yet, give others a turn and ask again". An
         asynchronous iterable may give lists of jobs, too.
         `on_result(result)` is called for each job as it ends, failed ones too. `recorder` is told
-        which files there will be, before.
+        which files there will be, before. `names` are those that are given away already.
 
         **Fires with** the Report; a job that fails does not fail the whole. **Fails with** what
         `jobs` or `on_result` raised, after cancelling the rest. **Cancelling** it cancels every
         job and reads no further; it fails with CancelledError.
         """
-        names = TakenNames()
+        taken = names or TakenNames()
         done = self._run(
-            lambda job: self._transfer(job, names, recorder), jobs, on_result, recorder
+            lambda job: self._transfer(job, taken, recorder), jobs, on_result, recorder
         )
-        return done.addBoth(_closing, names)
+        return done.addBoth(_closing, taken)
+
+    @staticmethod
+    def names() -> TakenNames:
+        """Names for a `fetch_all` of which some are given away before it begins."""
+        return TakenNames()
 
     def upload(self, job: PutJob) -> Deferred[Result]:
         """Send one file with PUT.

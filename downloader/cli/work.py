@@ -159,7 +159,11 @@ def _keeper(
     except StoreError as error:
         raise click.UsageError(str(error)) from error
     only_failed = options["retry_failed"]
-    return lambda run: Kept(store, downloader, run.skipped, display.warned, only_failed)
+    again = options["on_conflict"] == OnConflict.OVERWRITE.value
+    plans = not options["content_disposition"]
+    return lambda run: Kept(
+        store, downloader, run.skipped, display.warned, only_failed, again, plans
+    )
 
 
 def make_downloader(

@@ -19,20 +19,25 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from downloader.client import Downloader
-from downloader.errors import FetchedBefore, StoreError
+from downloader.errors import BadName, FetchedBefore, StoreError
 from downloader.jobs import AnyJob, Job, Record, Result, Status
+from downloader.sansio.names import checked_name
+from downloader.sansio.url import redacted
 from downloader.store import JobStore
 from downloader.store.jobstore import Row
 
-# Jobs that are looked for at a time.
+# Jobs that are looked for at a time, and how many Nones of a source they wait for: about as many.
 BATCH = 256
+TURNS = 16
 
 
 class Kept:
     """Stands between a source, its run and the `store`; a Recorder for the run.
 
     `warn` is told once when the store fails, `skip` of each job that was fetched before. With
-    `only_failed`, jobs are given that failed in an earlier run, and no others.
+    `only_failed`, jobs are given that failed in an earlier run, and no others; with `again`, also
+    those that were fetched. `plans` says that a job's path is known before its server is asked.
+    `names` are for the run, so that nobody gets the name of a file that is skipped.
     """
 
     def __init__(
@@ -42,12 +47,17 @@ class Kept:
         skip: Callable[[Result], None],
         warn: Callable[[str], None],
         only_failed: bool = False,
+        again: bool = False,
+        plans: bool = True,
     ) -> None:
         self._store: JobStore | None = store
         self._downloader = downloader
         self._skip = skip
         self._warn = warn
         self._only_failed = only_failed
+        self._again = again
+        self._plans = plans
+        self.names = self._names = downloader.names()
         self._number = 0
 
     def __repr__(self) -> str:
@@ -67,7 +77,9 @@ class Kept:
             for job, path in jobs
             if isinstance(job, Job) and job.record is not None and job.record.path != path
         ]
-        return self._do(lambda store: store.plan(rows)) if rows else succeed(None)
+        if not rows or not self._plans:
+            return succeed(None)
+        return self._do(lambda store: store.plan(rows))
 
     def intend(self, job: Job, path: str, inode: int, size: int) -> Deferred[None]:
         if job.record is None:
@@ -119,19 +131,28 @@ class Kept:
             except StoreError as error:
                 self._give_up(error)
         wanted = []
-        for job, row in zip(batch, rows, strict=True):
+        found: list[Row] = []
+        for job, kept in zip(batch, rows, strict=True):
             self._downloader.meet(job.url)
+            row = _safe(kept)
             if row is not None and self._is_there(job, row):
+                self._names.reserve(job.directory, row.path)
                 self._skip(_skipped(job, row))
+                if row.status == "committing":
+                    found.append(row._replace(status="complete"))
             elif not self._only_failed or (row is not None and row.status == "failed"):
                 record = job.record
-                if row is not None and record is not None:
-                    job = _with(job, Record(record.number, record.key, row.path))
+                if row is not None and record is not None and self._plans:
+                    job = _with(job, Record(record.number, record.key, row.path or None))
                 wanted.append(job)
+        if found:
+            await self._do(lambda store: store.end(found))
         return wanted
 
     def _is_there(self, job: Job, row: Row) -> bool:
         is_there = self._downloader.is_there
+        if self._again or not row.path:
+            return False
         if row.status == "complete":
             return is_there(job.directory, row.path, row.size)
         if row.status == "committing":
@@ -140,7 +161,7 @@ class Kept:
 
     def _row(self, result: Result) -> Row | None:
         job = result.job
-        if not isinstance(job, Job) or job.record is None or result.path is None:
+        if not isinstance(job, Job) or job.record is None:
             return None
         if result.status is Status.REMOVED:
             return None
@@ -148,7 +169,7 @@ class Kept:
         return Row(
             job.record.number,
             job.record.key,
-            _below(job.directory, result.path),
+            "" if result.path is None else _below(job.directory, result.path),
             status,
             size=result.bytes if status == "complete" else None,
             etag=result.etag,
@@ -158,16 +179,20 @@ class Kept:
 
 
 async def _batches(source: Iterable[Job | None]) -> AsyncIterator[list[Job]]:
-    """What `source` gives, `BATCH` at a time, and nothing for each None: others have a turn."""
+    """What `source` gives, about `BATCH` at a time, and nothing for most Nones: others have a turn.
+    Behind a job may come much that is none, and it is not to wait for that."""
     batch: list[Job] = []
+    turns = 0
     for job in source:
-        if job is None:
-            yield []
-            continue
-        batch.append(job)
-        if len(batch) == BATCH:
+        if job is not None:
+            batch.append(job)
+        else:
+            turns += 1
+        if len(batch) == BATCH or turns == TURNS:
             yield batch
-            batch = []
+            batch, turns = [], 0
+        elif job is None:
+            yield []
     yield batch
 
 
@@ -200,7 +225,17 @@ def _with(job: Job, record: Record) -> Job:
 
 def _skipped(job: Job, row: Row) -> Result:
     path = os.path.join(job.directory, row.path)
-    return Result(job, Status.REMOVED, path, job.url, error=FetchedBefore())
+    return Result(job, Status.REMOVED, path, redacted(job.url), error=FetchedBefore())
+
+
+def _safe(row: Row | None) -> Row | None:
+    """`row`, if its path is one that we give: the database may have been changed by others."""
+    if row is None or not row.path:
+        return row
+    try:
+        return row if checked_name(row.path) == row.path else None
+    except BadName:
+        return None
 
 
 def _below(directory: str, path: str) -> str:

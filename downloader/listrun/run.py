@@ -165,7 +165,8 @@ class ListRun:
         if self._kept is None:
             fetching: Deferred[Report] = self._do_all(jobs, self._count)
         else:
-            fetching = self.downloader.fetch_all(self._kept.jobs(jobs), self._count, self._kept)
+            kept = self._kept
+            fetching = self.downloader.fetch_all(kept.jobs(jobs), self._count, kept, kept.names)
         self._fetching = fetching
         try:
             await fetching
@@ -204,8 +205,9 @@ class ListRun:
         if not self._ended or self._kept is None:
             return
         ended, self._ended = self._ended, []
-        keeping = self._keeping = self._kept.end(ended)
-        keeping.addCallback(self._told, ended)
+        before, keeping = self._keeping, self._kept.end(ended)
+        keeping.addCallback(lambda _: before)  # which may have taken longer
+        self._keeping = keeping.addCallback(self._told, ended)
 
     def _told(self, _: None, ended: Sequence[Result]) -> None:
         for result in ended:
@@ -219,9 +221,10 @@ class ListRun:
 
     def _look_at(self, checksum: str, job: Any) -> None:
         """Warn of the first one that is weak, which quiet users hear of too."""
-        if is_weak(checksum):
+        given = job.checksum is not None or self.downloader.checksums is not None
+        if is_weak(checksum) and given:  # what a server tells of its own file is no promise
             self._warned_of_weak = True
-            listed = "--checksum" if job.line is None else "checksum="
+            listed = "--checksum" if job.line is None else "the list"
             source = listed if job.checksum else "--checksum-file"
             _log.warn("{sentence}", sentence=weak_text(checksum.partition("=")[0], source))
 

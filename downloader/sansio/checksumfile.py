@@ -20,7 +20,7 @@ from enum import Enum, auto
 
 from downloader.errors import NoChecksum
 from downloader.sansio.checksum import DIGITS
-from downloader.sansio.names import safe_name
+from downloader.sansio.names import MAX_DEPTH, MAX_PATH, safe_name
 from downloader.sansio.printable import printable
 from downloader.sansio.urllist import MAX_ENTRY, LineSplitter
 
@@ -192,6 +192,8 @@ class Checksums:
                 raise ValueError(f"there are more than {self._max_entries:,} names in it")
 
     def _add_aliases(self, name: str) -> None:
+        if len(name) > MAX_PATH or name.count("/") >= MAX_DEPTH:
+            return  # no file of ours has such a path
         safe = "/".join(map(safe_name, name.split("/")))
         for alias in {safe, safe.rpartition("/")[2]} - {name}:
             self._aliases[alias] = _SEVERAL if alias in self._aliases else name

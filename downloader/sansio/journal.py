@@ -56,8 +56,9 @@ def identity_of(url: str) -> str:
 
 
 def is_journal(data: bytes) -> bool:
-    """Whether a file that begins so is a journal, a damaged one too, or may become one."""
-    return not data or _BEGINNING.match(data) is not None
+    """Whether a file that begins so is a journal, a damaged one too, or may become one. One that
+    lost its bytes with the power, and not its length, begins with zeros."""
+    return not data.strip(b"\0") or _BEGINNING.match(data) is not None
 
 
 def tail_of(start: int, stop: int) -> int:

@@ -20,6 +20,8 @@ from downloader.sansio.printable import printable
 
 # Bytes. Those that distributions publish have some hundred KiB; this takes seconds to read.
 MAX_DOCUMENT = 16 * 1024 * 1024
+# Characters of the name of an element or attribute, with its namespace.
+MAX_NAME = 1_000
 MAX_FILES = 100_000
 _LONGEST_SHOWN = 200
 
@@ -108,6 +110,9 @@ class _Reader:
         return f"<_Reader {len(self.files)} files, {len(self._around)} deep>"
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        # Each is copied for each element.
+        if len(tag) > MAX_NAME or any(len(name) > MAX_NAME for name in attributes):
+            raise ListError("a name in it is too long")
         namespace, _, name = tag.removeprefix("{").rpartition("}")
         element = self._element(namespace, name)
         self._around.append(element)

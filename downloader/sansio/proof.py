@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from downloader.errors import SizeMismatch, TruncatedBody
+from downloader.errors import BadResponse, SizeMismatch, TruncatedBody
 from downloader.jobs import Pieces
 from downloader.sansio.linkheaders import told_checksum
 from downloader.sansio.resume import Answer
@@ -94,3 +94,19 @@ class Proof:
         if received != self.size:
             raise SizeMismatch(f"{received} bytes, and not {self.size}")
         return True
+
+
+def no_more_than(size: int) -> Digest:
+    """For the pieces of a part of `size` bytes: raises BadResponse once more has come.
+
+    What is behind a part is of no version that its head told of; chunks can bring it.
+    """
+    received = 0
+
+    def bounding(data: bytes | memoryview) -> None:
+        nonlocal received
+        received += len(data)
+        if received > size:
+            raise BadResponse(f"more than the {size} bytes of the part")
+
+    return bounding

@@ -23,8 +23,9 @@ class Rules:
     Crawl-delay in seconds, 0.0 where there is none; `size` is in characters."""
 
     def __init__(self, text: str) -> None:
-        self.size = len(text)
-        self._robots = Protego.parse(text) if _entries(text) <= _MAX_ENTRIES else None
+        entries = _entries(text)
+        self.size = max(len(text), _CHARACTERS_OF_ENTRY * entries)
+        self._robots = Protego.parse(text) if entries <= _MAX_ENTRIES else None
         delay = None if self._robots is None else self._robots.crawl_delay(TOKEN)
         self.delay = delay or 0.0
 
@@ -39,6 +40,11 @@ class Rules:
             raise RobotsForbidden()
 
 
+# What an entry weighs in memory; a character of the text weighs twenty bytes, too.
+_CHARACTERS_OF_ENTRY = 64
+_IN_WAYS = ("*", "$", "index.htm", "%")
+
+
 def _entries(text: str) -> int:
     """How many entries Protego would make of it at most. Where it is not clear that a group has
     ended, it has not: Protego reads much that is no rule by the book."""
@@ -50,7 +56,9 @@ def _entries(text: str) -> int:
             names = 1 if ended else names + 1
             ended = False
             entries += names // _NAMES_FOR_AN_ENTRY
+            names += "*" in line  # Protego knows such a name in two ways
         else:
             ended = ended or line.startswith(_RULES)
-            entries += names
+            # A rule with one of these is kept in up to four ways.
+            entries += names * (4 if any(sign in line for sign in _IN_WAYS) else 1)
     return entries

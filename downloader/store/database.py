@@ -7,9 +7,11 @@ one is left alone.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -26,22 +28,32 @@ VERSION = 1
 _NAME = "state.sqlite"
 _LOCK = "lock"
 _PRIVATE_DIRECTORY = 0o700
+_OWN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Database:
     """The database in `directory`, which is made if need be, for its owner only.
 
     Raises StoreBusy, StoreTooNew, or StoreError. `durable` says whether what was committed is to
-    survive a loss of power, too.
+    survive a loss of power, too; `fsync` waits until the disk has a directory.
     """
 
-    def __init__(self, reactor: Any, directory: str, durable: bool) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        directory: str,
+        durable: bool,
+        fsync: Callable[[int], None] = os.fsync,
+    ) -> None:
         self.path = os.path.join(directory, _NAME)
         self._lock = -1
         try:
             os.makedirs(directory, _PRIVATE_DIRECTORY, exist_ok=True)
+            _check_own(os.lstat(directory), stat.S_ISDIR)
             self._lock = _locked(os.path.join(directory, _LOCK))
             _prepare(self.path)
+            if durable:
+                _sync_names(directory, fsync)
         except BaseException as error:
             self._unlock()
             if isinstance(error, (OSError, sqlite3.Error)):
@@ -88,6 +100,13 @@ class Database:
             os.close(lock)
 
 
+def _check_own(found: os.stat_result, is_kind: Callable[[int], bool]) -> None:
+    """Else somebody may tell us which files we have."""
+    ours = is_kind(found.st_mode) and found.st_uid == os.geteuid()
+    if not ours or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(errno.EPERM, "it is not ours alone")
+
+
 def _done(cursor: Any, work: Callable[..., T], *arguments: Any) -> T:
     try:
         return work(cursor, *arguments)
@@ -98,8 +117,9 @@ def _done(cursor: Any, work: Callable[..., T], *arguments: Any) -> T:
 
 def _locked(path: str) -> int:
     """A lock that goes with its process."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, _OWN, 0o600)
     try:
+        _check_own(os.fstat(fd), stat.S_ISREG)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(fd)
@@ -109,9 +129,23 @@ def _locked(path: str) -> int:
     return fd
 
 
+def _sync_names(directory: str, fsync: Callable[[int], None]) -> None:
+    """SQLite syncs what is in its files; theirs are nothing without their names."""
+    for path in (directory, os.path.dirname(directory) or "."):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fsync(fd)
+        finally:
+            os.close(fd)
+
+
 def _prepare(path: str) -> None:
     """Make it, or bring it up to date."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    fd = os.open(path, _OWN, 0o600)
+    try:
+        _check_own(os.fstat(fd), stat.S_ISREG)
+    finally:
+        os.close(fd)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         (found,) = database.execute("PRAGMA user_version").fetchone()

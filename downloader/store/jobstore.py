@@ -8,7 +8,8 @@ one such wait.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from sqlite3 import Cursor
 from typing import Any, NamedTuple
 
@@ -59,10 +60,16 @@ class Row(NamedTuple):
 
 
 class JobStore:
-    """The rows of one list, kept in `directory`; opening raises what `Database` does."""
+    """The rows of one list, kept in `directory`; arguments and errors are those of `Database`."""
 
-    def __init__(self, reactor: Any, directory: str, durable: bool = True) -> None:
-        self._database = Database(reactor, directory, durable)
+    def __init__(
+        self,
+        reactor: Any,
+        directory: str,
+        durable: bool = True,
+        fsync: Callable[[int], None] = os.fsync,
+    ) -> None:
+        self._database = Database(reactor, directory, durable, fsync)
         self._moved = False  # known, and changed, in the database's thread only
         # Behind it there is nothing to find; None while that is not known, or not so.
         self._last: int | None = None

@@ -38,7 +38,8 @@ class FileBody(Protocol):
     agent says. Cancelling it aborts the transport. It fires once, whatever is heard afterwards.
     The watch begins when `done` is asked for, and stands still while the body is paused: that is
     our doing; `throttle` too says when that is. What is `done` may still have to be written.
-    `digest` is called with each piece, to compute a checksum on the way.
+    `digest` is called with each piece, to compute a checksum on the way; one that it raises at is
+    not written.
     """
 
     transport: Any
@@ -160,9 +161,9 @@ class FileBody(Protocol):
         same: its connection is worth more than that."""
         try:
             part = self.part or self._open()
-            part.write(data, self.start + self.received)
             if self._digest is not None:
                 self._digest(data)
+            part.write(data, self.start + self.received)
         except Exception:
             self._failure = Failure()
             self._drop(len(data), self._failure)

@@ -8,7 +8,9 @@ small ones wait together.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -16,7 +18,6 @@ from twisted.python.failure import Failure
 
 from downloader.errors import DownloadError
 from downloader.threads import Threads
-from downloader.transfer.disk import disk_error
 
 # Files of one group: each has a descriptor, or two, and a process 1,024 as a rule.
 MOST = 128
@@ -149,16 +150,15 @@ class Commits:
         self._disks.reactor.callFromThread(self._told, group)
 
     def _sync(self, group: list[_Entry]) -> None:
-        by_disk = not self._each and len(group) >= MANY and self._disks.os.syncfs is not None
-        if not by_disk:
-            for entry in group:
-                entry.do(self._disks.perform, entry.file.sync)
-            return
-        try:
-            self._disks.perform(self._disks.os.syncfs, group[0].file.fd)
-        except OSError as error:
-            for entry in group:
-                entry.do(_fail, disk_error(error, entry.path))
+        """All of them. When they are many, the file systems first, and then each of them, which
+        takes no time then, and tells of whom it is true."""
+        if not self._each and len(group) >= MANY and self._disks.os.syncfs is not None:
+            found = {os.fstat(entry.file.fd).st_dev: entry.file.fd for entry in group}
+            for fd in found.values():
+                with suppress(OSError):  # whatever it is, each of them says it of itself
+                    self._disks.os.syncfs(fd)
+        for entry in group:
+            entry.do(self._disks.perform, entry.file.sync)
 
     def _sync_places(self, named: list[_Entry]) -> None:
         places: dict[Hashable, list[_Entry]] = {}

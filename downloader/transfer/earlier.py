@@ -15,7 +15,7 @@ def is_there(
     """Whether the file `path` below the root `directory` is there, `size` bytes long.
 
     With an `inode`, it has to be that one; the process may have been killed while the file got its
-    name, so its part file is removed if it is a second name of it.
+    name, so its part file is removed if it is a second name of it. It is synced where files are.
     """
     if directory not in folders and not os.path.isdir(directory):
         return False
@@ -29,6 +29,10 @@ def is_there(
             return False
         if inode is not None and found[0] == inode:
             remove_second_name(folder, path)
+            if folder.disk.commits is not None:
+                folder.sync_file(path)
         return inode in (None, found[0])
+    except DownloadError:
+        return False
     finally:
         folders.unuse(folder)

@@ -13,6 +13,7 @@ from downloader.drain import drain
 from downloader.errors import (
     ChecksumMismatch,
     DownloadError,
+    Interrupted,
     SizeMismatch,
     TargetExists,
     TruncatedBody,
@@ -20,13 +21,14 @@ from downloader.errors import (
 from downloader.jobs import Job, Result, Status
 from downloader.sansio.checksum import Checksum
 from downloader.sansio.printable import printable
-from downloader.sansio.proof import TELLING, Digest
+from downloader.sansio.proof import TELLING, Digest, no_more_than
 from downloader.sansio.ranges import Gap, Range, Ranges, range_header
 from downloader.sansio.resume import WITH_FILE, Complete, Decision, Take, judge
-from downloader.sansio.url import HttpUrl
+from downloader.sansio.url import HttpUrl, redacted
 from downloader.sansio.version import Version, version_of
 from downloader.transfer.body import SHORT, FileBody
-from downloader.transfer.heads import answer_of, has_any, length_of, validators_of
+from downloader.transfer.heads import answer_of, has_any, length_of, validators_of, values_in
+from downloader.transfer.partfile import WORTH
 from downloader.transfer.proving import piece_sums, proof_of
 from downloader.transfer.recorder import Recorder
 from downloader.transfer.taken import TakenNames
@@ -150,19 +152,24 @@ class Transfer(Way[Job]):
                 if isinstance(decision, Complete):
                     version = replace(version, total=held.prefix)
                     break
-                _log.debug("{url}: begun anew: {why}", url=self._final_url, why=decision.why)
+                told = redacted(self._final_url)
+                _log.debug("{url}: begun anew: {why}", url=told, why=decision.why)
                 return False
             await self._hear_part(response, decision)
             version = replace(version, total=self._length)
             rest = self._rest(url, held, version, (response, decision, gap))
             if rest is not None:
                 return await self._receive_split(rest)
-            before = held.size
+            gained = -held.size
             held.add(*await self._receive_part(response, decision))
-            if held.size == before:
-                raise TruncatedBody("nothing of the part that was asked for")
+            gained += held.size
             self._base, self._body = held.size, None
+            if held.gap(version.total) is None:
+                break
+            # Each request is a start of its own. One that brought much costs no try.
+            raise Interrupted() if gained >= WORTH else TruncatedBody("a part of what was missing")
         if not self._proof.fits(held.size):
+            self._forget()
             return False
         if self._proof.pieces is not None:
             rest = self._rest(url, held, version)
@@ -173,11 +180,9 @@ class Transfer(Way[Job]):
     async def _ask_part(
         self, url: HttpUrl, gap: Gap, version: Version
     ) -> tuple[IResponse, Decision]:
-        """Ask for these bytes of `version`, and what the answer means. Raises what a refusal
-        means."""
-        more = [("Range", range_header(*gap))]
-        if version.validator is not None:
-            more.append(("If-Range", version.validator))
+        """Ask for these bytes of `version`; raises what a refusal means."""
+        held = [] if version.validator is None else [("If-Range", version.validator)]
+        more = [("Range", range_header(*gap)), *held]
         response = await self._ask(b"GET", url, more=more)
         return response, await self._judged(response, gap[0], version)
 
@@ -222,21 +227,21 @@ class Transfer(Way[Job]):
         try:
             body = self._deliver(response, self._length, 0, digest)
             ended = await body.done if body.result is None else body.told()
-            self._verified = self._proof.proven(self.moved, ended)
+            self._verified = self._proof.proven(self.moved, ended) or sums is not None
         except SizeMismatch:
             self._discard()
             raise
-        if sums is not None:
-            if not sums.matches:
-                self._refuse("that of a piece is another")
-            self._verified = True
+        if sums is not None and not sums.matches:
+            self._refuse("that of a piece is another")
         if checksum is not None:
             self._check(checksum)
         return True
 
     async def _receive_part(self, response: IResponse, take: Take) -> Range:
         """The body is these bytes of the file, of which more is here already."""
-        body = self._deliver(response, length_of(response), take.start, None)
+        assert take.stop is not None
+        within = no_more_than(take.stop - take.start)
+        body = self._deliver(response, length_of(response), take.start, within)
         await body.done
         return take.start, take.start + body.received
 
@@ -269,16 +274,15 @@ class Transfer(Way[Job]):
 
     def _opened(self, response: IResponse) -> PartWriter:
         """A part file for the whole file."""
-        setup = self._setup
         long = self._length is None or self._length > SHORT
-        part = self._part = self.target.open(setup.folders, long)
+        part = self._part = self.target.open(self._setup.folders, long)
         self._begin(part, response)
         return part
 
     def _begin(self, part: PartWriter, response: IResponse) -> None:
         answer = answer_of(response)
         version = version_of(answer.get, answer.length)
-        provable = version.validator is not None or self._proof.provable
+        provable = self._proof.provable or version.validator is not None
         part.begin(version, provable and not answer.encoded)
 
     def _write_at_once(self) -> bool:
@@ -319,8 +323,8 @@ class Transfer(Way[Job]):
                 await closed
 
     def _take_offered(self, response: IResponse) -> None:
-        for offered in response.headers.getRawHeaders(b"content-disposition", ())[:1]:
-            self.target.take_offered(offered.decode("latin-1"))
+        for offered in values_in(response)("content-disposition")[:1]:
+            self.target.take_offered(offered)
 
     def _result(self, status: Status, error: DownloadError | None) -> Result:
         result = super()._result(status, error)
@@ -336,6 +340,8 @@ class Transfer(Way[Job]):
         await self._part.read(checksum.update)
         if checksum.matches:
             self._check(checksum)
+        else:
+            self._forget()
         return checksum.matches
 
     def _check(self, checksum: Checksum) -> None:
@@ -347,6 +353,11 @@ class Transfer(Way[Job]):
     def _refuse(self, seen: str) -> NoReturn:
         self._discard()
         raise ChecksumMismatch(seen)
+
+    def _forget(self) -> None:
+        """What is here is wrong, and nothing for the next run to go on with."""
+        if self._part is not None:
+            self._part.begin(Version(), False)
 
     def _discard(self) -> None:
         if self._part is not None:
@@ -361,15 +372,12 @@ class Transfer(Way[Job]):
         version: Version | None,
         first: tuple[IResponse, Take, Gap] | None = None,
     ) -> Rest | None:
-        """What comes so: all but what is `held` of `version`; None where that comes as one. `first`
-        is an answer that brings some of it, and which gap was asked for; its version counts where
-        `version` is None."""
+        """What comes so: all but what is `held`, if it does. See `rest_of`."""
         if self._whole_only:
             return None
         from downloader.transfer.rest import rest_of  # late: few files come so
 
-        urls = url, self._tries.urls
-        return rest_of(self._setup, self._proof, urls, held, version, first)
+        return rest_of(self._setup, self._proof, (url, self._tries.urls), held, version, first)
 
     async def _receive_split(self, rest: Rest) -> bool:
         """Fetch what is missing. False when it has to be fetched as a whole."""
@@ -383,9 +391,9 @@ class Transfer(Way[Job]):
                 raise
         self._length = rest.version.total
         self._streams = rest.streams(self._setup, part, self._ask_part)
-        told = self._http_status, self._final_url
+        first = self._http_status, self._final_url  # whoever comes last
         if not await self._streams.start(rest.first, rest.held):
             return False
-        self._http_status, self._final_url = told  # the first one's, whoever came last
+        self._http_status, self._final_url = first
         self._verified = True
         return await self._has_checksum()

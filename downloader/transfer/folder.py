@@ -17,13 +17,15 @@ from downloader.sansio.names import STATE
 from downloader.sansio.printable import printable
 from downloader.transfer.disk import disk_error
 from downloader.transfer.disks import Disk, Disks
-from downloader.transfer.system import SYSTEM, System
+from downloader.transfer.system import SYSTEM, System, close_settled
 
 # Roots that are kept open between jobs; a list may name a directory for each line.
 KEPT = 64
 _TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # What O_NOFOLLOW, with O_DIRECTORY or without, meets; EMLINK on FreeBSD.
 _IN_THE_WAY = frozenset((errno.ELOOP, errno.ENOTDIR, errno.EMLINK))
+# File systems whose directories cannot be synced answer so; they have no better to offer.
+_NO_SYNC = frozenset((errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS))
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -42,13 +44,16 @@ class Folder:
         self.users = 0
         self.may_hold_parts = True
         self.takes_nameless = True
+        self.fd = -1
         try:
-            self._unsynced = _missing(path)
             self.os.makedirs(path, exist_ok=True)
             self.fd = self.os.open(path, _DIRECTORY)
+            self._unsynced = leading_to(path)
             with self.os.scandir(self.fd) as entries:
                 self.may_hold_parts = any(entry.name != STATE for entry in entries)
         except OSError as error:
+            if self.fd >= 0:
+                self.close()
             raise disk_error(error, path) from error
         except ValueError as error:
             raise BadName(f"{printable(path)}: {error}") from error
@@ -72,23 +77,31 @@ class Folder:
         if found is None or found[1] != len(data):
             return False
         directory, name = self.parent(path)
+        fd = -1
         try:
             fd = self.os.open(name, _TO_READ, dir_fd=directory)
+            return bool(self.os.read(fd, len(data) + 1) == data)
         except OSError:
             return False
         finally:
             if directory != self.fd:
-                self.os.close(directory)
-        try:
-            return bool(self.os.read(fd, len(data) + 1) == data)
-        finally:
-            self.os.close(fd)
+                close_settled(self.os, directory)
+            if fd >= 0:
+                close_settled(self.os, fd)
 
     def inode(self, path: str) -> tuple[int, int] | None:
-        """The number of the file's inode and its length; None where there is no regular file."""
+        """The number of the file's inode and its length; None where there is no regular file, or a
+        link on the way to it."""
         try:
-            found = self.os.stat(path, dir_fd=self.fd, follow_symlinks=False)
-        except OSError:
+            if "/" not in path:
+                found = self.os.stat(path, dir_fd=self.fd, follow_symlinks=False)
+            else:
+                fd = open_below(self.fd, path, _TO_READ)
+                try:
+                    found = self.os.fstat(fd)
+                finally:
+                    self.os.close(fd)
+        except (OSError, ValueError):
             return None
         return (found.st_ino, found.st_size) if stat.S_ISREG(found.st_mode) else None
 
@@ -113,6 +126,22 @@ class Folder:
             raise _below_error(error, path) from error
         return fd, name
 
+    def sync_file(self, path: str) -> None:
+        """Let nothing be lost any more of the file `path`, whoever wrote it, nor of its name."""
+        directory, name = self.parent(path)
+        try:
+            fd = self.os.open(name, _TO_READ, dir_fd=directory)
+            try:
+                self.os.fsync(fd)
+            finally:
+                self.os.close(fd)
+        except OSError as error:
+            raise disk_error(error, path) from error
+        finally:
+            if directory != self.fd:
+                self.os.close(directory)
+        self.sync(path)
+
     def sync(self, path: str) -> None:
         """Let nothing be lost any more of the directories that lead to the file `path`, nor of what
         they hold."""
@@ -121,26 +150,37 @@ class Folder:
             while self._unsynced:
                 self._sync_named(self._unsynced[-1])
                 self._unsynced.pop()
-            self.os.fsync(fd)
+            self._sync_open(fd)
             for parent in path.split("/")[:-1]:
-                fd = self._enter(fd, parent)
-                self.os.fsync(fd)
+                above, fd = fd, self.fd  # _enter closes it, whatever comes of that
+                fd = self._enter(above, parent)
+                self._sync_open(fd)
         except OSError as error:
             raise disk_error(error, path) from error
         finally:
             if fd != self.fd:
-                self.os.close(fd)
+                close_settled(self.os, fd)
 
     def _sync_named(self, path: str) -> None:
-        fd = self.os.open(path, _DIRECTORY)
+        try:
+            fd = self.os.open(path, _DIRECTORY)
+        except PermissionError:
+            return  # we have made nothing in it
+        try:
+            self._sync_open(fd)
+        finally:
+            close_settled(self.os, fd)
+
+    def _sync_open(self, fd: int) -> None:
         try:
             self.os.fsync(fd)
-        finally:
-            self.os.close(fd)
+        except OSError as error:
+            if error.errno not in _NO_SYNC:
+                raise
 
     def close(self) -> None:
         """Give the descriptor back."""
-        self.os.close(self.fd)
+        close_settled(self.os, self.fd)
 
     def _enter(self, fd: int, name: str) -> int:
         try:
@@ -154,16 +194,23 @@ class Folder:
                 return int(self.os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd))
         finally:
             if fd != self.fd:
-                self.os.close(fd)
+                close_settled(self.os, fd)
 
 
-def _missing(path: str) -> list[str]:
-    """The directories that get a new entry when `path` is made, the innermost first."""
-    changed = []
-    while not os.path.isdir(path) and (parent := os.path.dirname(path) or ".") != path:
-        changed.append(parent)
+def leading_to(path: str) -> list[str]:
+    """The directories with an entry on the way to `path` that may be of our making, the innermost
+    first. Whoever made it need not have synced it: a job of another root that is not there yet, or
+    a process that was killed."""
+    path = os.path.realpath(path)
+    here = os.stat(path)
+    above = []
+    while here.st_uid == os.geteuid() and (parent := os.path.dirname(path)) != path:
+        child, here = here, os.stat(parent)
+        if here.st_dev != child.st_dev:
+            break
+        above.append(parent)
         path = parent
-    return changed
+    return above
 
 
 class Folders:

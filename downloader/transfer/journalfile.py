@@ -20,7 +20,7 @@ from downloader.sansio.journal import (
     tail_of,
 )
 from downloader.sansio.ranges import Ranges
-from downloader.transfer.system import System
+from downloader.transfer.system import System, close_settled
 
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -54,7 +54,7 @@ class JournalFile:
         except OSError:
             return None
         finally:
-            self._os.close(fd)
+            close_settled(self._os, fd)
 
     def empty(self, sync: bool) -> None:
         """Let it say nothing, and with `sync` so that a loss of power brings none of it back.
@@ -91,13 +91,14 @@ class JournalFile:
         except OSError:
             self._broken = True
 
-    def remove(self) -> None:
-        """Remove it, if there is one and it is ours."""
+    def remove(self) -> bool:
+        """Remove it, if there is one and it is ours. Whether it was removed."""
         try:
-            self._os.close(self._open(os.O_RDWR))
+            close_settled(self._os, self._open(os.O_RDWR))
             self._os.unlink(self._name, dir_fd=self._dir_fd)
         except OSError:
-            pass
+            return False
+        return True
 
     def _open(self, flags: int) -> int:
         fd: int = self._os.open(self._name, flags | _FLAGS, 0o600, dir_fd=self._dir_fd)

@@ -290,12 +290,12 @@ class PartFile:
                 if self._is_mine(fd, part):
                     return fd
             except OSError as error:
-                self._os.close(fd)
+                close_settled(self._os, fd)
                 raise disk_error(error, self.path + SUFFIX) from error
             except BaseException:
-                self._os.close(fd)
+                close_settled(self._os, fd)
                 raise
-            self._os.close(fd)
+            close_settled(self._os, fd)
         raise TargetBusy(printable(self.path))
 
     def _open_once(self, part: str) -> int | None:
@@ -362,12 +362,14 @@ class PartFile:
             self._os.unlink(part, dir_fd=self._dir_fd)
             self._remove_journal()
         except OSError:
-            pass  # it is gone or another's, or the directory does not let us; nothing is lost
+            # It is gone or another's, or the directory does not let us; nothing is lost.
+            self._folder.may_hold_parts = True
 
     def _remove_journal(self) -> None:
         if self._has_journal:
             self._has_journal = False
-            self._journal.remove()
+            # One that is left tells of other bytes than those of the next part file.
+            self._folder.may_hold_parts |= not self._journal.remove()
 
     def _close(self) -> None:
         """What is said here comes too late, and is of no use: `commit` has asked before."""
@@ -376,7 +378,7 @@ class PartFile:
         if fd >= 0:
             close_settled(self._os, fd)
         if directory not in (-1, self._folder.fd):
-            self._os.close(directory)
+            close_settled(self._os, directory)
 
 
 def remove_second_name(folder: Folder, path: str) -> None:
@@ -392,4 +394,4 @@ def remove_second_name(folder: Folder, path: str) -> None:
     finally:
         JournalFile(folder.os, directory, name + SUFFIX + JOURNAL).remove()
         if directory != folder.fd:
-            folder.os.close(directory)
+            close_settled(folder.os, directory)

@@ -82,7 +82,7 @@ class Robots:
     def check(self, url: HttpUrl) -> None:
         """Raise RobotsForbidden if it is known that `url` is not to be asked for."""
         rules = self._known.get(url.origin)
-        if rules is not None:
+        if rules is not None and self._until[url.origin] > self._clock.seconds():
             self._known.move_to_end(url.origin)
             rules.check(url)
 

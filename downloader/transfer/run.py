@@ -28,6 +28,8 @@ PutJobs = Iterable[PutJob | None] | AsyncIterable[PutJob | list[PutJob] | None]
 # Lines read or jobs ended in one turn of the reactor, before others get theirs: a list of files
 # that are all there already needs no network and would otherwise be done in one long turn.
 A_TURN = 200
+# What a list of jobs counts for at least: others may have been passed over to make it.
+A_LIST = 32
 # Jobs that are read before there is room for them, where they have to be kept first.
 AHEAD = 256
 # With that many lines read and nothing to start, the next are read so much later, in seconds: a
@@ -65,6 +67,7 @@ class Run(Generic[JobT]):
         self._source: Any = jobs.__aiter__() if isinstance(jobs, AsyncIterable) else iter(jobs)
         self._pulling: Deferred[Any] | None = None
         self._recorder = recorder
+        self._turn = 0  # what may still be done in this one
         self._unplanned: list[Way[JobT]] = []  # read, and not with the recorder
         self._planning: list[Way[JobT]] = []  # with the recorder
         self._window: Window[Way[JobT]] = Window()
@@ -87,12 +90,11 @@ class Run(Generic[JobT]):
             return
         self._in_pump = True
         try:
-            for _ in range(A_TURN):
-                if not self._step():
-                    break
-            else:
-                if self._call is None:
-                    self._pump_later(READ_AHEAD_PAUSE if len(self._window) else 0)
+            self._turn = A_TURN
+            while self._turn > 0 and self._step():
+                self._turn -= 1
+            if self._turn <= 0 and self._call is None:
+                self._pump_later(READ_AHEAD_PAUSE if len(self._window) else 0)
         except BaseException:
             self._stop(Failure())
         finally:
@@ -108,7 +110,7 @@ class Run(Generic[JobT]):
 
     def _step(self) -> bool:
         """One thing; False when there is nothing to do until something happens."""
-        if self._stopped or not (self._limiter.free or self._may_read_ahead):
+        if self._stopped or not (self._limiter.free or self._may_read):
             return False
         if len(self._window) and self._limiter.free:
             transfer = self._window.take(self._may_start)
@@ -119,13 +121,17 @@ class Run(Generic[JobT]):
             return False
         if len(self._window) and self._call is not None:
             return False  # enough was read ahead for the moment
-        return self._held < WINDOW and self._pull()
+        return self._may_read and self._held < WINDOW and self._pull()
 
     @property
-    def _may_read_ahead(self) -> bool:
-        """Whether to read without room for another job: what is to be kept first takes a while."""
-        read = len(self._window) + len(self._unplanned) + len(self._planning)
-        return self._recorder is not None and read < AHEAD
+    def _may_read(self) -> bool:
+        """Whether to read on: what is to be kept first takes a while, so some of it is read without
+        room for another job, and no more than that."""
+        if self._recorder is None:
+            return self._limiter.free
+        unkept = len(self._unplanned) + len(self._planning)
+        waiting = 0 if self._limiter.free else len(self._window)
+        return unkept + waiting < AHEAD
 
     def _may_start(self, host: str, transfer: Way[JobT]) -> bool:
         """Whether it would start at once, or fail at once."""
@@ -151,7 +157,10 @@ class Run(Generic[JobT]):
             if self._stopped:  # cancelled, it has given a job all the same
                 self._close_source()
             elif isinstance(job, list):
+                self._turn -= max(len(job), A_LIST)
                 for one in job:
+                    if self._stopped:  # by whoever heard of the one before
+                        break
                     self._add(one)
             elif job is not None:
                 self._add(job)

@@ -68,6 +68,12 @@ class TakenNames:
         self._put(key, (entry[0] if entry else _ASKED, following))
         return free
 
+    def reserve(self, directory: str, path: str) -> None:
+        """Give `path` below `directory` away, whoever else has it."""
+        for parent in parents(path) if "/" in path else ():
+            self._insert(_key(directory, parent), _DIRECTORY)
+        self._insert(_key(directory, path), _FILE)
+
     def release(self, directory: str, path: str) -> None:
         """The name may be given away again."""
         key = _key(directory, path)

@@ -157,10 +157,10 @@ class Target:
             try:
                 await commits.add(file, self.relative, False, over)
             except TargetExists:
+                if self._kept:  # it may be ours, and is to be looked at in a thread
+                    over(None)
+                    return False
                 try:
-                    if self._kept and folder.holds(self.relative, data):
-                        over(None)
-                        return True
                     self._take_another(folder)
                 except BaseException:
                     over(None)

@@ -110,7 +110,7 @@ class WholeFile:
         if fd >= 0:
             close_settled(self._os, fd)
         if directory not in (-1, self._folder.fd):
-            self._os.close(directory)
+            close_settled(self._os, directory)
 
     def _known(self, error: OSError) -> Exception:
         if error.errno not in _UNKNOWN:

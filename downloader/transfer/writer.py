@@ -123,8 +123,11 @@ class PartWriter:
         self._put(self._change_there, "drop", start, stop)
 
     async def is_at(self, path: str) -> bool:
-        """Whether the file `path` has these bytes; one that is long is never looked at."""
-        return await self._do(self._is_at, path)
+        """Whether the file `path` has these bytes, on a disk that keeps it; one that is long is
+        never looked at."""
+        if self._disk.commits is None:
+            return await self._do(self._is_at, path)
+        return await self._do_in_thread(self._is_at, path)
 
     async def written(self) -> None:
         """Wait until all that was given to it is written; raises what the disk said."""
@@ -215,6 +218,9 @@ class PartWriter:
         """Do it here or there; what it returns or raises comes out of this."""
         if self._is_quick():
             return call(*arguments)
+        return await self._do_in_thread(call, *arguments)
+
+    async def _do_in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
         done: Deferred[T] = Deferred()
         self._put(self._do_there, done, call, *arguments)
         return await done
@@ -304,7 +310,11 @@ class PartWriter:
         part = self._part
         if part is None or part.size > _PIECE:
             return False
-        return self.folder.holds(path, part.read(0, part.size))
+        if not self.folder.holds(path, part.read(0, part.size)):
+            return False
+        if self._disk.commits is not None:  # who was killed may not have got as far
+            self._disk.do(self.folder.sync_file, path)
+        return True
 
     def _check_failed(self) -> None:
         if self._failed is not None:

@@ -14,6 +14,7 @@ from downloader.sansio.journal import (
     head_record,
     held_record,
     identity_of,
+    is_journal,
     read_journal,
     tail_of,
 )
@@ -55,6 +56,17 @@ def test_a_url_is_not_in_it() -> None:
 @pytest.mark.parametrize("data", [b"", b"\n", HEAD, ONE, ONE + HEAD, HEAD + held_record([])])
 def test_what_tells_of_no_byte(data: bytes) -> None:
     assert read_journal(data) is None
+
+
+@pytest.mark.parametrize("data", [b"", HEAD, HEAD[:20], bytes(len(HEAD))])
+def test_what_is_a_journal_or_was_one(data: bytes) -> None:
+    """A loss of power may leave its length, and none of its bytes."""
+    assert is_journal(data)
+
+
+@pytest.mark.parametrize("data", [b"mine", b"mine" + HEAD, b"\0mine"])
+def test_what_is_no_journal(data: bytes) -> None:
+    assert not is_journal(data)
 
 
 def test_a_record_that_was_cut_off_is_as_if_not_written() -> None:

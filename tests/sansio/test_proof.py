@@ -7,8 +7,8 @@ from hashlib import sha256
 
 import pytest
 
-from downloader.errors import SizeMismatch, TruncatedBody
-from downloader.sansio.proof import Digest, Proof
+from downloader.errors import BadResponse, SizeMismatch, TruncatedBody
+from downloader.sansio.proof import Digest, Proof, no_more_than
 from downloader.sansio.resume import Answer
 
 OWN = f"md5={'0' * 32}"
@@ -114,6 +114,14 @@ def test_a_body_whose_length_is_known_is_not() -> None:
     assert Proof(5, None).bounded(digest, 5) is digest
     assert Proof(None, None).bounded(digest, None) is digest
     assert Proof(None, None).bounded(None, None) is None
+
+
+def test_a_part_is_bounded() -> None:
+    within = no_more_than(5)
+    within(b"abc")
+    within(memoryview(b"de"))
+    with pytest.raises(BadResponse, match="more than the 5 bytes"):
+        within(b"f")
 
 
 def test_repr() -> None:

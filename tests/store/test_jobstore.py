@@ -202,3 +202,17 @@ async def test_a_database_that_is_damaged_later(open_store: Open, directory: Pat
         file.write(os.urandom(3 * 4096))
     with pytest.raises(StoreError):
         await open_store().find(records(*range(2000)))
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_its_names_are_on_the_disk_before_it_is_used(
+    reactor: Any, directory: Path, durable: bool
+) -> None:
+    """A loss of power takes no directory with rows that were committed in it."""
+    synced: list[str] = []
+
+    def fsync(fd: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+
+    JobStore(reactor, str(directory), durable, fsync).close()
+    assert synced == ([str(directory), str(directory.parent)] if durable else [])

@@ -21,6 +21,7 @@ from downloader.testing import AgentSpy, SpiedResponse
 from downloader.transfer.body import SHORT
 from downloader.transfer.commits import MANY
 from downloader.transfer.disks import Disks
+from downloader.transfer.folder import leading_to
 
 Make = Callable[..., Downloader]
 
@@ -83,19 +84,24 @@ def fetch(
     return fetching
 
 
+def above(path: str) -> list[str]:
+    """The first file of a root waits for the directories above it, too."""
+    return [f"fsync {Path(one).name}" for one in reversed(leading_to(path))]
+
+
 # --- the order ------------------------------------------------------------------------------
 
 
 async def test_a_whole_file(make: Make, spy: AgentSpy, files: Recorded, out: str) -> None:
     """Its bytes, its name, its directory; and then its caller hears of it."""
     await fetch(make(), spy, out, "a", [b"abc"])
-    assert files.of(*SYNCS) == ["fsync nameless", "link a", "fsync out"]
+    assert files.of(*SYNCS) == ["fsync nameless", "link a", *above(out), "fsync out"]
     assert os.listdir(out) == ["a"]
 
 
 async def test_a_part_file(make: Make, spy: AgentSpy, files: Recorded, out: str) -> None:
     await fetch(make(), spy, out, "a", WAYS["a part file"])
-    assert files.of(*SYNCS) == ["fsync a.part", "link a", "unlink a.part", "fsync out"]
+    assert files.of(*SYNCS) == ["fsync a.part", "link a", "unlink a.part", *above(out), "fsync out"]
     assert Path(out, "a").read_bytes() == LONG
 
 
@@ -104,21 +110,36 @@ async def test_one_that_takes_the_place_of_another(
 ) -> None:
     Path(out, "a").write_bytes(b"old")
     await fetch(make(on_conflict=OnConflict.OVERWRITE), spy, out, "a", [b"new"])
-    assert files.of(*SYNCS) == ["fsync a.part", "replace a", "fsync out"]
+    assert files.of(*SYNCS) == ["fsync a.part", "replace a", *above(out), "fsync out"]
     assert Path(out, "a").read_bytes() == b"new"
 
 
 async def test_directories_that_were_made(
     make: Make, spy: AgentSpy, files: Recorded, tmp_path: Path
 ) -> None:
-    """Each that has a new entry, and those on the way to it; of the root only once."""
+    """Each that has a new entry, and those on the way to it; those above the root only once."""
     downloader, out = make(), str(tmp_path / "one" / "two")
     await fetch(downloader, spy, out, "three/a", [b"abc"])
-    fsyncs = ["fsync nameless", f"fsync {tmp_path.name}", "fsync one", "fsync two", "fsync three"]
-    assert files.of("fsync") == fsyncs
+    made = [f"fsync {tmp_path.name}", "fsync one", "fsync two", "fsync three"]
+    assert files.of("fsync") == ["fsync nameless", *above(str(tmp_path)), *made]
     files.calls.clear()
     await fetch(downloader, spy, out, "b", [b"abc"])
     assert files.of("fsync") == ["fsync nameless", "fsync two"]
+
+
+async def test_a_directory_that_another_root_has_made(
+    make: Make, spy: AgentSpy, files: Recorded, tmp_path: Path
+) -> None:
+    """Whoever is complete first waits for it."""
+    downloader, new = make(), tmp_path / "new"
+    late = begin(downloader, spy, str(new / "one"), "a")
+    response = spy.requests[-1].answer(200, length=len(LONG))
+    response.feed(LONG[:10])
+    assert os.listdir(new) == ["one"]
+    await fetch(downloader, spy, str(new / "two"), "b", [b"abc"])
+    assert files.of("fsync")[-3:] == [f"fsync {tmp_path.name}", "fsync new", "fsync two"]
+    bring(response, [LONG[10:]])
+    await late
 
 
 async def hold_back(

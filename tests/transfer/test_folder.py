@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
+from support.recording import Recorded
 
 from downloader.errors import DiskError, DownloadError
-from downloader.transfer.folder import KEPT, Folder, Folders
+from downloader.transfer.folder import KEPT, Folder, Folders, leading_to
 from downloader.transfer.partfile import PartFile
 
 
@@ -111,3 +113,45 @@ def test_whether_something_has_a_path(folder: Folder) -> None:
 def test_whether_something_has_a_path_that_cannot_be(folder: Folder) -> None:
     with pytest.raises(DownloadError):
         folder.exists("x" * 300)
+
+
+def test_a_directory_that_was_replaced_cannot_be_synced(tmp_path: Path) -> None:
+    """And no descriptor is closed twice: by then it may be another's."""
+    recorded = Recorded()
+    folder = Folder(str(tmp_path), recorded.system)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").touch()
+    with pytest.raises(DiskError):
+        folder.sync("a/b/file")
+    assert recorded.of("close") == ["close a"]
+    folder.close()
+
+
+def test_a_root_that_cannot_be_read_is_not_kept_open(tmp_path: Path) -> None:
+    recorded = Recorded()
+    recorded.fail(f"scandir {tmp_path.name}", errno.EIO)
+    before = descriptors()
+    with pytest.raises(DiskError):
+        Folder(str(tmp_path), recorded.system)
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("call", ["open a", "read a"])
+def test_a_file_that_cannot_be_read_is_not_the_same(tmp_path: Path, call: str) -> None:
+    recorded = Recorded()
+    folder = Folder(str(tmp_path), recorded.system)
+    (tmp_path / "a").write_bytes(b"data")
+    assert folder.holds("a", b"data")
+    recorded.fail(call, errno.EIO)
+    assert not folder.holds("a", b"data")
+    folder.close()
+
+
+def test_what_leads_to_a_root(tmp_path: Path) -> None:
+    """Through links, up to what somebody else has made or to another file system."""
+    (tmp_path / "one" / "two").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("one/two")
+    above = leading_to(str(tmp_path / "link"))
+    assert above == leading_to(str(tmp_path / "one" / "two"))
+    assert above[:2] == [str(tmp_path / "one"), str(tmp_path)]
+    assert leading_to("/proc/self/task") == [os.path.realpath("/proc/self"), "/proc"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.recording import Recorded
 
 from downloader.sansio.journal import held_record, identity_of, read_journal
 from downloader.sansio.ranges import Ranges
@@ -157,6 +159,24 @@ def test_a_journal_without_its_part_file_says_nothing_of_the_next(
     part.keep()
 
 
+def test_a_journal_that_could_not_be_removed_says_nothing_of_the_next(tmp_path: Path) -> None:
+    """Not even in a directory that has held no other, where nobody would look for one."""
+    recorded = Recorded()
+    recorded.fail(f"unlink {JOURNAL}", errno.EIO)
+    folder, seconds = Folder(str(tmp_path), recorded.system), Seconds()
+    part = PartFile(folder, "a", OF, seconds=seconds)
+    part.begin(VERSION, True)
+    seconds.now = 2.0
+    part.write(bytes(WINDOW))
+    part.commit("a")
+    assert sorted(os.listdir(tmp_path)) == ["a", JOURNAL]
+    (tmp_path / "a").unlink()
+    part = PartFile(folder, "a", OF)
+    assert (tmp_path / JOURNAL).read_bytes() == b""
+    part.keep()
+    folder.close()
+
+
 @pytest.mark.parametrize("records", [True, False])
 def test_another_version_empties_the_journal_first(
     folder: Folder, out: Path, records: bool
@@ -247,3 +267,12 @@ def test_what_is_in_the_journals_place_is_left_alone(
 def test_a_journal_is_for_its_owner(folder: Folder, out: Path) -> None:
     left(folder, bytes(2 * WORTH))
     assert os.stat(out / JOURNAL).st_mode & 0o777 == 0o600
+
+
+def test_a_journal_that_lost_its_bytes_is_written_anew(folder: Folder, out: Path) -> None:
+    """As a loss of power may do it."""
+    left(folder, os.urandom(2 * WORTH))
+    (out / JOURNAL).write_bytes(bytes((out / JOURNAL).stat().st_size))
+    assert not held(folder).size
+    left(folder, os.urandom(2 * WORTH))
+    assert held(folder).size == 2 * WORTH

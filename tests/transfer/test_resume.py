@@ -181,21 +181,25 @@ def test_a_part_that_begins_earlier(make: Make, spy: AgentSpy, out: str) -> None
 
 
 def test_parts_that_end_too_early_are_put_together(make: Make, spy: AgentSpy, out: str) -> None:
+    """Each request is a start of its own, but no try is used up while much comes."""
     left_half(make, spy, out)
     fetching = make(retries=ONCE).fetch(Job(URL, out))
-    middle = HALF + 1000
-    give(spy.requests[0].answer(206, ranged(HALF, middle), length=1000), OLD[HALF:middle])
+    middle = HALF + WORTH
+    give(spy.requests[0].answer(206, ranged(HALF, middle), length=WORTH), OLD[HALF:middle])
     assert asked(spy.requests[1]) == (f"bytes={middle}-", '"v1"')
     give(spy.requests[1].answer(206, ranged(middle), length=SIZE - middle), OLD[middle:])
     assert right(out, take(fetching))
 
 
-def test_a_part_without_new_bytes_does_not_go_on_for_ever(
-    make: Make, spy: AgentSpy, out: str
+@pytest.mark.parametrize("size", [0, 1, 1000])
+def test_a_server_that_gives_little_at_a_time_costs_tries(
+    make: Make, spy: AgentSpy, out: str, size: int
 ) -> None:
+    """Else it could go on for ever."""
     left_half(make, spy, out)
     fetching = make(retries=ONCE).fetch(Job(URL, out))
-    give(spy.requests[0].answer(206, ranged(HALF, HALF + 10), length=None), b"")
+    data = OLD[HALF : HALF + size]
+    give(spy.requests[0].answer(206, ranged(HALF, HALF + 1000), length=None), data)
     assert type(error_of(fetching)) is TruncatedBody
     assert len(spy.requests) == 1
 
@@ -214,6 +218,20 @@ def test_the_length_was_not_known_and_all_was_there(make: Make, spy: AgentSpy, o
     headers = {"Content-Range": f"bytes */{HALF}", **V1}
     give(spy.requests[0].answer(416, headers, length=0), b"")
     assert right(out, take(fetching), OLD[:HALF])
+
+
+def test_a_part_with_more_behind_it(make: Make, spy: AgentSpy, out: str) -> None:
+    """Chunks tell no length: what is behind the range is of no file, and not written."""
+    left_half(make, spy, out)
+    fetching = make(retries=ONCE).fetch(Job(URL, out))
+    response = spy.requests.pop().answer(206, ranged(HALF))
+    give(response, OLD[HALF:] + NEW)
+    assert type(error_of(fetching)) is BadResponse
+    assert not os.path.exists(os.path.join(out, "a.bin"))
+    fetching = make().fetch(Job(URL, out))
+    assert asked(spy.requests[0]) == (f"bytes={HALF}-", '"v1"')
+    give(spy.requests[0].answer(206, ranged(HALF)), OLD[HALF:])
+    assert right(out, take(fetching))
 
 
 @pytest.mark.parametrize("status", [404, 503])

@@ -2,11 +2,12 @@
 --
 -- number    counts the jobs from 0; rows from 2^40 on are of an earlier form of the list
 -- key       a digest of what the line asks for
--- path      the file's, below the run's directory
+-- path      the file's, below the run's directory; empty where the job had none
 -- status    planned, committing, complete or failed
 -- inode     of the file that is about to get the name, or has it
 -- size      of the file, in bytes
--- etag, modified, checksum   of the version that was fetched, where the server told
+-- etag, modified   of the version that was fetched, where the server told
+-- checksum  that the job asked for
 CREATE TABLE entry (
     number INTEGER PRIMARY KEY,
     key INTEGER NOT NULL,
