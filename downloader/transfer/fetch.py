@@ -162,8 +162,10 @@ class Transfer(Way[Job]):
             version = replace(version, total=self._length)
             if _gap(held, version.total) is None:
                 break
-            # Each request is a start of its own. One that brought much costs no try.
-            raise Interrupted() if gained >= WORTH else TruncatedBody("a part of what was missing")
+            # Each request is a start of its own; one that brought something costs no try, if the
+            # next one goes on behind it.
+            kept = gained and held.size >= WORTH
+            raise Interrupted() if kept else TruncatedBody("a part of what was missing")
         self._verified = True
         right = self._proof.fits(held.size) and await self._has_checksum()
         if not right and self._part is not None:
