@@ -166,8 +166,10 @@ class Transfer(Way[Job]):
             self._base, self._body = held.size, None
             if held.gap(version.total) is None:
                 break
-            # Each request is a start of its own. One that brought much costs no try.
-            raise Interrupted() if gained >= WORTH else TruncatedBody("a part of what was missing")
+            # Each request is a start of its own; one that brought something costs no try, if the
+            # next one goes on behind it.
+            kept = gained and held.size >= WORTH
+            raise Interrupted() if kept else TruncatedBody("a part of what was missing")
         if not self._proof.fits(held.size):
             self._forget()
             return False

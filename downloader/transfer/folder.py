@@ -147,13 +147,13 @@ class Folder:
         they hold."""
         fd = self.fd
         try:
-            while self._unsynced:
-                self._sync_named(self._unsynced[-1])
-                self._unsynced.pop()
+            for above in reversed(self._unsynced):
+                self._sync_named(above)
+            self._unsynced = []
             self._sync_open(fd)
             for parent in path.split("/")[:-1]:
-                above, fd = fd, self.fd  # _enter closes it, whatever comes of that
-                fd = self._enter(above, parent)
+                outer, fd = fd, self.fd  # _enter closes it, whatever comes of that
+                fd = self._enter(outer, parent)
                 self._sync_open(fd)
         except OSError as error:
             raise disk_error(error, path) from error

@@ -63,7 +63,8 @@ def ranges() -> Generator[Case, None, None]:
         (b"bytes 20-20/40", 20, 21),
     ]:  # fmt: skip
         head = PART + ETAG + b"Content-Range: " + value + b"\r\n"
-        yield from each(repr(value), head, OLD[start:stop], OLD)
+        # So little is asked for anew in the next try, since no journal tells of it.
+        yield from each(repr(value), head, OLD[start:stop], OLD if stop == 40 else TruncatedBody)
     for value in [
         b"bytes 21-39/40", b"bytes 30-39/40", b"bytes 0-19/40", b"bytes 0-0/40", b"bytes 20-39/41",
         b"bytes 20-39/39", b"bytes 20-40/40", b"bytes 39-20/40", b"bytes -20/40", b"bytes 20-/40",
@@ -109,7 +110,8 @@ def bodies() -> Generator[Case, None, None]:
         body = OLD[HALF : HALF + count]
         for framing in ("chunked", "close"):
             data = framed(head, body, framing)
-            yield PartCase(f"{count} bytes, {framing}", data, OLD, fin=framing == "close")
+            last = framing == "close"
+            yield PartCase(f"{count} bytes, {framing}", data, TruncatedBody, fin=last)
         cut = head + b"Content-Length: 20\r\n\r\n" + body
         yield PartCase(f"{count} bytes of 20", cut, TruncatedBody, fin=True)
     for framing in ("chunked", "close"):

@@ -123,7 +123,7 @@ def test_a_directory_that_was_replaced_cannot_be_synced(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").touch()
     with pytest.raises(DiskError):
         folder.sync("a/b/file")
-    assert recorded.of("close") == ["close a"]
+    assert recorded.of("close").count("close a") == 1
     folder.close()
 
 

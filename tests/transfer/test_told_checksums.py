@@ -143,7 +143,7 @@ async def fetched(reactor: Any, spy: AgentSpy, out: str, *headers: dict[str, str
     step = HALF // len(headers)
     for number, told in enumerate(headers):
         start, stop = HALF + number * step, HALF + (number + 1) * step
-        while len(spy.requests) <= number:
+        while len(spy.requests) <= number:  # once what came before is with its journal
             await deferLater(reactor, 0.001)
         response = spy.requests[number].answer(206, part(start, stop, told), length=step)
         give(response, DATA[start:stop])
