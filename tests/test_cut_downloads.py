@@ -127,7 +127,6 @@ RESUMED = {
     "200": Resumed((framed(OK + b'ETag: "v2"\r\n', NEW, "length"),), NEW),
     "416": Resumed((framed(ENDED, b"some text", "length"),), OLD[:HALF], None, headed=True),
     "from earlier on": Resumed((part(b"10-39/40", 10, 40),)),
-    "two parts": Resumed((part(b"20-29/40", 20, 30), part(b"30-39/40", 30, 40, "chunked"))),
 }
 
 

@@ -160,15 +160,13 @@ class Transfer(Way[Job]):
             rest = self._rest(url, held, version, (response, decision, gap))
             if rest is not None:
                 return await self._receive_split(rest)
-            gained = -held.size
+            before = held.size
             held.add(*await self._receive_part(response, decision))
-            gained += held.size
             self._base, self._body = held.size, None
             if held.gap(version.total) is None:
                 break
-            # Each request is a start of its own; one that brought something costs no try, if the
-            # next one goes on behind it.
-            kept = gained and held.size >= WORTH
+            # A request is a start of its own, and costs no try if the next can go on behind it.
+            kept = held.size > before and held.size >= WORTH
             raise Interrupted() if kept else TruncatedBody("a part of what was missing")
         if not self._proof.fits(held.size):
             self._forget()
