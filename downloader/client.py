@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IHostnameResolver
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 
@@ -44,12 +45,16 @@ from downloader.transfer.foreign import ForeignAgent
 from downloader.transfer.put import Put
 from downloader.transfer.recorder import Recorder
 from downloader.transfer.run import Jobs, PutJobs, Run
+from downloader.transfer.space import Space, device_of, looking
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.throttle import Throttle
 from downloader.transfer.way import JobT, Setup, Way, backoff, cancel_all
 
 if TYPE_CHECKING:
     from downloader.http1.treqclient import HTTPClient
+
+
+_log = Logger()
 
 
 class Downloader:
@@ -67,7 +72,8 @@ class Downloader:
     NoChecksum; `content_disposition` excludes them. `durability` says what a loss of power may
     take; `disks`, which takes its place, does what is done to files.
 
-    `limiter.resize` and `throttle.set` give other limits at any time.
+    `limiter.resize` and `throttle.set` give other limits at any time. `warned(sentence)` is called
+    with what a user should know that is no job's end; it may be replaced, and logs it at first.
 
     It closes by itself before the reactor shuts down, as `close` does.
     """
@@ -129,6 +135,9 @@ class Downloader:
             throttle=self.throttle,
             checksums=checksums,
         )
+        self.warned: Callable[[str], None] = _log_warning
+        look = looking(self._disks)
+        self.space = Space(reactor, look, device_of, self._warn, self._disks.look_every)
         self._names = TakenNames()
         self._transfers: dict[Way[Any], None] = {}
         self._runs: dict[Run[Any], None] = {}
@@ -198,13 +207,17 @@ class Downloader:
         `on_result(result)` is called for each job as it ends, failed ones too. `recorder` is told
         which files there will be, before.
 
+        A job that meets a full disk does not fail: it goes on when there is space, and no further
+        one is started for that disk meanwhile.
+
         **Fires with** the Report; a job that fails does not fail the whole. **Fails with** what
         `jobs` or `on_result` raised, after cancelling the rest. **Cancelling** it cancels every
         job and reads no further; it fails with CancelledError.
         """
         names = TakenNames()
         done = self._run(
-            lambda job: self._transfer(job, names, recorder), jobs, on_result, recorder
+            lambda job: self._transfer(job, names, recorder, self.space),
+            *(jobs, on_result, recorder),
         )
         return done.addBoth(_closing, names)
 
@@ -306,13 +319,22 @@ class Downloader:
         run.pump()
         return run.done.addBoth(over)
 
-    def _transfer(self, job: Job, names: TakenNames, recorder: Recorder | None = None) -> Transfer:
+    def _transfer(
+        self,
+        job: Job,
+        names: TakenNames,
+        recorder: Recorder | None = None,
+        space: Space | None = None,
+    ) -> Transfer:
         self.meet(job.url)
-        return Transfer(job, self._setup, names, recorder)
+        return Transfer(job, self._setup, names, recorder, space)
 
     def _put(self, job: PutJob) -> Put:
         self.meet(job.url)
         return Put(job, self._setup)
+
+    def _warn(self, sentence: str) -> None:
+        self.warned(sentence)
 
     def _shut_down(self) -> Deferred[None]:
         self._trigger = None  # it is being called, and may not be removed any more
@@ -338,6 +360,10 @@ class Downloader:
             done.errback(Failure(result.error))
         else:
             done.callback(result)
+
+
+def _log_warning(sentence: str) -> None:
+    _log.warn("{sentence}", sentence=sentence)
 
 
 def _closing(result: Any, names: TakenNames) -> Any:

@@ -181,6 +181,10 @@ class StoreError(LocalProblem):
     """What is kept from one run to the next cannot be used."""
 
 
+class StoreFull(StoreError):
+    """There is no space for what is kept from one run to the next."""
+
+
 class StoreBusy(StoreError):
     """Another process is using this directory's state."""
 

@@ -5,7 +5,8 @@ may get its name and the process be killed. Then the next run finds a path that 
 file that has it: a long one is known by its inode, which was kept just before; a short one is
 fetched again, and if it is the same, it is the one.
 
-Should the store fail, the run goes on without it: the files are what counts.
+Should the store fail, the run goes on without it: the files are what counts. On a full disk it
+waits for space, as the files do.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.python.failure import Failure
+from twisted.internet.defer import CancelledError, Deferred, succeed
 
 from downloader.client import Downloader
-from downloader.errors import FetchedBefore, StoreError
+from downloader.errors import FetchedBefore, StoreError, StoreFull
 from downloader.jobs import AnyJob, Job, Record, Result, Status
 from downloader.store import JobStore
 from downloader.store.jobstore import Row
 
+T = TypeVar("T")
 # Jobs that are looked for at a time.
 BATCH = 256
 
@@ -49,6 +50,8 @@ class Kept:
         self._warn = warn
         self._only_failed = only_failed
         self._number = 0
+        self._stopping = False
+        self._waiting: dict[Deferred[None], None] = {}  # for space
 
     def __repr__(self) -> str:
         return f"<Kept {self._number} jobs in {self._store!r}>"
@@ -89,14 +92,43 @@ class Kept:
         if store is not None:
             store.close()
 
-    def _do(self, call: Callable[[JobStore], Deferred[None]]) -> Deferred[None]:
-        if self._store is None:
-            return succeed(None)
-        return call(self._store).addErrback(self._failed)
+    def stop(self) -> None:
+        """Wait for space no longer."""
+        self._stopping = True
+        for waiting in list(self._waiting):
+            waiting.cancel()
 
-    def _failed(self, failure: Failure) -> None:
-        failure.trap(StoreError)
-        self._give_up(failure.value)
+    def _do(self, call: Callable[[JobStore], Deferred[None]]) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._done(call))
+
+    async def _done(self, call: Callable[[JobStore], Deferred[T]]) -> T | None:
+        """What `call` fires with, once there is space for it; None where it cannot be done."""
+        while self._store is not None:
+            store = self._store
+            try:
+                return await call(store)
+            except StoreError as error:
+                if self._stopping or not self._may_be_full(error, store):
+                    self._give_up(error)
+                else:
+                    await self._space(store)
+        return None
+
+    def _may_be_full(self, error: StoreError, store: JobStore) -> bool:
+        """A quota that is used up is an error of any kind to SQLite."""
+        return isinstance(error, StoreFull) or self._downloader.space.is_full(store.directory)
+
+    async def _space(self, store: JobStore) -> None:
+        """Wait for it, until `stop`."""
+        waiting = self._downloader.space.wait(store.directory)
+        self._waiting[waiting] = None
+        try:
+            await waiting
+        except CancelledError:
+            if not self._stopping:
+                raise
+        finally:
+            del self._waiting[waiting]
 
     def _give_up(self, error: object) -> None:
         if self._store is not None:
@@ -112,12 +144,8 @@ class Kept:
     async def _wanted(self, batch: Sequence[Job]) -> list[Job]:
         """Those of `batch` that are to be fetched; the others are skipped."""
         records = [job.record for job in batch if job.record is not None]
-        rows: Sequence[Row | None] = [None] * len(batch)
-        if self._store is not None:
-            try:
-                rows = await self._store.find(records)
-            except StoreError as error:
-                self._give_up(error)
+        found = await self._done(lambda store: store.find(records))
+        rows: Sequence[Row | None] = [None] * len(batch) if found is None else found
         wanted = []
         for job, row in zip(batch, rows, strict=True):
             self._downloader.meet(job.url)

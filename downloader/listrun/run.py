@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -63,6 +63,7 @@ class ListRun:
         kept: Callable[[ListRun], Kept] | None = None,
     ) -> None:
         self.downloader = downloader
+        downloader.warned = watcher.warned
         self.source = source
         self.counts = Report()
         self.cancelled = 0
@@ -78,7 +79,7 @@ class ListRun:
         self._settled = False
         self._kept = None if kept is None else kept(self)
         self._ended: list[Result] = []  # that are not kept yet
-        self._keeping: Deferred[None] = succeed(None)
+        self._keeping: dict[Deferred[None], None] = {}
         self._warned_of_weak = False
 
     def __repr__(self) -> str:
@@ -100,6 +101,8 @@ class ListRun:
         self.interrupted = True
         if self._fetching is not None:
             self._fetching.cancel()
+        if self._kept is not None:
+            self._kept.stop()
 
     @property
     def finished(self) -> int:
@@ -204,17 +207,20 @@ class ListRun:
         if not self._ended or self._kept is None:
             return
         ended, self._ended = self._ended, []
-        keeping = self._keeping = self._kept.end(ended)
-        keeping.addCallback(self._told, ended)
+        keeping = self._kept.end(ended)
+        self._keeping[keeping] = None
+        keeping.addCallback(self._told, keeping, ended)
 
-    def _told(self, _: None, ended: Sequence[Result]) -> None:
+    def _told(self, _: None, keeping: Deferred[None], ended: Sequence[Result]) -> None:
+        del self._keeping[keeping]
         for result in ended:
             self._tell(result)
 
     async def _keep_rest(self) -> None:
         if self._kept is not None:
             self._keep()
-            await self._keeping
+            for keeping in list(self._keeping):
+                await keeping
             self._kept.close()
 
     def _look_at(self, checksum: str, job: Any) -> None:

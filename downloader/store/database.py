@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from twisted.enterprise.adbapi import ConnectionPool
 from twisted.internet.defer import Deferred
 
-from downloader.errors import StoreBusy, StoreError, StoreTooNew
+from downloader.errors import StoreBusy, StoreError, StoreFull, StoreTooNew
 from downloader.sansio.printable import printable
 
 T = TypeVar("T")
@@ -26,6 +26,8 @@ VERSION = 1
 _NAME = "state.sqlite"
 _LOCK = "lock"
 _PRIVATE_DIRECTORY = 0o700
+# The second: there is no space for the memory that its processes would share.
+_FULL = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE))
 
 
 class Database:
@@ -36,6 +38,7 @@ class Database:
     """
 
     def __init__(self, reactor: Any, directory: str, durable: bool) -> None:
+        self.directory = directory
         self.path = os.path.join(directory, _NAME)
         self._lock = -1
         try:
@@ -65,7 +68,8 @@ class Database:
     def run(self, work: Callable[..., T], *arguments: Any) -> Deferred[T]:
         """Call `work(cursor, *arguments)` in the database's thread, in one transaction.
 
-        **Fires with** what it returns, when that is committed. **Fails with** StoreError.
+        **Fires with** what it returns, when that is committed. **Fails with** StoreError, or
+        StoreFull: then it may be done again.
         **Cancelling** stops the waiting only.
         """
         done: Any = self._pool.runInteraction(_done, work, *arguments)
@@ -80,7 +84,9 @@ class Database:
 
     def _renamed(self, failure: Any) -> None:
         failure.trap(sqlite3.Error)
-        raise StoreError(f"{printable(self.path)}: {failure.value}") from failure.value
+        code = getattr(failure.value, "sqlite_errorcode", None)
+        error = StoreFull if code in _FULL else StoreError
+        raise error(f"{printable(self.path)}: {failure.value}") from failure.value
 
     def _unlock(self) -> None:
         lock, self._lock = self._lock, -1

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from downloader.errors import DownloadError
+from downloader.errors import DiskError, DownloadError
 from downloader.threads import Threads
 from downloader.transfer.disk import disk_error
 
@@ -40,6 +40,9 @@ class Whole(Protocol):
 
     def sync(self) -> None:
         """Wait until the disk has it. Raises our errors."""
+
+    def doubt(self) -> None:
+        """The disk has failed to take it."""
 
     def publish(self, path: str, overwrite: bool) -> None:
         """Give it its name. Raises our errors, `TargetExists` among them."""
@@ -158,6 +161,7 @@ class Commits:
             self._disks.perform(self._disks.os.syncfs, group[0].file.fd)
         except OSError as error:
             for entry in group:
+                entry.file.doubt()
                 entry.do(_fail, disk_error(error, entry.path))
 
     def _sync_places(self, named: list[_Entry]) -> None:
@@ -168,8 +172,9 @@ class Commits:
             try:
                 self._disks.perform(entries[0].file.sync_place)
             except DownloadError as error:
+                # Not DiskFull, which is waited for: the files have their names.
                 for entry in entries:
-                    entry.do(_fail, error)
+                    entry.do(_fail, DiskError(error.detail))
 
 
 def _fail(error: DownloadError) -> None:

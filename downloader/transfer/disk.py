@@ -7,7 +7,8 @@ import errno
 from downloader.errors import BadName, DiskError, DiskFull, DownloadError
 from downloader.sansio.printable import printable
 
-_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+# What passes when somebody makes space; EFBIG does not.
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 # ENXIO: a FIFO that nobody reads has the name.
 _NAME = frozenset(
     (errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.EILSEQ, errno.ENXIO)
@@ -17,7 +18,7 @@ _NAME = frozenset(
 def disk_error(error: OSError, path: str) -> DownloadError:
     """What `error` means for the job that wanted `path`; to be raised from `error`."""
     detail = f"{printable(path)}: {error.strerror or error}"
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return DiskFull(detail)
     if error.errno in _NAME:
         return BadName(detail)

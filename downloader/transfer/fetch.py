@@ -7,11 +7,12 @@ from dataclasses import replace
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
+from twisted.web.iweb import IResponse
 
 from downloader.drain import drain
 from downloader.errors import (
     ChecksumMismatch,
+    DiskFull,
     DownloadError,
     SizeMismatch,
     TargetExists,
@@ -24,11 +25,13 @@ from downloader.sansio.names import path_for
 from downloader.sansio.printable import printable
 from downloader.sansio.proof import TELLING, Digest, Proof
 from downloader.sansio.ranges import Range, Ranges, range_header
-from downloader.sansio.resume import WITH_FILE, Answer, Complete, Decision, Take, judge
+from downloader.sansio.resume import WITH_FILE, Complete, Decision, Take, judge
 from downloader.sansio.url import HttpUrl
 from downloader.sansio.version import Version, version_of
+from downloader.transfer.answer import answer_of, has_header, length_of, validators_of
 from downloader.transfer.body import SHORT, FileBody
 from downloader.transfer.recorder import Recorder
+from downloader.transfer.space import Space
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
 from downloader.transfer.way import Setup, Way
@@ -43,18 +46,25 @@ class Transfer(Way[Job]):
     """A job on its way to its file.
 
     The name is decided when the transfer is made, so that names follow the order of the list
-    and not the order of arrival. A DownloadError there means the job cannot even begin.
+    and not the order of arrival. A DownloadError there means the job cannot even begin. With
+    `space`, a full disk is waited for; without, it fails the job.
     """
 
     __slots__ = (
-        *("_base", "_body", "_checksum", "_part", "_proof", "_recorder", "_validators"),
-        *("_whole_only", "target"),
+        *("_base", "_body", "_checksum", "_part", "_proof", "_recorder", "_space"),
+        *("_validators", "_whole_only", "target"),
     )
 
     def __init__(
-        self, job: Job, setup: Setup, names: TakenNames, recorder: Recorder | None = None
+        self,
+        job: Job,
+        setup: Setup,
+        names: TakenNames,
+        recorder: Recorder | None = None,
+        space: Space | None = None,
     ) -> None:
         super().__init__(job, setup)
+        self._space = space
         self._recorder = recorder
         self._checksum = _checksum(job) or _listed(job, self.url, setup)
         self._proof = Proof(job.size, self._checksum)
@@ -83,6 +93,15 @@ class Transfer(Way[Job]):
 
     def release(self) -> None:
         self.target.release()
+
+    def held_up(self) -> Deferred[None] | None:
+        space, directory = self._space, self.job.directory
+        return space.wait(directory) if space is not None and space.is_full(directory) else None
+
+    def _passes(self, error: DownloadError) -> Deferred[None] | None:
+        if self._space is None or not isinstance(error, DiskFull):
+            return None
+        return self._space.wait(self.job.directory)
 
     def skipped(self) -> Result:
         """The Result of a job whose file was there before."""
@@ -115,7 +134,7 @@ class Transfer(Way[Job]):
     async def _begin_anew(self, url: HttpUrl) -> None:
         """Ask for the whole file."""
         response = await self._ask(b"GET", url)
-        if response.code in WITH_FILE and not _has(response, b"content-range"):
+        if response.code in WITH_FILE and not has_header(response, b"content-range"):
             await self._receive_whole(response)  # as nearly always
             return
         decision = await self._judged(response, None, Version())
@@ -168,7 +187,7 @@ class Transfer(Way[Job]):
     async def _judged(self, response: IResponse, start: int | None, version: Version) -> Decision:
         """What the answer means. Raises what a refusal means."""
         try:
-            decision = judge(_answer(response), start, version, self._checksum is not None)
+            decision = judge(answer_of(response), start, version, self._checksum is not None)
         except DownloadError:
             await drain(response, self._setup.deadlines)
             raise
@@ -179,7 +198,7 @@ class Transfer(Way[Job]):
     async def _receive_whole(self, response: IResponse) -> None:
         """The body is the whole file."""
         self._base = 0
-        self._length = _length(response)
+        self._length = length_of(response)
         try:
             self._hear(response)
             if self._setup.content_disposition:
@@ -189,7 +208,7 @@ class Transfer(Way[Job]):
             await drain(response, self._setup.deadlines)
             raise
         if self._recorder is not None:
-            self._validators = _validators(response)
+            self._validators = validators_of(response)
         if self._part is not None:
             self._begin(self._part, response)
         wanted = self._proof.checksum
@@ -215,14 +234,14 @@ class Transfer(Way[Job]):
         except SizeMismatch:
             await drain(response, self._setup.deadlines)
             raise
-        body = self._deliver(response, _length(response), take.start, None)
+        body = self._deliver(response, length_of(response), take.start, None)
         await body.done
         return take.start, take.start + body.received
 
     def _hear(self, response: IResponse, part: bool = False) -> None:
         """What an answer says of the whole file, before its body is received."""
-        tells = self._checksum is None and _has(response, *TELLING)
-        self._proof.hear(self._length, _answer(response) if tells else None, part)
+        tells = self._checksum is None and has_header(response, *TELLING)
+        self._proof.hear(self._length, answer_of(response) if tells else None, part)
 
     def _deliver(
         self, response: IResponse, length: int | None, start: int, digest: Digest | None
@@ -246,7 +265,7 @@ class Transfer(Way[Job]):
         return part
 
     def _begin(self, part: PartWriter, response: IResponse) -> None:
-        answer = _answer(response)
+        answer = answer_of(response)
         version = version_of(answer.get, answer.length)
         provable = version.validator is not None or self._checksum is not None
         part.begin(version, provable and not answer.encoded)
@@ -329,35 +348,6 @@ def _gap(held: Ranges, total: int | None) -> Gap | None:
         return None
     start, stop = missing[0]
     return start, None if stop == total else stop
-
-
-def _length(response: IResponse) -> int | None:
-    return None if response.length is UNKNOWN_LENGTH else response.length
-
-
-def _has(response: IResponse, *names: bytes) -> bool:
-    """Whether it has one of these headers. Ours can tell without a Headers object."""
-    if hasattr(response, "has_header"):
-        return bool(response.has_header(names))
-    return any(map(response.headers.hasHeader, names))
-
-
-def _validators(response: IResponse) -> tuple[str | None, str | None]:
-    """Its ETag and Last-Modified. Ours can tell without a Headers object."""
-    if hasattr(response, "validators"):
-        etag, modified = response.validators()
-    else:
-        get = response.headers.getRawHeaders
-        etag, modified = get(b"etag", [None])[-1], get(b"last-modified", [None])[-1]
-    return etag and etag.decode("latin-1"), modified and modified.decode("latin-1")
-
-
-def _answer(response: IResponse) -> Answer:
-    def get(name: str) -> list[str]:
-        values = response.headers.getRawHeaders(name.encode("ascii"), ())
-        return [value.decode("latin-1") for value in values]
-
-    return Answer(response.code, get, _length(response))
 
 
 def _told(result: bool | Failure) -> bool:

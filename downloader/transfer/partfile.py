@@ -26,7 +26,7 @@ from downloader.sansio.journal import head_record, held_record
 from downloader.sansio.printable import printable
 from downloader.sansio.ranges import Ranges
 from downloader.sansio.version import Version
-from downloader.transfer.disk import disk_error
+from downloader.transfer.disk import FULL, disk_error
 from downloader.transfer.folder import Folder
 from downloader.transfer.journalfile import JournalFile, good_ranges, marks_of
 from downloader.transfer.system import close_settled, settle, write_all_at
@@ -133,14 +133,19 @@ class PartFile:
         start = self.ranges.prefix if at is None else at
         try:
             write_all_at(self._os, self._fd, data, start)
-            self.ranges.add(start, start + len(data))
+        except OSError as error:
+            # What is on the disk now is not known, but that a full one has what came before.
+            self._recording = self._recording and error.errno in FULL
+            raise disk_error(error, self.path + SUFFIX) from error
+        self.ranges.add(start, start + len(data))
+        try:
             if self._recording and self.size - self._recorded >= WINDOW:
                 now = self._seconds()
                 if now - self._recorded_at >= EVERY:
                     self._recorded_at = now
                     self._record()
         except OSError as error:
-            self._recording = False  # what is on the disk now is not known
+            self.doubt()
             raise disk_error(error, self.path + SUFFIX) from error
 
     def read(self, at: int, size: int) -> bytes:
@@ -162,8 +167,12 @@ class PartFile:
         try:
             self._os.fsync(self._fd)
         except OSError as error:
-            self._recording = False
+            self.doubt()
             raise disk_error(error, self.path) from error
+
+    def doubt(self) -> None:
+        """What is on the disk is not known: the journal tells of nothing more."""
+        self._recording = False
 
     def publish(self, path: str, overwrite: bool = False) -> None:
         """Give it its final name: the file is whole. It is to be closed then.

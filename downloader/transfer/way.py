@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 
-from downloader.deadlines import Deadlines
+from downloader.deadlines import Deadline, Deadlines
 from downloader.drain import drain
 from downloader.errors import (
     DownloadError,
@@ -80,6 +80,7 @@ class Way(Generic[JobT]):
 
     __slots__ = (
         *("_began", "_final_url", "_http_status", "_length", "_out_of_time", "_running", "_setup"),
+        "_deadline",
         *("_proven", "_slot", "_tries", "_verified", "cancelled", "host", "job", "url"),
     )
 
@@ -98,6 +99,7 @@ class Way(Generic[JobT]):
         self._began: float | None = None
         self._running: Deferred[Result] | None = None
         self._out_of_time = False
+        self._deadline: Deadline | None = None
         self.cancelled = False
 
     def __repr__(self) -> str:
@@ -128,12 +130,20 @@ class Way(Generic[JobT]):
         """The Result of a job that is `satisfied`."""
         raise NotImplementedError
 
+    def held_up(self) -> Deferred[None] | None:
+        """What fires when it may begin, where something is in its way; else None."""
+        return None
+
     def release(self) -> None:
         """It is over: what it kept from others is theirs."""
 
     async def _exchange(self, url: HttpUrl) -> None:
         """One request, and what its answer brings."""
         raise NotImplementedError
+
+    def _passes(self, error: DownloadError) -> Deferred[None] | None:
+        """What fires when `error` is over, which is no failed try then; else None."""
+        return None
 
     def _settled(self) -> Deferred[None] | None:
         """What fires when its file is closed, after a try that left something to do; else None."""
@@ -171,8 +181,7 @@ class Way(Generic[JobT]):
 
     async def _run(self) -> Result:
         self._began = self._setup.clock.seconds()
-        total = self._setup.timeouts.total
-        deadline = self._setup.deadlines.set(total, self._time_out) if total else None
+        self._set_deadline(self._setup.timeouts.total)
         try:
             if self.satisfied:
                 return self.skipped()
@@ -180,13 +189,31 @@ class Way(Generic[JobT]):
         except CancelledError:
             if not self._out_of_time:
                 raise
+            total = self._setup.timeouts.total
             return self._result(Status.ERROR, TotalTimeout(f"{total:g} s"))
         except DownloadError as error:
             return self._result(Status.ERROR, error)
         finally:
-            if deadline is not None:
-                deadline.cancel()
+            self._drop_deadline()
         return self._result(Status.COMPLETE, None)
+
+    def _set_deadline(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self._deadline = self._setup.deadlines.set(seconds, self._time_out)
+
+    def _drop_deadline(self) -> float | None:
+        """Forget it; returns the seconds until then."""
+        deadline, self._deadline = self._deadline, None
+        if deadline is None:
+            return None
+        deadline.cancel()
+        return deadline.left
+
+    async def _stand(self, passing: Deferred[None]) -> None:
+        """Wait for what is not the job's doing: the time allowed for it stands still."""
+        left = self._drop_deadline()
+        await passing
+        self._set_deadline(left)
 
     def _time_out(self) -> None:
         self._out_of_time = True
@@ -203,13 +230,16 @@ class Way(Generic[JobT]):
                 error.url = redacted(url)
                 if self.cancelled:  # by whoever got our slot, while we gave it
                     raise CancelledError() from error
-                wait = self._tries.failed(error)
+                passing = self._passes(error)
+                wait = 0.0 if passing is not None else self._tries.failed(error)
                 if wait is None:
                     raise
                 _log.debug("{url}: {error}; next try in {wait:.1f} s", url=error.url,
                            error=error, wait=wait)  # fmt: skip
             self._setup.limiter.tell()
-            if wait:
+            if passing is not None:
+                await self._stand(passing)
+            elif wait:
                 await deferLater(self._setup.clock, wait)
 
     async def _try(self, text: str) -> None:

@@ -85,6 +85,9 @@ class WholeFile:
         except OSError as error:
             raise disk_error(error, self.path) from error
 
+    def doubt(self) -> None:
+        """What is on the disk is not known; without a name it is gone, too."""
+
     def publish(self, path: str, overwrite: bool = False) -> None:
         """Give it its name: `path`, or another in the same directory. `TargetExists`; a file that
         is to be replaced takes a part file."""

@@ -10,9 +10,9 @@ import pytest
 from downloader.errors import BadName, DiskError, DiskFull
 from downloader.transfer.disk import disk_error
 
-FULL = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG]
+FULL = [errno.ENOSPC, errno.EDQUOT]
 NAME = [errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.EILSEQ, errno.ENXIO]
-OTHER = [errno.EACCES, errno.EROFS, errno.EIO, errno.ENOENT, errno.EMFILE, errno.ENOTDIR]
+OTHER = [errno.EACCES, errno.EROFS, errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EFBIG]
 
 
 @pytest.mark.parametrize(
