@@ -134,7 +134,9 @@ class Downloader:
             authorizations=authorizations(identity),
             throttle=self.throttle,
             checksums=checksums,
+            free_descriptors=self._free_descriptors,
         )
+        self._was_short = False
         self.warned: Callable[[str], None] = _log_warning
         look = looking(self._disks)
         self.space = Space(reactor, look, device_of, self._warn, self._disks.look_every)
@@ -332,6 +334,13 @@ class Downloader:
     def _put(self, job: PutJob) -> Put:
         self.meet(job.url)
         return Put(job, self._setup)
+
+    def _free_descriptors(self) -> None:
+        if self._own_agent is not None:
+            self._own_agent.close_idle()
+        if not self._was_short:
+            self._was_short = True
+            self._warn("too many files and connections are open; fewer jobs run from now on")
 
     def _warn(self, sentence: str) -> None:
         self.warned(sentence)

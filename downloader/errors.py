@@ -85,6 +85,14 @@ class TruncatedBody(TryAgainLater):
     """The connection ended before the whole file had come."""
 
 
+class TooManyOpenFiles(TryAgainLater):
+    """This process may open no more files or connections.
+
+    Others of its files close in a while. A transfer halves how many jobs run at a time, and does
+    not count the try, unless its job ran alone.
+    """
+
+
 class UploadCut(TryAgainLater):
     """The server took less than the whole file."""
 

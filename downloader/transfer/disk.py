@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 
-from downloader.errors import BadName, DiskError, DiskFull, DownloadError
+from downloader.errors import BadName, DiskError, DiskFull, DownloadError, TooManyOpenFiles
 from downloader.sansio.printable import printable
 
 # What passes when somebody makes space; EFBIG does not.
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
+# This process's, or the system's.
+NO_DESCRIPTORS = frozenset((errno.EMFILE, errno.ENFILE))
 # ENXIO: a FIFO that nobody reads has the name.
 _NAME = frozenset(
     (errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.EILSEQ, errno.ENXIO)
@@ -20,6 +22,8 @@ def disk_error(error: OSError, path: str) -> DownloadError:
     detail = f"{printable(path)}: {error.strerror or error}"
     if error.errno in FULL:
         return DiskFull(detail)
+    if error.errno in NO_DESCRIPTORS:
+        return TooManyOpenFiles(detail)
     if error.errno in _NAME:
         return BadName(detail)
     return DiskError(detail)

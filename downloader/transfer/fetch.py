@@ -279,7 +279,8 @@ class Transfer(Way[Job]):
         """The bytes become a file. While they wait for others, to be synced together, another job
         may have the slot."""
         folders = self._setup.folders
-        if not self.target.is_crowded(folders):
+        # A file that waits is open: where descriptors are short, slots count them.
+        if not (self._setup.limiter.shrunk or self.target.is_crowded(folders)):
             self._let_go()
         if self._part is None:
             assert self._body is not None

@@ -96,6 +96,7 @@ class Limiter:
 
     def __init__(self, total: int, per_host: int | None = None) -> None:
         self._total = Semaphore(total)
+        self._wanted = total
         self._per_host = total if per_host is None else min(per_host, total)
         self._first = min(FIRST_JOBS, self._per_host)
         self._hosts: OrderedDict[str, Semaphore] = OrderedDict()
@@ -126,8 +127,28 @@ class Limiter:
         self._first = min(FIRST_JOBS, self._per_host)
         for semaphore in self._hosts.values():
             semaphore.resize(max(self._first, min(semaphore.limit, self._per_host)))
+        self._wanted = total
         self._total.resize(total)
         self.tell()
+
+    @property
+    def total(self) -> int:
+        """How many slots there are."""
+        return self._total.limit
+
+    @property
+    def shrunk(self) -> bool:
+        """Whether there are fewer than were asked for."""
+        return self._total.limit < self._wanted
+
+    def shrink(self, had: int) -> bool:
+        """Too many jobs ran when there were `had` slots: let there be half as many at most. Those
+        that hear of it at a time say the same, and it is done once. False for a job that was alone.
+        """
+        if had <= 1:
+            return False
+        self._total.resize(min(self._total.limit, had // 2))
+        return True
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """From now on, `watcher()` is called when a slot may be free that is nobody's turn."""

@@ -27,6 +27,7 @@ from downloader.errors import (
     HttpError,
     InternalError,
     Interrupted,
+    TooManyOpenFiles,
     TotalTimeout,
     TryAgainLater,
 )
@@ -42,12 +43,20 @@ from downloader.transfer.throttle import Throttle
 
 JobT = TypeVar("JobT", bound=AnyJob)
 _log = Logger()
+# Seconds until what is closed now is closed.
+CLOSING = 0.05
+# Errors that say nothing of the host.
+_NO_HOST = (Interrupted, TooManyOpenFiles)
+
+
+def _nothing() -> None:
+    """There is nothing to free."""
 
 
 @dataclass(slots=True)
 class Setup:
     """What transfers are made with. `agent` has deadlines of its own, and its requests are over
-    once they are cancelled."""
+    once they are cancelled. `free_descriptors()` closes what is open and not needed."""
 
     clock: IReactorTime
     agent: IAgent
@@ -64,6 +73,7 @@ class Setup:
     authorizations: Authorizations | None = None
     throttle: Throttle | None = None
     checksums: Checksums | None = None
+    free_descriptors: Callable[[], None] = _nothing
 
     def __post_init__(self) -> None:
         if self.checksums is not None and self.content_disposition:
@@ -80,7 +90,7 @@ class Way(Generic[JobT]):
 
     __slots__ = (
         *("_began", "_final_url", "_http_status", "_length", "_out_of_time", "_running", "_setup"),
-        "_deadline",
+        *("_deadline", "_slots"),
         *("_proven", "_slot", "_tries", "_verified", "cancelled", "host", "job", "url"),
     )
 
@@ -91,6 +101,7 @@ class Way(Generic[JobT]):
         self._setup = setup
         self._tries = Tries(job.urls, setup.retries, setup.backoff)
         self._slot: Slot | None = None
+        self._slots = 0  # how many there were when it got one
         self._length: int | None = None
         self._http_status: int | None = None
         self._final_url = job.url
@@ -231,7 +242,7 @@ class Way(Generic[JobT]):
                 if self.cancelled:  # by whoever got our slot, while we gave it
                     raise CancelledError() from error
                 passing = self._passes(error)
-                wait = 0.0 if passing is not None else self._tries.failed(error)
+                wait = self._wait(error) if passing is None else 0.0
                 if wait is None:
                     raise
                 _log.debug("{url}: {error}; next try in {wait:.1f} s", url=error.url,
@@ -242,12 +253,22 @@ class Way(Generic[JobT]):
             elif wait:
                 await deferLater(self._setup.clock, wait)
 
+    def _wait(self, error: DownloadError) -> float | None:
+        """Seconds until the next try; None: there is none."""
+        setup = self._setup
+        if isinstance(error, TooManyOpenFiles):
+            setup.free_descriptors()
+            if setup.limiter.shrink(self._slots):
+                return CLOSING
+        return self._tries.failed(error)
+
     async def _try(self, text: str) -> None:
         """One request, with a slot. Raises our errors and CancelledError, nothing else."""
         url = self.url if text is self.job.url else parse_url(text)
         limiter = self._setup.limiter
         host = self.host if url is self.url else _host(url)
         slot = self._slot = limiter.take(host) or await limiter.acquire(host)
+        self._slots = limiter.total
         good: bool | None = None
         try:
             await self._exchange(url)
@@ -258,7 +279,7 @@ class Way(Generic[JobT]):
             ours = translate(error)
             if isinstance(ours, InternalError):
                 _log.failure("a bug met by {url}", url=redacted(text))
-            if isinstance(ours, (TryAgainLater, HttpError)) and not isinstance(ours, Interrupted):
+            if isinstance(ours, (TryAgainLater, HttpError)) and not isinstance(ours, _NO_HOST):
                 good = isinstance(ours, HttpError)  # a refusal is a host that answers well
             raise ours from ours.__cause__
         finally:

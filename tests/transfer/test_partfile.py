@@ -13,7 +13,15 @@ from stat import S_IMODE
 
 import pytest
 
-from downloader.errors import BadName, DiskError, DiskFull, DownloadError, TargetBusy, TargetExists
+from downloader.errors import (
+    BadName,
+    DiskError,
+    DiskFull,
+    DownloadError,
+    TargetBusy,
+    TargetExists,
+    TooManyOpenFiles,
+)
 from downloader.transfer.folder import Folder
 from downloader.transfer.partfile import LOOKS, PartFile
 
@@ -324,7 +332,7 @@ def test_no_descriptors_left_is_an_error_and_no_loop(folder: Folder, out: Path) 
     os.close(lowest)
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
     try:
-        with pytest.raises(DiskError, match="Too many open files"):
+        with pytest.raises(TooManyOpenFiles, match="Too many open files"):
             PartFile(folder, "a")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
