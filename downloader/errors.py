@@ -185,6 +185,10 @@ class FetchedBefore(LocalProblem):
     """An earlier run has fetched it."""
 
 
+class NotChanged(LocalProblem):
+    """It has not changed."""
+
+
 class StoreError(LocalProblem):
     """What is kept from one run to the next cannot be used."""
 

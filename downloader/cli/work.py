@@ -157,8 +157,8 @@ def _keeper(
         store = JobStore(reactor, os.path.join(options["directory"], STATE), durable)
     except StoreError as error:
         raise click.UsageError(str(error)) from error
-    only_failed = options["retry_failed"]
-    return lambda run: Kept(store, downloader, run.skipped, display.warned, only_failed)
+    which = (options["retry_failed"], options["if_changed"])
+    return lambda run: Kept(store, downloader, run.skipped, display.warned, *which)
 
 
 def make_downloader(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -33,7 +34,8 @@ class Kept:
     """Stands between a source, its run and the `store`; a Recorder for the run.
 
     `warn` is told once when the store fails, `skip` of each job that was fetched before. With
-    `only_failed`, jobs are given that failed in an earlier run, and no others.
+    `only_failed`, jobs are given that failed in an earlier run, and no others. With `if_changed`,
+    those that were fetched before are given, too, to be replaced by a new version if there is one.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class Kept:
         skip: Callable[[Result], None],
         warn: Callable[[str], None],
         only_failed: bool = False,
+        if_changed: bool = False,
     ) -> None:
         self._store: JobStore | None = store
         self._downloader = downloader
         self._skip = skip
         self._warn = warn
         self._only_failed = only_failed
+        self._if_changed = if_changed
         self._number = 0
         self._stopping = False
         self._waiting: dict[Deferred[None], None] = {}  # for space
@@ -75,7 +79,8 @@ class Kept:
     def intend(self, job: Job, path: str, inode: int, size: int) -> Deferred[None]:
         if job.record is None:
             return succeed(None)
-        row = Row(job.record.number, job.record.key, path, "committing", inode, size)
+        status = "replacing" if job.record.replace else "committing"
+        row = Row(job.record.number, job.record.key, path, status, inode, size)
         return self._do(lambda store: store.end([row]))
 
     def end(self, results: Sequence[Result]) -> Deferred[None]:
@@ -149,20 +154,30 @@ class Kept:
         wanted = []
         for job, row in zip(batch, rows, strict=True):
             self._downloader.meet(job.url)
-            if row is not None and self._is_there(job, row):
+            is_there = row is not None and self._is_there(job, row)
+            if row is not None and is_there and not self._if_changed:
                 self._skip(_skipped(job, row))
             elif not self._only_failed or (row is not None and row.status == "failed"):
                 record = job.record
                 if row is not None and record is not None:
-                    job = _with(job, Record(record.number, record.key, row.path))
+                    job = _with(job, self._known(record, row, is_there))
                 wanted.append(job)
         return wanted
+
+    def _known(self, record: Record, row: Row, is_there: bool) -> Record:
+        """What is known of a job that is to be fetched."""
+        known = Record(record.number, record.key, row.path)
+        # What was about to be replaced when a run was killed was ours as well, of whatever version.
+        if not (row.status == "replacing" or (self._if_changed and is_there)):
+            return known
+        etag, modified = (row.etag, row.modified) if row.status == "complete" else (None, None)
+        return replace(known, replace=True, etag=etag, last_modified=modified)
 
     def _is_there(self, job: Job, row: Row) -> bool:
         is_there = self._downloader.is_there
         if row.status == "complete":
             return is_there(job.directory, row.path, row.size)
-        if row.status == "committing":
+        if row.status in ("committing", "replacing"):
             return is_there(job.directory, row.path, row.size, row.inode)
         return False
 
@@ -172,6 +187,8 @@ class Kept:
             return None
         if result.status is Status.REMOVED:
             return None
+        if job.record.replace and result.status is Status.ERROR:
+            return None  # the file is there as before
         status = "complete" if result.status is Status.COMPLETE else "failed"
         return Row(
             job.record.number,

@@ -14,14 +14,14 @@ from downloader.errors import (
     ChecksumMismatch,
     DiskFull,
     DownloadError,
+    NotChanged,
     SizeMismatch,
     TargetExists,
     TruncatedBody,
-    WrongRequest,
 )
 from downloader.jobs import Job, Result, Status
-from downloader.sansio.checksum import Checksum, checked_checksum
-from downloader.sansio.names import path_for
+from downloader.sansio.checksum import Checksum
+from downloader.sansio.condition import NOT_MODIFIED
 from downloader.sansio.printable import printable
 from downloader.sansio.proof import TELLING, Digest, Proof
 from downloader.sansio.ranges import Range, Ranges, range_header
@@ -30,6 +30,7 @@ from downloader.sansio.url import HttpUrl
 from downloader.sansio.version import Version, version_of
 from downloader.transfer.answer import answer_of, has_header, length_of, validators_of
 from downloader.transfer.body import SHORT, FileBody
+from downloader.transfer.known import checksum_of, condition_of, listed_checksum
 from downloader.transfer.recorder import Recorder
 from downloader.transfer.space import Space
 from downloader.transfer.taken import TakenNames
@@ -51,7 +52,17 @@ class Transfer(Way[Job]):
     """
 
     __slots__ = (
-        *("_base", "_body", "_checksum", "_part", "_proof", "_recorder", "_space"),
+        *(
+            "_base",
+            "_body",
+            "_changed",
+            "_checksum",
+            "_condition",
+            "_part",
+            "_proof",
+            "_recorder",
+            "_space",
+        ),
         *("_validators", "_whole_only", "target"),
     )
 
@@ -66,10 +77,12 @@ class Transfer(Way[Job]):
         super().__init__(job, setup)
         self._space = space
         self._recorder = recorder
-        self._checksum = _checksum(job) or _listed(job, self.url, setup)
+        self._checksum = checksum_of(job) or listed_checksum(job, self.url, setup)
         self._proof = Proof(job.size, self._checksum)
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
         self._body: FileBody | None = None
+        self._condition = condition_of(job)
+        self._changed = True
         self._base = 0  # bytes that are here, beside those of the body
         self._part: PartWriter | None = None  # of this try
         self._validators: tuple[str | None, str | None] = (None, None)
@@ -107,6 +120,9 @@ class Transfer(Way[Job]):
         """The Result of a job whose file was there before."""
         return self._result(Status.REMOVED, TargetExists(printable(self.target.relative)))
 
+    def _done(self) -> Result:
+        return super()._done() if self._changed else self._result(Status.REMOVED, NotChanged())
+
     async def _exchange(self, url: HttpUrl) -> None:
         self._part = None
         try:
@@ -114,7 +130,9 @@ class Transfer(Way[Job]):
                 await self._go_on(url)
             else:
                 await self._begin_anew(url)
-            if self._part is not None or not self._write_at_once():
+            if not self._changed:
+                self._discard()
+            elif self._part is not None or not self._write_at_once():
                 await self._commit()
         except CancelledError:
             if self._part is not None:
@@ -132,8 +150,13 @@ class Transfer(Way[Job]):
         return not (self._whole_only or (self._tries.made == 0 and self.target.began_empty))
 
     async def _begin_anew(self, url: HttpUrl) -> None:
-        """Ask for the whole file."""
-        response = await self._ask(b"GET", url)
+        """Ask for the whole file, or for none if it is there already."""
+        more = () if self._condition is None else (self._condition,)
+        response = await self._ask(b"GET", url, more=more)
+        if more and response.code == NOT_MODIFIED:
+            await drain(response, self._setup.deadlines)
+            self._changed = False
+            return
         if response.code in WITH_FILE and not has_header(response, b"content-range"):
             await self._receive_whole(response)  # as nearly always
             return
@@ -176,6 +199,7 @@ class Transfer(Way[Job]):
             self._base, self._body = held.size, None
             version = replace(version, total=self._length)
         self._verified = True
+        self._validators = version.etag, version.last_modified
         return self._proof.fits(held.size) and await self._has_checksum()
 
     async def _ask_part(self, url: HttpUrl, gap: Gap, version: Version) -> IResponse:
@@ -356,20 +380,3 @@ def _told(result: bool | Failure) -> bool:
     if isinstance(result, Failure):
         result.raiseException()
     return result
-
-
-def _checksum(job: Job) -> str | None:
-    """The job's checksum in the one form that is compared."""
-    try:
-        return None if job.checksum is None else checked_checksum(job.checksum)
-    except ValueError as error:
-        raise WrongRequest(str(error)) from error
-
-
-def _listed(job: Job, url: HttpUrl, setup: Setup) -> str | None:
-    """What the run's checksum file, if there is one, tells of the name that the job asks for."""
-    if setup.checksums is None:
-        return None
-    subdirectory = job.subdirectory
-    path = path_for(url, name=job.name, naming=setup.naming, subdirectory=subdirectory)
-    return setup.checksums.find(path)

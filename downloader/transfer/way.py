@@ -206,6 +206,10 @@ class Way(Generic[JobT]):
             return self._result(Status.ERROR, error)
         finally:
             self._drop_deadline()
+        return self._done()
+
+    def _done(self) -> Result:
+        """The Result of a job that did not fail."""
         return self._result(Status.COMPLETE, None)
 
     def _set_deadline(self, seconds: float | None) -> None:
