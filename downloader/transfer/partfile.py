@@ -79,6 +79,7 @@ class PartFile:
         self._headed = False  # whether the journal has its head
         self._recorded = 0
         self._recorded_at = seconds()
+        self._full = False
         self._folder = folder
         self._dir_fd, self._name = folder.parent(path)
         self._journal = JournalFile(folder.os, self._dir_fd, self._name + SUFFIX + JOURNAL)
@@ -135,7 +136,8 @@ class PartFile:
             write_all_at(self._os, self._fd, data, start)
         except OSError as error:
             # What is on the disk now is not known, but that a full one has what came before.
-            self._recording = self._recording and error.errno in FULL
+            self._full = error.errno in FULL
+            self._recording = self._recording and self._full
             raise disk_error(error, self.path + SUFFIX) from error
         self.ranges.add(start, start + len(data))
         try:
@@ -224,6 +226,8 @@ class PartFile:
             self._folder.may_hold_parts = True
             if self._recording and self._recorded != self.size >= WORTH:
                 with suppress(OSError):
+                    if self._full:
+                        self._make_room()
                     self._record()
         self._close()
 
@@ -232,6 +236,12 @@ class PartFile:
         if self._fd >= 0:
             self._unlink()
         self._close()
+
+    def _make_room(self) -> None:
+        """Give up the end: else the journal, without which all is lost, has no room."""
+        *_, (_, stop) = self.ranges
+        self.ranges.remove(stop - WORTH, stop)
+        self._os.ftruncate(self._fd, max((stop for _, stop in self.ranges), default=0))
 
     def _record(self) -> None:
         """Write down what is here, when it is on the disk."""
@@ -377,19 +387,3 @@ class PartFile:
             close_settled(self._os, fd)
         if directory not in (-1, self._folder.fd):
             self._os.close(directory)
-
-
-def remove_second_name(folder: Folder, path: str) -> None:
-    """Remove what a process that was killed while it gave `path` its name has left beside it."""
-    directory, name = folder.parent(path)
-    try:
-        part = folder.os.stat(name + SUFFIX, dir_fd=directory, follow_symlinks=False)
-        whole = folder.os.stat(name, dir_fd=directory, follow_symlinks=False)
-        if os.path.samestat(part, whole):
-            folder.os.unlink(name + SUFFIX, dir_fd=directory)
-    except OSError:
-        pass  # there is none
-    finally:
-        JournalFile(folder.os, directory, name + SUFFIX + JOURNAL).remove()
-        if directory != folder.fd:
-            folder.os.close(directory)

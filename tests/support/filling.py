@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -40,3 +41,36 @@ class Filling:
             return call(*arguments, **keywords)
 
         return watched
+
+
+class Small(Filling):
+    """A disk with `room` bytes, which writes use up and `ftruncate` gives back; so does the end of
+    a file without a name. What does not fit is written as far as it does."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+        self.system.write = lambda fd, data: self._put(fd, data, os.fstat(fd).st_size)
+        self.system.pwrite = self._put
+        self.system.ftruncate = self._cut
+        self.system.close = self._close
+
+    def _put(self, fd: int, data: Any, at: int) -> int:
+        size = os.fstat(fd).st_size
+        fits = size + self.room - at
+        if fits <= 0:
+            self.failed.append("write")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = os.pwrite(fd, memoryview(data)[:fits], at)
+        self.room -= max(0, at + written - size)
+        return written
+
+    def _cut(self, fd: int, size: int) -> None:
+        self.room += os.fstat(fd).st_size - size
+        os.ftruncate(fd, size)
+
+    def _close(self, fd: int) -> None:
+        found = os.fstat(fd)
+        os.close(fd)
+        if not found.st_nlink:
+            self.room += found.st_size
