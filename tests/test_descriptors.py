@@ -18,7 +18,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 from downloader import Durability, Job, Limits, Retries
 from downloader.errors import TooManyOpenFiles
-from downloader.testing import Origin, content
+from downloader.testing import End, Origin, content
 from downloader.transfer.disks import Disks
 
 FILES = 150
@@ -116,3 +116,13 @@ def test_the_command_takes_what_it_may_have() -> None:
         env={**os.environ, "PYTHONPATH": ROOT}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.split() == [str(wanted)] * 2
+
+
+async def test_idle_connections_are_given_up(bench: Callable[..., Bench], origin: Origin) -> None:
+    """They are descriptors that nobody needs."""
+    run = few(bench, origin.reactor, 0)
+    await run.fetch(origin.add("/f", 10))
+    (connection,) = origin.connections
+    assert connection.end is None
+    run.agent.close_idle()
+    assert await connection.ended() is End.FIN
