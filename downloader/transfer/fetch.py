@@ -52,18 +52,8 @@ class Transfer(Way[Job]):
     """
 
     __slots__ = (
-        *(
-            "_base",
-            "_body",
-            "_changed",
-            "_checksum",
-            "_condition",
-            "_part",
-            "_proof",
-            "_recorder",
-            "_space",
-        ),
-        *("_validators", "_whole_only", "target"),
+        *("_base", "_body", "_changed", "_checksum", "_condition", "_part"),
+        *("_proof", "_recorder", "_space", "_validators", "_whole_only", "target"),
     )
 
     def __init__(

@@ -226,9 +226,8 @@ class PartFile:
             self._folder.may_hold_parts = True
             if self._recording and self._recorded != self.size >= WORTH:
                 with suppress(OSError):
-                    if self._full:
-                        self._make_room()
-                    self._record()
+                    if not self._full or self._make_room():
+                        self._record()
         self._close()
 
     def discard(self) -> None:
@@ -237,11 +236,14 @@ class PartFile:
             self._unlink()
         self._close()
 
-    def _make_room(self) -> None:
-        """Give up the end: else the journal, without which all is lost, has no room."""
+    def _make_room(self) -> bool:
+        """Give up the end, else the journal has no room; False where it has told of that before."""
+        if self.size - self._recorded <= WORTH:
+            return False
         *_, (_, stop) = self.ranges
         self.ranges.remove(stop - WORTH, stop)
-        self._os.ftruncate(self._fd, max((stop for _, stop in self.ranges), default=0))
+        self._os.ftruncate(self._fd, max(stop for _, stop in self.ranges))
+        return True
 
     def _record(self) -> None:
         """Write down what is here, when it is on the disk."""
