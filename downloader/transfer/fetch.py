@@ -7,31 +7,35 @@ from dataclasses import replace
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
+from twisted.web.iweb import IResponse
 
 from downloader.drain import drain
 from downloader.errors import (
     ChecksumMismatch,
+    DiskFull,
     DownloadError,
     Interrupted,
+    NotChanged,
     SizeMismatch,
     TargetExists,
     TruncatedBody,
-    WrongRequest,
 )
 from downloader.jobs import Job, Result, Status
-from downloader.sansio.checksum import Checksum, checked_checksum
-from downloader.sansio.names import path_for
+from downloader.sansio.checksum import Checksum
+from downloader.sansio.condition import NOT_MODIFIED
 from downloader.sansio.printable import printable
 from downloader.sansio.proof import TELLING, Digest, Proof, no_more_than
 from downloader.sansio.ranges import Range, Ranges, range_header
-from downloader.sansio.resume import WITH_FILE, Answer, Complete, Decision, Take, judge
+from downloader.sansio.resume import WITH_FILE, Complete, Decision, Take, judge
 from downloader.sansio.url import HttpUrl, redacted
 from downloader.sansio.version import Version, version_of
+from downloader.transfer.answer import answer_of, length_of, validators_of
 from downloader.transfer.body import SHORT, FileBody
-from downloader.transfer.heads import has_any, values_in
+from downloader.transfer.heads import has_any
+from downloader.transfer.known import checksum_of, condition_of, listed_checksum
 from downloader.transfer.partfile import WORTH
 from downloader.transfer.recorder import Recorder
+from downloader.transfer.space import Space
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
 from downloader.transfer.way import Setup, Way
@@ -46,23 +50,32 @@ class Transfer(Way[Job]):
     """A job on its way to its file.
 
     The name is decided when the transfer is made, so that names follow the order of the list
-    and not the order of arrival. A DownloadError there means the job cannot even begin.
+    and not the order of arrival. A DownloadError there means the job cannot even begin. With
+    `space`, a full disk is waited for; without, it fails the job.
     """
 
     __slots__ = (
-        *("_base", "_body", "_checksum", "_part", "_proof", "_recorder", "_validators"),
-        *("_whole_only", "target"),
+        *("_base", "_body", "_changed", "_checksum", "_condition", "_part"),
+        *("_proof", "_recorder", "_space", "_validators", "_whole_only", "target"),
     )
 
     def __init__(
-        self, job: Job, setup: Setup, names: TakenNames, recorder: Recorder | None = None
+        self,
+        job: Job,
+        setup: Setup,
+        names: TakenNames,
+        recorder: Recorder | None = None,
+        space: Space | None = None,
     ) -> None:
         super().__init__(job, setup)
+        self._space = space
         self._recorder = recorder
-        self._checksum = _checksum(job) or _listed(job, self.url, setup)
+        self._checksum = checksum_of(job) or listed_checksum(job, self.url, setup)
         self._proof = Proof(job.size, self._checksum)
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
         self._body: FileBody | None = None
+        self._condition = condition_of(job)
+        self._changed = True
         self._base = 0  # bytes that are here, beside those of the body
         self._part: PartWriter | None = None  # of this try
         self._validators: tuple[str | None, str | None] = (None, None)
@@ -87,9 +100,21 @@ class Transfer(Way[Job]):
     def release(self) -> None:
         self.target.release()
 
+    def held_up(self) -> Deferred[None] | None:
+        space, directory = self._space, self.job.directory
+        return space.wait(directory) if space is not None and space.is_full(directory) else None
+
+    def _passes(self, error: DownloadError) -> Deferred[None] | None:
+        if self._space is None or not isinstance(error, DiskFull):
+            return None
+        return self._space.wait(self.job.directory)
+
     def skipped(self) -> Result:
         """The Result of a job whose file was there before."""
         return self._result(Status.REMOVED, TargetExists(printable(self.target.relative)))
+
+    def _done(self) -> Result:
+        return super()._done() if self._changed else self._result(Status.REMOVED, NotChanged())
 
     async def _exchange(self, url: HttpUrl) -> None:
         self._part = None
@@ -98,7 +123,9 @@ class Transfer(Way[Job]):
                 await self._go_on(url)
             else:
                 await self._begin_anew(url)
-            if self._part is not None or not self._write_at_once():
+            if not self._changed:
+                self._discard()
+            elif self._part is not None or not self._write_at_once():
                 await self._commit()
         except CancelledError:
             if self._part is not None:
@@ -116,8 +143,13 @@ class Transfer(Way[Job]):
         return not (self._whole_only or (self._tries.made == 0 and self.target.began_empty))
 
     async def _begin_anew(self, url: HttpUrl) -> None:
-        """Ask for the whole file."""
-        response = await self._ask(b"GET", url)
+        """Ask for the whole file, or for none if it is there already."""
+        more = () if self._condition is None else (self._condition,)
+        response = await self._ask(b"GET", url, more=more)
+        if more and response.code == NOT_MODIFIED:
+            await drain(response, self._setup.deadlines)
+            self._changed = False
+            return
         if response.code in WITH_FILE and not self._says_more:
             await self._receive_whole(response)  # as nearly always
             return
@@ -167,6 +199,7 @@ class Transfer(Way[Job]):
             kept = gained and held.size >= WORTH
             raise Interrupted() if kept else TruncatedBody("a part of what was missing")
         self._verified = True
+        self._validators = version.etag, version.last_modified
         right = self._proof.fits(held.size) and await self._has_checksum()
         if not right and self._part is not None:
             self._part.begin(Version(), False)  # else the next run would go on with it
@@ -181,7 +214,7 @@ class Transfer(Way[Job]):
     async def _judged(self, response: IResponse, start: int | None, version: Version) -> Decision:
         """What the answer means. Raises what a refusal means."""
         try:
-            decision = judge(_answer(response), start, version, self._checksum is not None)
+            decision = judge(answer_of(response), start, version, self._checksum is not None)
         except DownloadError:
             await drain(response, self._setup.deadlines)
             raise
@@ -192,7 +225,7 @@ class Transfer(Way[Job]):
     async def _receive_whole(self, response: IResponse) -> None:
         """The body is the whole file."""
         self._base = 0
-        self._length = _length(response)
+        self._length = length_of(response)
         try:
             self._hear(response)
             if self._setup.content_disposition:
@@ -202,7 +235,7 @@ class Transfer(Way[Job]):
             await drain(response, self._setup.deadlines)
             raise
         if self._recorder is not None:
-            self._validators = _validators(response)
+            self._validators = validators_of(response)
         if self._part is not None:
             self._begin(self._part, response)
         wanted = self._proof.checksum
@@ -229,14 +262,14 @@ class Transfer(Way[Job]):
             await drain(response, self._setup.deadlines)
             raise
         within = no_more_than(take.stop - take.start)
-        body = self._deliver(response, _length(response), take.start, within)
+        body = self._deliver(response, length_of(response), take.start, within)
         await body.done
         return take.start, take.start + body.received
 
     def _hear(self, response: IResponse, part: bool = False) -> None:
         """What an answer says of the whole file, before its body is received."""
         tells = self._says_more and self._checksum is None and has_any(response, TELLING)
-        self._proof.hear(self._length, _answer(response) if tells else None, part)
+        self._proof.hear(self._length, answer_of(response) if tells else None, part)
 
     def _deliver(
         self, response: IResponse, length: int | None, start: int, digest: Digest | None
@@ -260,7 +293,7 @@ class Transfer(Way[Job]):
         return part
 
     def _begin(self, part: PartWriter, response: IResponse) -> None:
-        answer = _answer(response)
+        answer = answer_of(response)
         version = version_of(answer.get, answer.length)
         provable = version.validator is not None or self._checksum is not None
         part.begin(version, provable and not answer.encoded)
@@ -274,7 +307,8 @@ class Transfer(Way[Job]):
         """The bytes become a file. While they wait for others, to be synced together, another job
         may have the slot."""
         folders = self._setup.folders
-        if not self.target.is_crowded(folders):
+        # A file that waits is open: where descriptors are short, slots count them.
+        if not (self._setup.limiter.shrunk or self.target.is_crowded(folders)):
             self._let_go()
         if self._part is None:
             assert self._body is not None
@@ -345,43 +379,8 @@ def _gap(held: Ranges, total: int | None) -> Gap | None:
     return start, None if stop == total else stop
 
 
-def _length(response: IResponse) -> int | None:
-    return None if response.length is UNKNOWN_LENGTH else response.length
-
-
-def _validators(response: IResponse) -> tuple[str | None, str | None]:
-    """Its ETag and Last-Modified. Ours can tell without a Headers object."""
-    if hasattr(response, "validators"):
-        etag, modified = response.validators()
-    else:
-        get = response.headers.getRawHeaders
-        etag, modified = get(b"etag", [None])[-1], get(b"last-modified", [None])[-1]
-    return etag and etag.decode("latin-1"), modified and modified.decode("latin-1")
-
-
-def _answer(response: IResponse) -> Answer:
-    return Answer(response.code, values_in(response), _length(response))
-
-
 def _told(result: bool | Failure) -> bool:
     """What a body that is over already came to."""
     if isinstance(result, Failure):
         result.raiseException()
     return result
-
-
-def _checksum(job: Job) -> str | None:
-    """The job's checksum in the one form that is compared."""
-    try:
-        return None if job.checksum is None else checked_checksum(job.checksum)
-    except ValueError as error:
-        raise WrongRequest(str(error)) from error
-
-
-def _listed(job: Job, url: HttpUrl, setup: Setup) -> str | None:
-    """What the run's checksum file, if there is one, tells of the name that the job asks for."""
-    if setup.checksums is None:
-        return None
-    subdirectory = job.subdirectory
-    path = path_for(url, name=job.name, naming=setup.naming, subdirectory=subdirectory)
-    return setup.checksums.find(path)

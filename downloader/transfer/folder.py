@@ -12,7 +12,7 @@ import os
 import stat
 from collections import OrderedDict
 
-from downloader.errors import BadName, DiskError, DownloadError
+from downloader.errors import BadName, DiskError, DownloadError, TooManyOpenFiles
 from downloader.sansio.names import STATE
 from downloader.sansio.printable import printable
 from downloader.transfer.disk import disk_error
@@ -297,4 +297,6 @@ def _below_error(error: OSError, path: str) -> DownloadError:
     if isinstance(error, NotADirectoryError):
         return BadName(f"a file or link is in the way of {path}")
     found = disk_error(error, path)
-    return found if isinstance(found, DiskError) else BadName(str(error.strerror))
+    return (
+        found if isinstance(found, (DiskError, TooManyOpenFiles)) else BadName(str(error.strerror))
+    )
