@@ -168,11 +168,12 @@ async def hold_back(
 async def test_those_that_come_meanwhile_are_a_group(
     make: Make, reactor: Any, spy: AgentSpy, files: Recorded, out: str
 ) -> None:
-    """Synced together, with one call, before any of them has its name."""
+    """Synced together, with one call, and then each for itself, before any of them has its name."""
     results = await hold_back(make, reactor, spy, files, out, MANY)
     assert all(ok for ok, _ in results)
     links = [f"link b{n}" for n in range(MANY)]
-    assert files.of(*SYNCS) == ["syncfs nameless", *links, "fsync out"]
+    synced = ["syncfs nameless", *["fsync nameless"] * MANY]
+    assert files.of(*SYNCS) == [*synced, *links, "fsync out"]
 
 
 async def test_few_are_synced_one_by_one(
@@ -251,8 +252,17 @@ async def test_a_directory_that_cannot_be_synced(
 async def test_a_file_system_that_cannot_be_synced(
     make: Make, reactor: Any, spy: AgentSpy, files: Recorded, out: str
 ) -> None:
-    """It does not say of which file that is, so it is of each."""
+    """It does not say of which file that is, but each of them does."""
     files.fail("syncfs nameless", errno.EIO)
+    results = await hold_back(make, reactor, spy, files, out, MANY)
+    assert all(ok for ok, _ in results)
+    assert len(files.of("fsync")) == MANY + 1
+
+
+async def test_files_that_cannot_be_synced(
+    make: Make, reactor: Any, spy: AgentSpy, files: Recorded, out: str
+) -> None:
+    files.meet("syncfs nameless", lambda: files.fail("fsync nameless", errno.EIO))
     results = await hold_back(make, reactor, spy, files, out, MANY)
     assert [failure.type for ok, failure in results] == [DiskError] * MANY
     assert os.listdir(out) == ["a"]
