@@ -33,7 +33,7 @@ from downloader.jobs import (
     Status,
     Timeouts,
 )
-from downloader.parts import agent_of, identified
+from downloader.parts import agent_of, backoff, excuse, identified, log_warning, robots_of
 from downloader.sansio.checksumfile import Checksums
 from downloader.sansio.governor import Governor
 from downloader.sansio.network import Network
@@ -50,13 +50,13 @@ from downloader.transfer.put import Put
 from downloader.transfer.recorder import Recorder
 from downloader.transfer.request import authorizations, run_headers
 from downloader.transfer.run import Jobs, PutJobs, Run
+from downloader.transfer.space import Space, device_of, looking
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.throttle import Throttle
-from downloader.transfer.way import JobT, Setup, Way, backoff, cancel_all
+from downloader.transfer.way import JobT, Setup, Way, cancel_all
 
 if TYPE_CHECKING:
     from downloader.http1.treqclient import HTTPClient
-    from downloader.transfer.robots import Robots
 
 
 class Downloader:
@@ -77,7 +77,8 @@ class Downloader:
     `respect_robots` fetches only what the sites' robots.txt allow, and as slowly as they say: each
     file over one connection then.
 
-    `limiter.resize` and `throttle.set` give other limits at any time.
+    `limiter.resize` and `throttle.set` give other limits at any time. `warned(sentence)` is called
+    with what a user should know that is no job's end; it may be replaced, and logs it at first.
 
     It closes by itself before the reactor shuts down, as `close` does.
     """
@@ -144,11 +145,16 @@ class Downloader:
             throttle=self.throttle,
             checksums=checksums,
             splitting=splitting,
+            free_descriptors=self._free_descriptors,
         )
         self._put_setup = self._setup
         if respect_robots:
-            self._setup = replace(self._setup, robots=self._robots())
+            self._setup = replace(self._setup, robots=robots_of(self._setup, self._hop_agent))
         self.checksums = checksums
+        self._was_short = False
+        self.warned: Callable[[str], None] = log_warning
+        look = looking(self._disks)
+        self.space = Space(reactor, look, device_of, self._warn, self._disks.look_every)
         self._names = TakenNames()
         self._transfers: dict[Way[Any], None] = {}
         self._runs: dict[Run[Any], None] = {}
@@ -219,13 +225,17 @@ class Downloader:
         `on_result(result)` is called for each job as it ends, failed ones too. `recorder` is told
         which files there will be, before. `names` are those that are given away already.
 
+        A job that meets a full disk does not fail: it goes on when there is space, and no further
+        one is started for that disk meanwhile.
+
         **Fires with** the Report; a job that fails does not fail the whole. **Fails with** what
         `jobs` or `on_result` raised, after cancelling the rest. **Cancelling** it cancels every
         job and reads no further; it fails with CancelledError.
         """
         taken = names or TakenNames()
         done = self._run(
-            lambda job: self._transfer(job, taken, recorder), jobs, on_result, recorder
+            lambda job: self._transfer(job, taken, recorder, self.space),
+            *(jobs, on_result, recorder),
         )
         return done.addBoth(_closing, taken)
 
@@ -286,7 +296,7 @@ class Downloader:
             self._closed = True
             for run in list(self._runs):
                 run.done.cancel()
-                _excuse(run.done)
+                excuse(run.done)
             cancel_all(self._transfers)
             self._setup.folders.close()
             self._names.close()
@@ -332,20 +342,29 @@ class Downloader:
         run.pump()
         return run.done.addBoth(over)
 
-    def _transfer(self, job: Job, names: TakenNames, recorder: Recorder | None = None) -> Transfer:
+    def _transfer(
+        self,
+        job: Job,
+        names: TakenNames,
+        recorder: Recorder | None = None,
+        space: Space | None = None,
+    ) -> Transfer:
         self.meet(job.url)
-        return Transfer(job, self._setup, names, recorder)
+        return Transfer(job, self._setup, names, recorder, space)
 
     def _put(self, job: PutJob) -> Put:
         self.meet(job.url)
         return Put(job, self._put_setup)
 
-    def _robots(self) -> Robots:
-        from downloader.transfer.robots import REDIRECTS, Robots  # late: they are rarely asked for
+    def _free_descriptors(self) -> None:
+        if self._own_agent is not None:
+            self._own_agent.close_idle()
+        if not self._was_short:
+            self._was_short = True
+            self._warn("too many files and connections are open; fewer jobs run from now on")
 
-        s, hops = self._setup, self._hop_agent
-        agent = s.agent if hops is None else RedirectAgent(hops, s.deadlines, REDIRECTS)
-        return Robots(s.clock, agent, s.limiter, s.deadlines, s.headers, s.timeouts.stall)
+    def _warn(self, sentence: str) -> None:
+        self.warned(sentence)
 
     def _shut_down(self) -> Deferred[None]:
         self._trigger = None  # it is being called, and may not be removed any more
@@ -366,7 +385,7 @@ class Downloader:
         if isinstance(result, Failure):
             done.errback(result)
             if self._closed:
-                _excuse(done)
+                excuse(done)
         elif result.status is Status.ERROR and result.error is not None:
             done.errback(Failure(result.error))
         else:
@@ -376,14 +395,3 @@ class Downloader:
 def _closing(result: Any, names: TakenNames) -> Any:
     names.close()
     return result
-
-
-def _excuse(done: Deferred[Any]) -> None:
-    """What `close` cancelled is no error, even where nobody waits for it: it is not to be logged.
-
-    A program that ends in the middle has hundreds of these. Whoever does wait still hears of it.
-    Twisted has no public way to say so.
-    """
-    debug_info = getattr(done, "_debugInfo", None)
-    if debug_info is not None:
-        debug_info.failResult = None

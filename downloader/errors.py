@@ -85,6 +85,14 @@ class TruncatedBody(TryAgainLater):
     """The connection ended before the whole file had come."""
 
 
+class TooManyOpenFiles(TryAgainLater):
+    """This process may open no more files or connections.
+
+    Others of its files close in a while. A transfer halves how many jobs run at a time, and does
+    not count the try, unless its job ran alone.
+    """
+
+
 class UploadCut(TryAgainLater):
     """The server took less than the whole file."""
 
@@ -189,8 +197,16 @@ class FetchedBefore(LocalProblem):
     """An earlier run has fetched it."""
 
 
+class NotChanged(LocalProblem):
+    """It has not changed."""
+
+
 class StoreError(LocalProblem):
     """What is kept from one run to the next cannot be used."""
+
+
+class StoreFull(StoreError):
+    """There is no space for what is kept from one run to the next."""
 
 
 class StoreBusy(StoreError):

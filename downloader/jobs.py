@@ -51,12 +51,16 @@ class Record:
 
     `number` is its place in the list, from 0, and `key` a digest of what the line asks for. `path`
     is the file's below the job's directory, once it was decided; a file that has it may have been
-    made for this job.
+    made for this job. With `replace`, it was, and a new version takes its place; `etag` and
+    `last_modified` are what is known of the version that is there.
     """
 
     number: int
     key: int
     path: str | None = None
+    replace: bool = False
+    etag: str | None = None
+    last_modified: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

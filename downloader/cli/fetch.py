@@ -76,6 +76,10 @@ def checked(urls: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
         raise click.UsageError("--metalink-location is for -M")
     if options["retry_failed"] and not (options["state"] and options["input_file"]):
         raise click.UsageError("--retry-failed is for a list whose state is kept: -i LIST")
+    if options["if_changed"] and not (options["state"] and options["input_file"]):
+        raise click.UsageError("--if-changed is for a list whose state is kept: -i LIST")
+    if options["if_changed"] and options["retry_failed"]:
+        raise click.UsageError("--if-changed and --retry-failed exclude each other")
     for name, value in (("-o", options["out"]), ("--checksum", options["checksum"])):
         if value is not None and len(urls) != 1:
             raise click.UsageError(f"{name} is for a single URL")

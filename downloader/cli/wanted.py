@@ -122,6 +122,13 @@ WHERE = options_of(
         help="Fetch only what failed in an earlier run of LIST.",
     ),
     option(
+        "--if-changed",
+        is_flag=True,
+        help="Ask again for what an earlier run of LIST has fetched, and replace a file if the "
+        "server has another version of it, once that is whole. Servers are told which version is "
+        "there (ETag, or else Last-Modified); without either, the file is fetched again.",
+    ),
+    option(
         "--content-disposition",
         is_flag=True,
         help="Prefer the name that the server proposes in Content-Disposition.",

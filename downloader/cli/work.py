@@ -158,12 +158,11 @@ def _keeper(
         store = JobStore(reactor, os.path.join(options["directory"], STATE), durable)
     except StoreError as error:
         raise click.UsageError(str(error)) from error
-    only_failed = options["retry_failed"]
+    only_failed, if_changed = options["retry_failed"], options["if_changed"]
     again = options["on_conflict"] == OnConflict.OVERWRITE.value
     plans = not options["content_disposition"]
-    return lambda run: Kept(
-        store, downloader, run.skipped, display.warned, only_failed, again, plans
-    )
+    which = (only_failed, again, plans, if_changed)
+    return lambda run: Kept(store, downloader, run.skipped, display.warned, *which)
 
 
 def make_downloader(

@@ -123,6 +123,10 @@ class Agent:
             return answer
         return Deferred.fromCoroutine(self._through_proxy(answer))
 
+    def close_idle(self) -> None:
+        """Close the connections that nobody uses."""
+        self._pool.close_idle()
+
     def close(self) -> Deferred[None]:
         """Abort every exchange and close every connection; nothing more can be asked.
 

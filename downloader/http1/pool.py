@@ -199,6 +199,11 @@ class Pool:
                 attempt.give_up()
         self._forget_unused(host)
 
+    def close_idle(self) -> None:
+        """Close what nobody uses."""
+        for connection, host in list(self._idle.items()):
+            self._occupy(host, connection).close()
+
     def close(self) -> Deferred[None]:
         """Abort what is under way, close what is idle.
 

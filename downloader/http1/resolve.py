@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,11 +21,13 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from downloader.errors import ResolveError
+from downloader.errors import ResolveError, TooManyOpenFiles
 from downloader.threads import Threads
 
 # As many as jobs run at once by default: slow names then keep nobody else's waiting.
 LOOKUPS = 32
+# Descriptors that a lookup may need at a time: files of the system, and a socket.
+_NEEDED = 4
 # As socket.getaddrinfo.
 GetAddrInfo = Callable[..., list[Any]]
 # What IHostnameResolver calls each IP version, and what sockets do; None is both.
@@ -49,6 +53,7 @@ class Lookup:
         self.port = port
         self.family = family
         self.cancelled = False
+        self.starved = False  # it could open nothing to ask with
         self._receiver = receiver
         receiver.resolutionBegan(self)
 
@@ -63,6 +68,7 @@ class Lookup:
         try:
             found = getaddrinfo(self.name, self.port, family=self.family, type=socket.SOCK_STREAM)
         except (OSError, ValueError):
+            self.starved = _no_descriptors()
             return []
         return [_address(family, where) for family, _, _, _, where in found]
 
@@ -131,12 +137,29 @@ class _Addresses:
         if self._addresses:
             self.found.callback(self._addresses)
         else:
-            self.found.errback(Failure(ResolveError(self._name)))
+            starved = getattr(self._lookup, "starved", False)
+            error = TooManyOpenFiles if starved else ResolveError
+            self.found.errback(Failure(error(self._name)))
 
     def _cancel(self, found: Deferred[list[Any]]) -> None:
         if self._lookup is not None:
             with suppress(NotImplementedError):  # Twisted's own has no cancel
                 self._lookup.cancel()
+
+
+def _no_descriptors() -> bool:
+    """Whether this process can open next to nothing: the resolver needs some descriptors, and only
+    says that there is no such name."""
+    opened: list[int] = []
+    try:
+        while len(opened) < _NEEDED:
+            opened.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    finally:
+        for fd in opened:
+            os.close(fd)
+    return False
 
 
 def look_up(

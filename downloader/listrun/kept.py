@@ -5,27 +5,29 @@ may get its name and the process be killed. Then the next run finds a path that 
 file that has it: a long one is known by its inode, which was kept just before; a short one is
 fetched again, and if it is the same, it is the one.
 
-Should the store fail, the run goes on without it: the files are what counts.
+Should the store fail, the run goes on without it: the files are what counts. On a full disk it
+waits for space, as the files do.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.python.failure import Failure
+from twisted.internet.defer import CancelledError, Deferred, succeed
 
 from downloader.client import Downloader
-from downloader.errors import BadName, FetchedBefore, StoreError
+from downloader.errors import BadName, FetchedBefore, StoreError, StoreFull
 from downloader.jobs import AnyJob, Job, Record, Result, Status
 from downloader.sansio.names import checked_name
 from downloader.sansio.url import redacted
 from downloader.store import JobStore
 from downloader.store.jobstore import Row
 
+T = TypeVar("T")
 # Jobs that are looked for at a time, and how many Nones of a source they wait for: about as many.
 BATCH = 256
 TURNS = 16
@@ -36,8 +38,9 @@ class Kept:
 
     `warn` is told once when the store fails, `skip` of each job that was fetched before. With
     `only_failed`, jobs are given that failed in an earlier run, and no others; with `again`, also
-    those that were fetched. `plans` says that a job's path is known before its server is asked.
-    `names` are for the run, so that nobody gets the name of a file that is skipped.
+    those that were fetched. With `if_changed`, these are given to be replaced by a new version if
+    there is one. `plans` says that a job's path is known before its server is asked. `names` are
+    for the run, so that nobody gets the name of a file that is skipped.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Kept:
         only_failed: bool = False,
         again: bool = False,
         plans: bool = True,
+        if_changed: bool = False,
     ) -> None:
         self._store: JobStore | None = store
         self._downloader = downloader
@@ -57,8 +61,11 @@ class Kept:
         self._only_failed = only_failed
         self._again = again
         self._plans = plans
+        self._if_changed = if_changed
         self.names = self._names = downloader.names()
         self._number = 0
+        self._stopping = False
+        self._waiting: dict[Deferred[None], None] = {}  # for space
 
     def __repr__(self) -> str:
         return f"<Kept {self._number} jobs in {self._store!r}>"
@@ -84,7 +91,8 @@ class Kept:
     def intend(self, job: Job, path: str, inode: int, size: int) -> Deferred[None]:
         if job.record is None:
             return succeed(None)
-        row = Row(job.record.number, job.record.key, path, "committing", inode, size)
+        status = "replacing" if job.record.replace else "committing"
+        row = Row(job.record.number, job.record.key, path, status, inode, size)
         return self._do(lambda store: store.end([row]))
 
     def end(self, results: Sequence[Result]) -> Deferred[None]:
@@ -101,14 +109,43 @@ class Kept:
         if store is not None:
             store.close()
 
-    def _do(self, call: Callable[[JobStore], Deferred[None]]) -> Deferred[None]:
-        if self._store is None:
-            return succeed(None)
-        return call(self._store).addErrback(self._failed)
+    def stop(self) -> None:
+        """Wait for space no longer."""
+        self._stopping = True
+        for waiting in list(self._waiting):
+            waiting.cancel()
 
-    def _failed(self, failure: Failure) -> None:
-        failure.trap(StoreError)
-        self._give_up(failure.value)
+    def _do(self, call: Callable[[JobStore], Deferred[None]]) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._done(call))
+
+    async def _done(self, call: Callable[[JobStore], Deferred[T]]) -> T | None:
+        """What `call` fires with, once there is space for it; None where it cannot be done."""
+        while self._store is not None:
+            store = self._store
+            try:
+                return await call(store)
+            except StoreError as error:
+                if self._stopping or not self._may_be_full(error, store):
+                    self._give_up(error)
+                else:
+                    await self._space(store)
+        return None
+
+    def _may_be_full(self, error: StoreError, store: JobStore) -> bool:
+        """A quota that is used up is an error of any kind to SQLite."""
+        return isinstance(error, StoreFull) or self._downloader.space.is_full(store.directory)
+
+    async def _space(self, store: JobStore) -> None:
+        """Wait for it, until `stop`."""
+        waiting = self._downloader.space.wait(store.directory)
+        self._waiting[waiting] = None
+        try:
+            await waiting
+        except CancelledError:
+            if not self._stopping:
+                raise
+        finally:
+            del self._waiting[waiting]
 
     def _give_up(self, error: object) -> None:
         if self._store is not None:
@@ -124,38 +161,44 @@ class Kept:
     async def _wanted(self, batch: Sequence[Job]) -> list[Job]:
         """Those of `batch` that are to be fetched; the others are skipped."""
         records = [job.record for job in batch if job.record is not None]
-        rows: Sequence[Row | None] = [None] * len(batch)
-        if self._store is not None:
-            try:
-                rows = await self._store.find(records)
-            except StoreError as error:
-                self._give_up(error)
+        rows = await self._done(lambda store: store.find(records))
         wanted = []
         found: list[Row] = []
-        for job, kept in zip(batch, rows, strict=True):
+        for job, kept in zip(batch, rows or [None] * len(batch), strict=True):
             self._downloader.meet(job.url)
             row = _safe(kept)
-            if row is not None and self._is_there(job, row):
+            is_there = row is not None and self._is_there(job, row)
+            if row is not None and is_there and not self._if_changed:
                 self._names.reserve(job.directory, row.path)
                 self._skip(_skipped(job, row))
-                if row.status == "committing":
+                if row.status != "complete":
                     found.append(row._replace(status="complete"))
             elif not self._only_failed or (row is not None and row.status == "failed"):
                 record = job.record
-                if row is not None and record is not None and self._plans:
-                    job = _with(job, Record(record.number, record.key, row.path or None))
+                if row is not None and record is not None:
+                    job = _with(job, self._known(record, row, is_there))
                 wanted.append(job)
         if found:
             await self._do(lambda store: store.end(found))
         return wanted
 
+    def _known(self, record: Record, row: Row, is_there: bool) -> Record:
+        """What is known of a job that is to be fetched."""
+        # What was about to be replaced when a run was killed was ours as well, of whatever version.
+        if not (row.status == "replacing" or (self._if_changed and is_there)):
+            return replace(record, path=row.path or None) if self._plans else record
+        known = replace(record, path=row.path, replace=True)
+        if row.status != "complete":
+            return known
+        return replace(known, etag=row.etag, last_modified=row.modified)
+
     def _is_there(self, job: Job, row: Row) -> bool:
         is_there = self._downloader.is_there
-        if self._again or not row.path:
+        if not row.path or (self._again and not self._if_changed):
             return False
         if row.status == "complete":
             return is_there(job.directory, row.path, row.size)
-        if row.status == "committing":
+        if row.status in ("committing", "replacing"):
             return is_there(job.directory, row.path, row.size, row.inode)
         return False
 
@@ -165,6 +208,8 @@ class Kept:
             return None
         if result.status is Status.REMOVED:
             return None
+        if job.record.replace and result.status is Status.ERROR:
+            return None  # the file is there as before
         status = "complete" if result.status is Status.COMPLETE else "failed"
         return Row(
             job.record.number,

@@ -63,6 +63,7 @@ class ListRun:
         kept: Callable[[ListRun], Kept] | None = None,
     ) -> None:
         self.downloader = downloader
+        downloader.warned = watcher.warned
         self.source = source
         self.counts = Report()
         self.cancelled = 0
@@ -100,6 +101,8 @@ class ListRun:
         self.interrupted = True
         if self._fetching is not None:
             self._fetching.cancel()
+        if self._kept is not None:
+            self._kept.stop()
 
     @property
     def finished(self) -> int:

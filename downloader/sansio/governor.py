@@ -35,6 +35,7 @@ from downloader.errors import (
     Interrupted,
     ResolveError,
     ServerBusy,
+    TooManyOpenFiles,
 )
 from downloader.jobs import Limits, Retries
 from downloader.sansio.bucket import Bucket
@@ -53,6 +54,8 @@ _LOOKED_AT = 8
 LATE = 0.05
 # Nothing came from it. Who closes a connection, or says that he is busy, is there.
 _NO_ANSWER = (ConnectError, FirstByteTimeout, ResolveError)
+# These say nothing of the host.
+_NO_HOST = (Interrupted, TooManyOpenFiles)
 
 
 class Trouble:
@@ -217,7 +220,7 @@ class Governor:
 
     def failed(self, host: Host, number: int, error: DownloadError, now: float) -> None:
         """The start with this number, which is still to end, failed in a way that may pass."""
-        if isinstance(error, Interrupted):
+        if isinstance(error, _NO_HOST):
             return
         if isinstance(error, _NO_ANSWER):
             self._unanswered(host, number, error, now)
@@ -251,13 +254,26 @@ class Governor:
 
     def resize(self, total: int, per_host: int | None = None) -> None:
         """Change the limits."""
-        self.total = total
+        self.total = self._wanted = total
         self._per_host = total if per_host is None else min(per_host, total)
         self._fair = min(FIRST_JOBS, self._per_host)
         self._first = 1 if self._careful else self._fair
         for host in self._hosts.values():
             least = 1 if host.halved else self._first
             host.limit = max(least, min(host.limit, self._per_host))
+
+    @property
+    def shrunk(self) -> bool:
+        """Whether the total is less than was asked for."""
+        return self.total < self._wanted
+
+    def shrink(self, had: int) -> bool:
+        """Too many jobs ran when the total was `had`: let it be half of that at most. Those that
+        hear of it at a time say the same, and it is done once. False for a job that was alone."""
+        if had <= 1:
+            return False
+        self.total = min(self.total, had // 2)
+        return True
 
     def _earn(self, host: Host) -> None:
         """One more for each good answer; since the first failure one more for each round of them,

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from twisted.enterprise.adbapi import ConnectionPool
 from twisted.internet.defer import Deferred
 
-from downloader.errors import StoreBusy, StoreError, StoreTooNew
+from downloader.errors import StoreBusy, StoreError, StoreFull, StoreTooNew
 from downloader.sansio.printable import printable
 
 T = TypeVar("T")
@@ -29,6 +29,8 @@ _NAME = "state.sqlite"
 _LOCK = "lock"
 _PRIVATE_DIRECTORY = 0o700
 _OWN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# The second: there is no space for the memory that its processes would share.
+_FULL = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE))
 
 
 class Database:
@@ -45,6 +47,7 @@ class Database:
         durable: bool,
         fsync: Callable[[int], None] = os.fsync,
     ) -> None:
+        self.directory = directory
         self.path = os.path.join(directory, _NAME)
         self._lock = -1
         try:
@@ -77,7 +80,8 @@ class Database:
     def run(self, work: Callable[..., T], *arguments: Any) -> Deferred[T]:
         """Call `work(cursor, *arguments)` in the database's thread, in one transaction.
 
-        **Fires with** what it returns, when that is committed. **Fails with** StoreError.
+        **Fires with** what it returns, when that is committed. **Fails with** StoreError, or
+        StoreFull: then it may be done again.
         **Cancelling** stops the waiting only.
         """
         done: Any = self._pool.runInteraction(_done, work, *arguments)
@@ -92,7 +96,9 @@ class Database:
 
     def _renamed(self, failure: Any) -> None:
         failure.trap(sqlite3.Error)
-        raise StoreError(f"{printable(self.path)}: {failure.value}") from failure.value
+        code = getattr(failure.value, "sqlite_errorcode", None)
+        error = StoreFull if code in _FULL else StoreError
+        raise error(f"{printable(self.path)}: {failure.value}") from failure.value
 
     def _unlock(self) -> None:
         lock, self._lock = self._lock, -1

@@ -77,6 +77,11 @@ class JobStore:
     def __repr__(self) -> str:
         return f"<JobStore {self._database!r}>"
 
+    @property
+    def directory(self) -> str:
+        """Where it is."""
+        return self._database.directory
+
     def find(self, records: Sequence[Record]) -> Deferred[list[Row | None]]:
         """The rows of the jobs with these `records`, whose numbers follow each other.
 

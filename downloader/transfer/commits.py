@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from downloader.errors import DownloadError
+from downloader.errors import DiskError, DownloadError
 from downloader.threads import Threads
 
 # Files of one group: each has a descriptor, or two, and a process 1,024 as a rule.
@@ -168,8 +168,9 @@ class Commits:
             try:
                 self._disks.perform(entries[0].file.sync_place)
             except DownloadError as error:
+                # Not DiskFull, which is waited for: the files have their names.
                 for entry in entries:
-                    entry.do(_fail, error)
+                    entry.do(_fail, DiskError(error.detail))
 
 
 def _fail(error: DownloadError) -> None:

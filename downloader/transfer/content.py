@@ -12,10 +12,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from downloader.deadlines import Deadlines
-from downloader.errors import DownloadError, FileChanged, StallTimeout, UnreadableFile
+from downloader.errors import (
+    DownloadError,
+    FileChanged,
+    StallTimeout,
+    TooManyOpenFiles,
+    UnreadableFile,
+)
 from downloader.jobs import Timeouts
 from downloader.replay import IReplayable
 from downloader.sansio.printable import printable
+from downloader.transfer.disk import NO_DESCRIPTORS
 from downloader.transfer.stall import StallWatch
 
 # As much as Twisted hands to the kernel at once: more would only wait, in memory.
@@ -157,6 +164,8 @@ def _opened(path: str) -> int:
     try:
         fd = os.open(path, _FLAGS)
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
+            raise TooManyOpenFiles(_detail(path, error)) from error
         raise UnreadableFile(_detail(path, error)) from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 
-from downloader.errors import BadName, DiskError, DiskFull, DownloadError
+from downloader.errors import BadName, DiskError, DiskFull, DownloadError, TooManyOpenFiles
 from downloader.sansio.printable import printable
 
-_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+# What passes when somebody makes space; EFBIG does not.
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
+# This process's, or the system's.
+NO_DESCRIPTORS = frozenset((errno.EMFILE, errno.ENFILE))
 # ENXIO: a FIFO that nobody reads has the name.
 _NAME = frozenset(
     (errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.EILSEQ, errno.ENXIO)
@@ -17,8 +20,10 @@ _NAME = frozenset(
 def disk_error(error: OSError, path: str) -> DownloadError:
     """What `error` means for the job that wanted `path`; to be raised from `error`."""
     detail = f"{printable(path)}: {error.strerror or error}"
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return DiskFull(detail)
+    if error.errno in NO_DESCRIPTORS:
+        return TooManyOpenFiles(detail)
     if error.errno in _NAME:
         return BadName(detail)
     return DiskError(detail)

@@ -42,6 +42,8 @@ THREADS = 4
 LINGER = 0.25
 # Seconds that closing waits for what hangs.
 PATIENCE = 3.0
+# Seconds between two looks whether a full disk has space: soon enough for who has made some.
+LOOK_EVERY = 3.0
 
 _IN_MEMORY = frozenset(("tmpfs", "ramfs"))
 
@@ -75,7 +77,8 @@ class Disks:
     `perform(operation, *arguments)` does an operation on a file, in whatever thread; a test's may
     hang in it. `seconds()` is a clock, and `in_memory(device)` tells of a device number whether
     what is there cannot hang. `settled` has `patience`, in seconds. `system` has the calls, and
-    `durability` says what a loss of power may take.
+    `durability` says what a loss of power may take. One that is full is looked at `look_every`
+    seconds.
     """
 
     def __init__(
@@ -87,8 +90,10 @@ class Disks:
         patience: float = PATIENCE,
         system: System = SYSTEM,
         durability: Durability = Durability.BATCH,
+        look_every: float = LOOK_EVERY,
     ) -> None:
         self.durability = durability
+        self.look_every = look_every
         self.reactor = reactor
         self.os = system
         self.perform = perform

@@ -24,11 +24,13 @@ from downloader.errors import (
     InternalError,
     ResolveError,
     TlsError,
+    TooManyOpenFiles,
     TooManyRedirects,
     TruncatedBody,
 )
 from downloader.sansio.printable import printable
 from downloader.sansio.retry import refusal
+from downloader.transfer.disk import NO_DESCRIPTORS
 from downloader.transfer.heads import values_in
 
 # The first class that fits decides, so a class stands before those it derives from.
@@ -69,10 +71,17 @@ def _translated(error: BaseException) -> DownloadError:
         return translate(error.reasons[0].value)
     if isinstance(error, _WRAPPERS):
         return _unwrapped(error)
+    if _number(error) in NO_DESCRIPTORS:
+        return TooManyOpenFiles(_detail(error))
     for theirs, ours in _CLASSES:
         if isinstance(error, theirs):
             return ours(_detail(error))
     return InternalError(f"{type(error).__name__}: {_detail(error)}")
+
+
+def _number(error: BaseException) -> object:
+    """The system's number of it, which Twisted keeps apart."""
+    return error.osError if isinstance(error, net.ConnectError) else getattr(error, "errno", None)
 
 
 def _unwrapped(error: BaseException) -> DownloadError:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 
 from downloader.errors import DownloadError
-from downloader.transfer.folder import Folders
-from downloader.transfer.partfile import remove_second_name
+from downloader.transfer.folder import Folder, Folders
+from downloader.transfer.journalfile import JournalFile
+from downloader.transfer.partfile import JOURNAL, SUFFIX
+from downloader.transfer.system import close_settled
 
 
 def is_there(
@@ -36,3 +38,19 @@ def is_there(
         return False
     finally:
         folders.unuse(folder)
+
+
+def remove_second_name(folder: Folder, path: str) -> None:
+    """Remove what a process that was killed while it gave `path` its name has left beside it."""
+    directory, name = folder.parent(path)
+    try:
+        part = folder.os.stat(name + SUFFIX, dir_fd=directory, follow_symlinks=False)
+        whole = folder.os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if os.path.samestat(part, whole):
+            folder.os.unlink(name + SUFFIX, dir_fd=directory)
+    except OSError:
+        pass  # there is none
+    finally:
+        JournalFile(folder.os, directory, name + SUFFIX + JOURNAL).remove()
+        if directory != folder.fd:
+            close_settled(folder.os, directory)

@@ -12,14 +12,17 @@ from twisted.web.iweb import IResponse
 from downloader.drain import drain
 from downloader.errors import (
     ChecksumMismatch,
+    DiskFull,
     DownloadError,
     Interrupted,
+    NotChanged,
     SizeMismatch,
     TargetExists,
     TruncatedBody,
 )
 from downloader.jobs import Job, Result, Status
 from downloader.sansio.checksum import Checksum
+from downloader.sansio.condition import NOT_MODIFIED
 from downloader.sansio.printable import printable
 from downloader.sansio.proof import TELLING, Digest, no_more_than
 from downloader.sansio.ranges import Gap, Range, Ranges, range_header
@@ -28,9 +31,11 @@ from downloader.sansio.url import HttpUrl, redacted
 from downloader.sansio.version import Version, version_of
 from downloader.transfer.body import SHORT, FileBody
 from downloader.transfer.heads import answer_of, has_any, length_of, validators_of, values_in
+from downloader.transfer.known import condition_of
 from downloader.transfer.partfile import WORTH
 from downloader.transfer.proving import piece_sums, proof_of
 from downloader.transfer.recorder import Recorder
+from downloader.transfer.space import Space
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.target import Target
 from downloader.transfer.way import Setup, Way
@@ -47,22 +52,31 @@ class Transfer(Way[Job]):
     """A job on its way to its file.
 
     The name is decided when the transfer is made, so that names follow the order of the list
-    and not the order of arrival. A DownloadError there means the job cannot even begin.
+    and not the order of arrival. A DownloadError there means the job cannot even begin. With
+    `space`, a full disk is waited for; without, it fails the job.
     """
 
     __slots__ = (
-        *("_base", "_body", "_part", "_proof", "_recorder", "_streams", "_validators"),
-        *("_whole_only", "target"),
+        *("_base", "_body", "_changed", "_condition", "_part", "_proof", "_recorder", "_space"),
+        *("_streams", "_validators", "_whole_only", "target"),
     )
 
     def __init__(
-        self, job: Job, setup: Setup, names: TakenNames, recorder: Recorder | None = None
+        self,
+        job: Job,
+        setup: Setup,
+        names: TakenNames,
+        recorder: Recorder | None = None,
+        space: Space | None = None,
     ) -> None:
         super().__init__(job, setup)
+        self._space = space
         self._recorder = recorder
         self._proof = proof_of(job, self.url, setup)
         self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
         self._body: FileBody | None = None
+        self._condition = condition_of(job)
+        self._changed = True
         self._base = 0  # bytes that are here, beside those of the body
         self._part: PartWriter | None = None  # of this try
         self._streams: Streams | None = None  # those of this try, if it has any
@@ -90,9 +104,21 @@ class Transfer(Way[Job]):
     def release(self) -> None:
         self.target.release()
 
+    def held_up(self) -> Deferred[None] | None:
+        space, directory = self._space, self.job.directory
+        return space.wait(directory) if space is not None and space.is_full(directory) else None
+
+    def _passes(self, error: DownloadError) -> Deferred[None] | None:
+        if self._space is None or not isinstance(error, DiskFull):
+            return None
+        return self._space.wait(self.job.directory)
+
     def skipped(self) -> Result:
         """The Result of a job whose file was there before."""
         return self._result(Status.REMOVED, TargetExists(printable(self.target.relative)))
+
+    def _done(self) -> Result:
+        return super()._done() if self._changed else self._result(Status.REMOVED, NotChanged())
 
     async def _exchange(self, url: HttpUrl) -> None:
         self._part = None
@@ -101,7 +127,9 @@ class Transfer(Way[Job]):
                 await self._go_on(url)
             else:
                 await self._begin_anew(url)
-            if self._part is not None or not self._write_at_once():
+            if not self._changed:
+                self._discard()
+            elif self._part is not None or not self._write_at_once():
                 await self._commit()
         except CancelledError:
             if self._part is not None:
@@ -119,8 +147,13 @@ class Transfer(Way[Job]):
         return not (self._whole_only or (self._tries.made == 0 and self.target.began_empty))
 
     async def _begin_anew(self, url: HttpUrl) -> None:
-        """Ask for the whole file."""
-        response = await self._ask(b"GET", url)
+        """Ask for the whole file, or for none if it is there already."""
+        more = () if self._condition is None else (self._condition,)
+        response = await self._ask(b"GET", url, more=more)
+        if more and response.code == NOT_MODIFIED:
+            await drain(response, self._setup.deadlines)
+            self._changed = False
+            return
         if response.code not in WITH_FILE or self._says_more:  # hardly ever
             decision = await self._judged(response, None, Version())
             assert isinstance(decision, Take)
@@ -175,6 +208,7 @@ class Transfer(Way[Job]):
             rest = self._rest(url, held, version)
             return rest is not None and await self._receive_split(rest)
         self._verified = True
+        self._validators = version.etag, version.last_modified
         return await self._has_checksum()
 
     async def _ask_part(
@@ -294,7 +328,8 @@ class Transfer(Way[Job]):
         """The bytes become a file. While they wait for others, to be synced together, another job
         may have the slot."""
         folders = self._setup.folders
-        if not self.target.is_crowded(folders):
+        # A file that waits is open: where descriptors are short, slots count them.
+        if not (self._setup.limiter.shrunk or self.target.is_crowded(folders)):
             self._let_go()
         if self._part is None:
             assert self._body is not None

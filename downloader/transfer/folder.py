@@ -12,10 +12,10 @@ import os
 import stat
 from collections import OrderedDict
 
-from downloader.errors import BadName, DiskError, DownloadError
+from downloader.errors import BadName, DiskError, DownloadError, TooManyOpenFiles
 from downloader.sansio.names import STATE
 from downloader.sansio.printable import printable
-from downloader.transfer.disk import disk_error
+from downloader.transfer.disk import NO_DESCRIPTORS, disk_error
 from downloader.transfer.disks import Disk, Disks
 from downloader.transfer.system import SYSTEM, System, close_settled
 
@@ -147,9 +147,7 @@ class Folder:
         they hold."""
         fd = self.fd
         try:
-            for above in reversed(self._unsynced):
-                self._sync_named(above)
-            self._unsynced = []
+            self._sync_above()
             self._sync_open(fd)
             for parent in path.split("/")[:-1]:
                 outer, fd = fd, self.fd  # _enter closes it, whatever comes of that
@@ -160,6 +158,17 @@ class Folder:
         finally:
             if fd != self.fd:
                 close_settled(self.os, fd)
+
+    def _sync_above(self) -> None:
+        """Those on the way to it, which are on its disk."""
+        try:
+            for above in reversed(self._unsynced):
+                self._sync_named(above)
+        except OSError as error:
+            if error.errno not in NO_DESCRIPTORS or self.os.syncfs is None:
+                raise
+            self.os.syncfs(self.fd)  # which takes no descriptor more
+        self._unsynced = []
 
     def _sync_named(self, path: str) -> None:
         try:
@@ -297,4 +306,6 @@ def _below_error(error: OSError, path: str) -> DownloadError:
     if isinstance(error, NotADirectoryError):
         return BadName(f"a file or link is in the way of {path}")
     found = disk_error(error, path)
-    return found if isinstance(found, DiskError) else BadName(str(error.strerror))
+    return (
+        found if isinstance(found, (DiskError, TooManyOpenFiles)) else BadName(str(error.strerror))
+    )

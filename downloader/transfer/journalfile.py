@@ -20,6 +20,7 @@ from downloader.sansio.journal import (
     tail_of,
 )
 from downloader.sansio.ranges import Ranges
+from downloader.transfer.disk import NO_DESCRIPTORS
 from downloader.transfer.system import System, close_settled
 
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -41,10 +42,13 @@ class JournalFile:
         return f"<JournalFile {self._name!r}{' broken' if self._broken else ''}>"
 
     def read(self) -> Held | None:
-        """What it says; None when it is not there or says nothing."""
+        """What it says; None when it is not there or says nothing. OSError when that cannot be told
+        for the moment."""
         try:
             fd = self._open(os.O_RDONLY)
-        except OSError:
+        except OSError as error:
+            if error.errno in NO_DESCRIPTORS:
+                raise
             return None
         try:
             data = bytearray()

@@ -78,6 +78,22 @@ class Limiter:
         self._governor.resize(total, per_host)
         self.tell()
 
+    @property
+    def total(self) -> int:
+        """How many slots there are."""
+        return self._governor.total
+
+    @property
+    def shrunk(self) -> bool:
+        """Whether there are fewer than were asked for."""
+        return self._governor.shrunk
+
+    def shrink(self, had: int) -> bool:
+        """Too many jobs ran when there were `had` slots: let there be half as many at most. Those
+        that hear of it at a time say the same, and it is done once. False for a job that was alone.
+        """
+        return self._governor.shrink(had)
+
     def hold(self, host: str, seconds: float) -> None:
         """Start no job of `host` for so long, up to the longest that a server is obeyed."""
         self._governor.hold(host, seconds, self._clock.seconds())

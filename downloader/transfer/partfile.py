@@ -26,7 +26,7 @@ from downloader.sansio.journal import head_record, held_record
 from downloader.sansio.printable import printable
 from downloader.sansio.ranges import Ranges
 from downloader.sansio.version import Version
-from downloader.transfer.disk import disk_error
+from downloader.transfer.disk import FULL, disk_error
 from downloader.transfer.folder import Folder
 from downloader.transfer.journalfile import JournalFile, good_ranges, marks_of
 from downloader.transfer.system import close_settled, settle, write_all_at
@@ -79,6 +79,7 @@ class PartFile:
         self._headed = False  # whether the journal has its head
         self._recorded = 0
         self._recorded_at = seconds()
+        self._full = False
         self._folder = folder
         self._dir_fd, self._name = folder.parent(path)
         self._journal = JournalFile(folder.os, self._dir_fd, self._name + SUFFIX + JOURNAL)
@@ -133,14 +134,20 @@ class PartFile:
         start = self.ranges.prefix if at is None else at
         try:
             write_all_at(self._os, self._fd, data, start)
-            self.ranges.add(start, start + len(data))
+        except OSError as error:
+            # What is on the disk now is not known, but that a full one has what came before.
+            self._full = error.errno in FULL
+            self._recording = self._recording and self._full
+            raise disk_error(error, self.path + SUFFIX) from error
+        self.ranges.add(start, start + len(data))
+        try:
             if self._recording and self.size - self._recorded >= WINDOW:
                 now = self._seconds()
                 if now - self._recorded_at >= EVERY:
                     self._recorded_at = now
                     self._record()
         except OSError as error:
-            self._recording = False  # what is on the disk now is not known
+            self.doubt()
             raise disk_error(error, self.path + SUFFIX) from error
 
     def drop(self, start: int, stop: int) -> None:
@@ -171,8 +178,12 @@ class PartFile:
         try:
             self._os.fsync(self._fd)
         except OSError as error:
-            self._recording = False
+            self.doubt()
             raise disk_error(error, self.path) from error
+
+    def doubt(self) -> None:
+        """What is on the disk is not known: the journal tells of nothing more."""
+        self._recording = False
 
     def publish(self, path: str, overwrite: bool = False) -> None:
         """Give it its final name: the file is whole. It is to be closed then.
@@ -224,7 +235,8 @@ class PartFile:
             self._folder.may_hold_parts = True
             if self._recording and self._recorded != self.size >= WORTH:
                 with suppress(OSError):
-                    self._record()
+                    if not self._full or self._make_room():
+                        self._record()
         self._close()
 
     def discard(self) -> None:
@@ -232,6 +244,15 @@ class PartFile:
         if self._fd >= 0:
             self._unlink()
         self._close()
+
+    def _make_room(self) -> bool:
+        """Give up the end, else the journal has no room; False where it has told of that before."""
+        if self.size - self._recorded <= WORTH:
+            return False
+        *_, (_, stop) = self.ranges
+        self.ranges.remove(stop - WORTH, stop)
+        self._os.ftruncate(self._fd, max(stop for _, stop in self.ranges))
+        return True
 
     def _record(self) -> None:
         """Write down what is here, when it is on the disk."""
@@ -379,19 +400,3 @@ class PartFile:
             close_settled(self._os, fd)
         if directory not in (-1, self._folder.fd):
             close_settled(self._os, directory)
-
-
-def remove_second_name(folder: Folder, path: str) -> None:
-    """Remove what a process that was killed while it gave `path` its name has left beside it."""
-    directory, name = folder.parent(path)
-    try:
-        part = folder.os.stat(name + SUFFIX, dir_fd=directory, follow_symlinks=False)
-        whole = folder.os.stat(name, dir_fd=directory, follow_symlinks=False)
-        if os.path.samestat(part, whole):
-            folder.os.unlink(name + SUFFIX, dir_fd=directory)
-    except OSError:
-        pass  # there is none
-    finally:
-        JournalFile(folder.os, directory, name + SUFFIX + JOURNAL).remove()
-        if directory != folder.fd:
-            close_settled(folder.os, directory)

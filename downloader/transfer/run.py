@@ -72,7 +72,8 @@ class Run(Generic[JobT]):
         self._planning: list[Way[JobT]] = []  # with the recorder
         self._window: Window[Way[JobT]] = Window()
         self._running: set[Way[JobT]] = set()
-        self._held = 0  # the weight of both
+        self._held_up: dict[Way[JobT], Deferred[None]] = {}
+        self._held = 0  # the weight of all these
         self._exhausted = False
         self._stopped = False
         self._in_pump = False
@@ -214,9 +215,20 @@ class Run(Generic[JobT]):
             self.pump()
 
     def _start(self, transfer: Way[JobT]) -> None:
+        waiting = transfer.held_up()
+        if waiting is not None:
+            self._held_up[transfer] = waiting
+            waiting.addCallbacks(lambda _: self._let_in(transfer), lambda failure: None)
+            return
         self._running.add(transfer)
         self._transfers[transfer] = None
         transfer.start().addBoth(self._ended, transfer)
+
+    def _let_in(self, transfer: Way[JobT]) -> None:
+        """What held it up is over."""
+        del self._held_up[transfer]
+        self._window.add(transfer.host, transfer)
+        self.wake()
 
     def _ended(self, result: Result | Failure, transfer: Way[JobT]) -> None:
         self._running.discard(transfer)
@@ -266,6 +278,9 @@ class Run(Generic[JobT]):
             self._close_source()
         elif self._pulling is not None:
             self._pulling.cancel()
+        held_up, self._held_up = self._held_up, {}
+        for waiting in held_up.values():
+            waiting.cancel()
         cancel_all(self._running)
         if not self.done.called:
             self.done.errback(reason)
@@ -282,7 +297,7 @@ class Run(Generic[JobT]):
     def _finish_if_over(self) -> None:
         if self._stopped or self.done.called or self._running or len(self._window):
             return
-        if self._unplanned or self._planning:
+        if self._unplanned or self._planning or self._held_up:
             return
         if self._exhausted and self._call is None:
             self._limiter.unwatch(self.wake)

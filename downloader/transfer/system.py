@@ -16,8 +16,19 @@ System = Any
 
 _CALLS = (
     *("access", "close", "dup", "fdatasync", "fstat", "fsync", "ftruncate", "link", "makedirs"),
-    *("mkdir", "open", "pread", "pwrite", "read", "rename", "replace", "scandir", "stat", "unlink"),
-    "write",
+    *(
+        "mkdir",
+        "open",
+        "pread",
+        "pwrite",
+        "read",
+        "rename",
+        "replace",
+        "scandir",
+        "stat",
+        "statvfs",
+    ),
+    *("unlink", "write"),
 )
 
 

@@ -35,6 +35,8 @@ class Target:
         self._names = names
         self.began_empty = names.began_empty(job.directory)
         record = job.record
+        if record is not None and record.replace:
+            self._on_conflict = OnConflict.OVERWRITE
         # A file of that name may be ours, from before a run was killed.
         self._kept = record is not None and record.path is not None
         if record is not None and record.path is not None:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from random import random
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -21,13 +20,14 @@ from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 
-from downloader.deadlines import Deadlines
+from downloader.deadlines import Deadline, Deadlines
 from downloader.drain import drain
 from downloader.errors import (
     BadUrl,
     DownloadError,
     HttpError,
     InternalError,
+    TooManyOpenFiles,
     TotalTimeout,
     TryAgainLater,
 )
@@ -61,12 +61,18 @@ JobT = TypeVar("JobT", bound=AnyJob)
 # What is rare in the head of a file, and means something.
 _MORE = QUOTA_HEADERS | TELLING | {b"content-range"}
 _log = Logger()
+# Seconds until what is closed now is closed.
+CLOSING = 0.05
+
+
+def _nothing() -> None:
+    """There is nothing to free."""
 
 
 @dataclass(slots=True)
 class Setup:
     """What transfers are made with. `agent` has deadlines of its own, and its requests are over
-    once they are cancelled."""
+    once they are cancelled. `free_descriptors()` closes what is open and not needed."""
 
     clock: IReactorTime
     agent: IAgent
@@ -85,6 +91,7 @@ class Setup:
     splitting: Splitting = Splitting()  # noqa: RUF009  it is frozen
     robots: Robots | None = None
     checksums: Checksums | None = None
+    free_descriptors: Callable[[], None] = _nothing
 
     def __post_init__(self) -> None:
         if self.checksums is not None and self.content_disposition:
@@ -103,9 +110,9 @@ class Way(Generic[JobT]):
     """
 
     __slots__ = (
-        *("_began", "_final_url", "_http_status", "_length", "_out_of_time", "_running"),
-        *("_says_more", "_setup", "_proven", "_slot", "_tries", "_verified", "cancelled"),
-        *("host", "job", "since", "url"),
+        *("_began", "_deadline", "_final_url", "_http_status", "_length", "_out_of_time"),
+        *("_proven", "_running", "_says_more", "_setup", "_slot", "_slots", "_tries", "_verified"),
+        *("cancelled", "host", "job", "since", "url"),
     )
 
     def __init__(self, job: JobT, setup: Setup) -> None:
@@ -115,6 +122,7 @@ class Way(Generic[JobT]):
         self._setup = setup
         self._tries = Tries(job.urls, setup.retries, setup.backoff)
         self._slot: Slot | None = None
+        self._slots = 0  # how many there were when it got one
         self._length: int | None = None
         self._http_status: int | None = None
         self._says_more = False  # the last answer's head
@@ -124,6 +132,7 @@ class Way(Generic[JobT]):
         self._began: float | None = None
         self._running: Deferred[Result] | None = None
         self._out_of_time = False
+        self._deadline: Deadline | None = None
         self.since: int | None = None
         self.cancelled = False
 
@@ -155,12 +164,20 @@ class Way(Generic[JobT]):
         """The Result of a job that is `satisfied`."""
         raise NotImplementedError
 
+    def held_up(self) -> Deferred[None] | None:
+        """What fires when it may begin, where something is in its way; else None."""
+        return None
+
     def release(self) -> None:
         """It is over: what it kept from others is theirs."""
 
     async def _exchange(self, url: HttpUrl) -> None:
         """One request, and what its answer brings."""
         raise NotImplementedError
+
+    def _passes(self, error: DownloadError) -> Deferred[None] | None:
+        """What fires when `error` is over, which is no failed try then; else None."""
+        return None
 
     def _settled(self) -> Deferred[None] | None:
         """What fires when its file is closed, after a try that left something to do; else None."""
@@ -198,8 +215,7 @@ class Way(Generic[JobT]):
 
     async def _run(self) -> Result:
         self._began = self._setup.clock.seconds()
-        total = self._setup.timeouts.total
-        deadline = self._setup.deadlines.set(total, self._time_out) if total else None
+        self._set_deadline(self._setup.timeouts.total)
         try:
             if self.satisfied:
                 return self.skipped()
@@ -207,13 +223,35 @@ class Way(Generic[JobT]):
         except CancelledError:
             if not self._out_of_time:
                 raise
+            total = self._setup.timeouts.total
             return self._result(Status.ERROR, TotalTimeout(f"{total:g} s"))
         except DownloadError as error:
             return self._result(Status.ERROR, error)
         finally:
-            if deadline is not None:
-                deadline.cancel()
+            self._drop_deadline()
+        return self._done()
+
+    def _done(self) -> Result:
+        """The Result of a job that did not fail."""
         return self._result(Status.COMPLETE, None)
+
+    def _set_deadline(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self._deadline = self._setup.deadlines.set(seconds, self._time_out)
+
+    def _drop_deadline(self) -> float | None:
+        """Forget it; returns the seconds until then."""
+        deadline, self._deadline = self._deadline, None
+        if deadline is None:
+            return None
+        deadline.cancel()
+        return deadline.left
+
+    async def _stand(self, passing: Deferred[None]) -> None:
+        """Wait for what is not the job's doing: the time allowed for it stands still."""
+        left = self._drop_deadline()
+        await passing
+        self._set_deadline(left)
 
     def _time_out(self) -> None:
         self._out_of_time = True
@@ -232,13 +270,16 @@ class Way(Generic[JobT]):
                 error.url = redacted(url)
                 if self.cancelled:  # by whoever got our slot, while we gave it
                     raise CancelledError() from error
-                wait = self._tries.failed(error)
+                passing = self._passes(error)
+                wait = self._wait(error) if passing is None else 0.0
                 if wait is None:
                     raise
                 _log.debug("{url}: {error}; next try in {wait:.1f} s", url=error.url,
                            error=error, wait=wait)  # fmt: skip
             self._setup.limiter.tell()
-            if wait:
+            if passing is not None:
+                await self._stand(passing)
+            elif wait:
                 await deferLater(self._setup.clock, wait)
 
     def _pass_over(self) -> None:
@@ -248,6 +289,15 @@ class Way(Generic[JobT]):
             while tries.has_other and limiter.shuns(host_of(parse_url(tries.url))):
                 tries.pass_over()
 
+    def _wait(self, error: DownloadError) -> float | None:
+        """Seconds until the next try; None: there is none."""
+        setup = self._setup
+        if isinstance(error, TooManyOpenFiles):
+            setup.free_descriptors()
+            if setup.limiter.shrink(self._slots):
+                return CLOSING
+        return self._tries.failed(error)
+
     async def _try(self, text: str) -> None:
         """One request, with a slot. Raises our errors and CancelledError, nothing else."""
         url = self.url if text is self.job.url else parse_url(text)
@@ -256,6 +306,7 @@ class Way(Generic[JobT]):
         if robots is not None:
             robots.check(url)
         slot = self._slot = limiter.take(host) or await self._wait_for(host)
+        self._slots = limiter.total
         good = False
         try:
             if robots is not None:
@@ -352,18 +403,3 @@ def cancel_all(transfers: Iterable[Way[Any]]) -> None:
     which would ask its server only to be cancelled."""
     for transfer in sorted(transfers, key=lambda one: one.status is Status.ACTIVE):
         transfer.cancel()
-
-
-def backoff(retries: Retries) -> Callable[[int], float]:
-    """The seconds to wait after the n-th round of tries."""
-
-    def wait(n: int) -> float:
-        # Late: it brings Twisted's services and plugins along, and most runs wait for nothing.
-        from twisted.application.internet import backoffPolicy
-
-        policy = backoffPolicy(
-            retries.wait, retries.max_wait, jitter=lambda: random() * retries.wait
-        )
-        return policy(n)
-
-    return wait

@@ -252,11 +252,20 @@ async def test_a_directory_that_cannot_be_synced(
 async def test_a_file_system_that_cannot_be_synced_as_one(
     make: Make, reactor: Any, spy: AgentSpy, files: Recorded, out: str
 ) -> None:
-    """Each of its files is, or says of itself that it is not."""
-    files.fail("syncfs nameless", errno.ENOSYS)
+    """It does not say of which file that is, but each of them does."""
+    files.fail("syncfs nameless", errno.EIO)
     results = await hold_back(make, reactor, spy, files, out, MANY)
     assert all(ok for ok, _ in results)
     assert len(files.of("fsync")) == MANY + 1
+
+
+async def test_files_that_cannot_be_synced(
+    make: Make, reactor: Any, spy: AgentSpy, files: Recorded, out: str
+) -> None:
+    files.meet("syncfs nameless", lambda: files.fail("fsync nameless", errno.EIO))
+    results = await hold_back(make, reactor, spy, files, out, MANY)
+    assert [failure.type for ok, failure in results] == [DiskError] * MANY
+    assert os.listdir(out) == ["a"]
 
 
 async def test_one_that_fails_alone(

@@ -7,17 +7,23 @@ import os
 
 import pytest
 
-from downloader.errors import BadName, DiskError, DiskFull
+from downloader.errors import BadName, DiskError, DiskFull, TooManyOpenFiles
 from downloader.transfer.disk import disk_error
 
-FULL = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG]
+FULL = [errno.ENOSPC, errno.EDQUOT]
+OPEN = [errno.EMFILE, errno.ENFILE]
 NAME = [errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.EILSEQ, errno.ENXIO]
-OTHER = [errno.EACCES, errno.EROFS, errno.EIO, errno.ENOENT, errno.EMFILE, errno.ENOTDIR]
+OTHER = [errno.EACCES, errno.EROFS, errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EFBIG]
 
 
 @pytest.mark.parametrize(
     ("number", "ours"),
-    [(n, DiskFull) for n in FULL] + [(n, BadName) for n in NAME] + [(n, DiskError) for n in OTHER],
+    [
+        *((n, DiskFull) for n in FULL),
+        *((n, TooManyOpenFiles) for n in OPEN),
+        *((n, BadName) for n in NAME),
+        *((n, DiskError) for n in OTHER),
+    ],
 )
 def test_each_error_has_its_class(number: int, ours: type[Exception]) -> None:
     found = disk_error(OSError(number, os.strerror(number)), "a/b")

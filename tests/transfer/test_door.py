@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -35,6 +36,7 @@ from downloader.errors import (
     NotFound,
     ResolveError,
     TlsError,
+    TooManyOpenFiles,
     TooManyRedirects,
     TotalTimeout,
     TruncatedBody,
@@ -57,6 +59,8 @@ OK = b"HTTP/1.1 200 OK\r\n"
         (net.ConnectionRefusedError(), ConnectError),
         (net.NoRouteError(), ConnectError),
         (net.ConnectBindError(), ConnectError),
+        (net.ConnectBindError(errno.EMFILE, "Too many open files"), TooManyOpenFiles),
+        (OSError(errno.ENFILE, "Too many open files in system"), TooManyOpenFiles),
         (net.ConnectError(), ConnectError),
         (net.ConnectionLost(), ConnectionLost),
         (net.ConnectionDone(), ConnectionLost),

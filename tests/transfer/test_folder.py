@@ -147,6 +147,16 @@ def test_a_file_that_cannot_be_read_is_not_the_same(tmp_path: Path, call: str) -
     folder.close()
 
 
+def test_a_root_is_synced_where_no_more_files_can_be_opened(tmp_path: Path) -> None:
+    """What leads to it is, with its file system."""
+    recorded = Recorded()
+    folder = Folder(str(tmp_path / "new"), recorded.system)
+    recorded.fail(f"open {tmp_path.name}", errno.EMFILE)
+    folder.sync("file")
+    assert recorded.of("fsync", "syncfs")[-2:] == ["syncfs new", "fsync new"]
+    folder.close()
+
+
 def test_what_leads_to_a_root(tmp_path: Path) -> None:
     """Through links, up to what somebody else has made or to another file system."""
     (tmp_path / "one" / "two").mkdir(parents=True)

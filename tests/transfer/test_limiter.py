@@ -264,3 +264,24 @@ def test_slots_add_up_whatever_happens(steps: list[tuple[str, Any, Any]]) -> Non
 def test_per_host_is_never_more_than_the_total(total: int) -> None:
     limiter = limiter_of(total, per_host=100)
     assert started([acquire(limiter) for _ in range(10)]) == total
+
+
+# --- too many at a time ---------------------------------------------------------------------
+
+
+def test_jobs_that_are_too_many_at_a_time_halve_the_slots_once() -> None:
+    limiter = limiter_of(32)
+    assert all(limiter.shrink(32) for _ in range(32))
+    assert limiter.total == 16 and limiter.shrunk
+    assert limiter.shrink(16)
+    assert limiter.shrink(32)  # one that was slower to hear of it
+    assert limiter.total == 8
+
+
+def test_a_job_that_was_alone_cannot_be_helped() -> None:
+    limiter = limiter_of(3)
+    assert limiter.shrink(3)
+    assert limiter.total == 1
+    assert not limiter.shrink(1)
+    limiter.resize(3)
+    assert limiter.total == 3 and not limiter.shrunk

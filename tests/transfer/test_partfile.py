@@ -13,7 +13,15 @@ from stat import S_IMODE
 
 import pytest
 
-from downloader.errors import BadName, DiskError, DiskFull, DownloadError, TargetBusy, TargetExists
+from downloader.errors import (
+    BadName,
+    DiskError,
+    DiskFull,
+    DownloadError,
+    TargetBusy,
+    TargetExists,
+    TooManyOpenFiles,
+)
 from downloader.transfer.folder import Folder
 from downloader.transfer.partfile import LOOKS, PartFile
 
@@ -284,7 +292,7 @@ def test_a_swapped_part_file_is_not_renamed_either(folder: Folder, out: Path) ->
 
 LIMITED = """
 import os, resource, signal, sys
-from downloader.errors import DiskFull
+from downloader.errors import DiskError
 from downloader.transfer.folder import Folder
 from downloader.transfer.partfile import PartFile
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -293,7 +301,7 @@ part = PartFile(Folder(sys.argv[1]), "a")
 part.write(b"x" * 600)
 try:
     part.write(b"y" * 600)
-except DiskFull as error:
+except DiskError as error:
     part.keep()
     print(error, os.path.getsize(sys.argv[1] + "/a.part"))
 """
@@ -301,7 +309,9 @@ except DiskFull as error:
 
 def test_a_file_that_may_grow_no_more(folder: Folder) -> None:
     """The rest of a short write is refused with EFBIG, and that is what is told."""
-    assert in_child(LIMITED, folder.path) == "The disk is full: a.part: File too large 1000"
+    assert in_child(LIMITED, folder.path) == (
+        "The file could not be written: a.part: File too large 1000"
+    )
 
 
 def test_a_full_disk(folder: Folder, out: Path) -> None:
@@ -322,7 +332,7 @@ def test_no_descriptors_left_is_an_error_and_no_loop(folder: Folder, out: Path) 
     os.close(lowest)
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
     try:
-        with pytest.raises(DiskError, match="Too many open files"):
+        with pytest.raises(TooManyOpenFiles, match="Too many open files"):
             PartFile(folder, "a")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -3,7 +3,7 @@
 -- number    counts the jobs from 0; rows from 2^40 on are of an earlier form of the list
 -- key       a digest of what the line asks for
 -- path      the file's, below the run's directory; empty where the job had none
--- status    planned, committing, complete or failed
+-- status    planned, committing, replacing, complete or failed
 -- inode     of the file that is about to get the name, or has it
 -- size      of the file, in bytes
 -- etag, modified   of the version that was fetched, where the server told
