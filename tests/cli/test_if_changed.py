@@ -90,6 +90,32 @@ async def test_what_has_not_changed_is_skipped_and_what_has_is_replaced(
     assert versions.heads == []
 
 
+async def test_beside_overwriting(fetching: Fetching, versions: Versions, tmp_path: Path) -> None:
+    """Which fetches again what an earlier run has fetched: with it, only what has changed."""
+    (tmp_path / "list").write_text(versions.put("/f", b"first", b'"one"', None) + "\n")
+    await fetching.run()
+    versions.heads.clear()
+    (line,) = await fetching.run("--on-conflict", "overwrite")
+    assert (line["status"], line["http_status"]) == ("complete", 200)
+    (line,) = await fetching.run("--on-conflict", "overwrite", "--if-changed")
+    assert (line["status"], line["http_status"]) == ("removed", 304)
+    assert [field(head, b"if-none-match") for head in versions.heads] == [None, b'"one"']
+    assert fetching.files() == {"f": b"first"}
+
+
+async def test_beside_names_that_servers_offer(
+    fetching: Fetching, versions: Versions, tmp_path: Path
+) -> None:
+    (tmp_path / "list").write_text(versions.put("/f", b"first", b'"one"', None) + "\n")
+    await fetching.run("--content-disposition")
+    (line,) = await fetching.run("--content-disposition", "--if-changed")
+    assert (line["status"], line["http_status"]) == ("removed", 304)
+    versions.put("/f", b"second", b'"two"', None)
+    (line,) = await fetching.run("--content-disposition", "--if-changed")
+    assert (line["status"], line["http_status"]) == ("complete", 200)
+    assert fetching.files() == {"f": b"second"}
+
+
 async def test_without_validators_it_is_fetched_and_replaced(
     fetching: Fetching, versions: Versions, tmp_path: Path
 ) -> None:
