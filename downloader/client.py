@@ -50,10 +50,11 @@ from downloader.transfer.put import Put
 from downloader.transfer.recorder import Recorder
 from downloader.transfer.request import authorizations, run_headers
 from downloader.transfer.run import Jobs, PutJobs, Run
+from downloader.transfer.setup import Setup
 from downloader.transfer.space import Space, device_of, looking
 from downloader.transfer.taken import TakenNames
 from downloader.transfer.throttle import Throttle
-from downloader.transfer.way import JobT, Setup, Way, cancel_all
+from downloader.transfer.way import JobT, Way, cancel_all
 
 if TYPE_CHECKING:
     from downloader.http1.treqclient import HTTPClient

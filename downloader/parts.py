@@ -20,7 +20,7 @@ from downloader.http1.tls import TlsOptions
 from downloader.identity import Identity
 from downloader.jobs import Limits, Retries, Timeouts
 from downloader.sansio.network import Network
-from downloader.transfer.way import Setup
+from downloader.transfer.setup import Setup
 
 if TYPE_CHECKING:
     from downloader.transfer.robots import Robots

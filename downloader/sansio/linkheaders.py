@@ -1,9 +1,8 @@
 """What an answer's headers say of its file: where else it is, and which checksum it has.
 
-Links are RFC 8288's, mirrors and documents that describe the file RFC 6249's, checksums those of
-RFC 9530 and, before it, RFC 3230. Whatever is malformed is left out, and the rest of a header is
-read all the same. Content-MD5 and Content-Digest are not read: they are of one body, which may be a
-part of the file.
+Links are RFC 8288's, mirrors RFC 6249's, checksums those of RFC 9530 and, before it, RFC 3230.
+Whatever is malformed is left out, and the rest of a header is read all the same. Content-MD5 and
+Content-Digest are not read: they are of one body, which may be a part of the file.
 """
 
 from __future__ import annotations
@@ -12,17 +11,15 @@ import re
 from base64 import b64decode
 from binascii import Error
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from downloader.errors import BadUrl
 from downloader.sansio.checksum import DIGITS, strongest
-from downloader.sansio.mirrors import LAST, Mirror, checked_location, checked_priority, in_order
+from downloader.sansio.mirrors import LAST, Mirror, checked_priority, in_order
 from downloader.sansio.url import HttpUrl, join
 from downloader.sansio.urllist import MAX_MIRRORS
 
 # Characters of one header that are read: some hundred mirrors. nginx and Apache send 8 KiB.
 _LONGEST = 64 * 1024
-_METALINKS = frozenset(("application/metalink4+xml", "application/metalink+xml"))
 # Their names in RFC 9530 and RFC 3230 (in lower case), and in aria2's words.
 _KINDS = {"sha-512": "sha-512", "sha-256": "sha-256", "sha": "sha-1", "md5": "md5"}
 
@@ -39,39 +36,26 @@ _REPR_DIGEST = re.compile(r"\s*+([a-z0-9-]++)=:([A-Za-z0-9+/]*+)=*+:\s*+(?:;.*)?
 _DIGEST = re.compile(r"\s*+([A-Za-z0-9-]++)=([A-Za-z0-9+/]*+)=*+\s*+")
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Where Link headers lead: the file's other `mirrors`, in the order they are to be asked, and
-    the URLs of `metalinks`, documents that describe it."""
+def mirrors_of(values: Iterable[str], base: HttpUrl) -> list[str]:
+    """The file's other URLs that the Link headers `values` of an answer to `base` tell, in the
+    order they are to be asked (RFC 6249 §2).
 
-    mirrors: tuple[Mirror, ...] = ()
-    metalinks: tuple[str, ...] = ()
-
-
-def links_of(values: Iterable[str], base: HttpUrl, locations: Sequence[str] = ()) -> Links:
-    """What the Link headers `values` of an answer to `base` say (RFC 6249 §2 and §3).
-
-    At most 100 mirrors, those of `locations` first among equals; http and https only, and without
-    the user and password that may stand in a URL.
+    At most 100; http and https only, no http where `base` is https, and without the user and
+    password that may stand in a URL.
     """
     mirrors: list[Mirror] = []
-    metalinks: dict[str, None] = {}
     for target, parameters in _links(values):
-        relations = parameters.get("rel", "").lower().split()
-        of_metalink = parameters.get("type", "").partition(";")[0].strip().lower() in _METALINKS
-        is_mirror, is_metalink = "duplicate" in relations, "describedby" in relations
         # An anchor makes it a link of something else (RFC 8288 §3.2).
-        if "anchor" in parameters or not (is_mirror or (is_metalink and of_metalink)):
+        if "anchor" in parameters or "duplicate" not in parameters.get("rel", "").lower().split():
             continue
         try:
-            url = str(join(base, target))
+            url = join(base, target)
         except BadUrl:
             continue
-        if is_mirror:
-            mirrors.append(_mirror(url, parameters))
-        else:
-            metalinks[url] = None
-    return Links(tuple(in_order(mirrors, locations)[:MAX_MIRRORS]), tuple(metalinks))
+        if url.scheme in ("https", base.scheme):
+            told = parameters.get("pri")
+            mirrors.append(Mirror(str(url), LAST if told is None else checked_priority(told)))
+    return [mirror.url for mirror in in_order(mirrors)[:MAX_MIRRORS]]
 
 
 def told_checksum(get: Callable[[str], Sequence[str]]) -> str | None:
@@ -112,11 +96,6 @@ def _links(values: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _value(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:].removesuffix('"')) if text.startswith('"') else text
-
-
-def _mirror(url: str, parameters: dict[str, str]) -> Mirror:
-    priority = checked_priority(parameters["pri"]) if "pri" in parameters else LAST
-    return Mirror(url, priority, checked_location(parameters.get("geo", "")))
 
 
 def _hex(base64: str) -> str:

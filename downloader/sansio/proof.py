@@ -1,7 +1,8 @@
 """What is known of a file before it is there: how long it has to be, and which checksum it has.
 
 The job's own words go first. Where it has no checksum, the one that the server tells with the file
-takes its place: it shows that what is here is what was sent, not that this is the right file.
+takes its place: it shows that what is here is what was sent, not that this is the right file. A
+server that tells one which nobody can forge may name mirrors too: they are held to it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from collections.abc import Callable
 
 from downloader.errors import BadResponse, SizeMismatch, TruncatedBody
 from downloader.jobs import Pieces
-from downloader.sansio.linkheaders import told_checksum
+from downloader.sansio.checksum import is_weak
+from downloader.sansio.linkheaders import mirrors_of, told_checksum
 from downloader.sansio.resume import Answer
+from downloader.sansio.url import HttpUrl
 
-# The headers that may tell a checksum.
-TELLING = frozenset((b"repr-digest", b"digest"))
+# The headers that may tell a checksum, or mirrors.
+TELLING = frozenset((b"repr-digest", b"digest", b"link"))
 
 Digest = Callable[[bytes | memoryview], object]
 
@@ -55,6 +58,20 @@ class Proof:
         told = None if answer is None or answer.encoded else told_checksum(answer.get)
         if told is not None or not part:
             self._told = told
+
+    def mirrors(self, answer: Answer, base: HttpUrl) -> list[str]:
+        """The URLs that an answer to `base`, which was heard, tells of the same file. From then on
+        the file is held to the checksum that is known, whoever is asked.
+
+        None where no checksum tells a mirror's file from another.
+        """
+        checksum = self.checksum
+        if checksum is None or is_weak(checksum):
+            return []
+        found = mirrors_of(answer.get("link"), base)
+        if found:
+            self.own = checksum
+        return found
 
     def fits(self, total: int | None) -> bool:
         """Whether a file of `total` bytes may be it; None is a total that is not known."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -75,6 +75,8 @@ class Tries:
         self.made = 0
         self._round = 1
         self._here = list(urls)
+        self._known = urls
+        self._offered = False
         self._later: list[str] = []
         self._asked_to_wait = 0.0
         self._retries = retries
@@ -97,6 +99,13 @@ class Tries:
     def has_other(self) -> bool:
         """Whether there is another URL to ask in this round."""
         return len(self._here) > 1
+
+    def offer(self, urls: Sequence[str]) -> None:
+        """Others have the file too, says whoever was asked: they come last. Said again, it does not
+        count, or nobody would ever be the last."""
+        if urls and not self._offered:
+            self._offered = True
+            self._here += [url for url in urls if url not in self._known]
 
     def pass_over(self) -> None:
         """Ask the next URL in place of this one, which is left for the next round."""

@@ -13,7 +13,7 @@ from downloader.jobs import Job
 from downloader.sansio.url import parse_url, redacted
 from downloader.transfer.door import refused, translate
 from downloader.transfer.request import request_headers
-from downloader.transfer.way import Setup
+from downloader.transfer.setup import Setup
 
 
 async def ask(

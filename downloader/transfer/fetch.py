@@ -3,122 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.web.iweb import IResponse
 
 from downloader.drain import drain
-from downloader.errors import (
-    ChecksumMismatch,
-    DiskFull,
-    DownloadError,
-    Interrupted,
-    NotChanged,
-    SizeMismatch,
-    TargetExists,
-    TruncatedBody,
-)
-from downloader.jobs import Job, Result, Status
+from downloader.errors import DownloadError, Interrupted, SizeMismatch, TruncatedBody
 from downloader.sansio.checksum import Checksum
 from downloader.sansio.condition import NOT_MODIFIED
-from downloader.sansio.printable import printable
 from downloader.sansio.proof import TELLING, Digest, no_more_than
 from downloader.sansio.ranges import Gap, Range, Ranges, range_header
 from downloader.sansio.resume import WITH_FILE, Complete, Decision, Take, judge
-from downloader.sansio.url import HttpUrl, redacted
-from downloader.sansio.version import Version, version_of
-from downloader.transfer.body import SHORT, FileBody
-from downloader.transfer.heads import answer_of, has_any, length_of, validators_of, values_in
-from downloader.transfer.known import condition_of
+from downloader.sansio.url import HttpUrl, parse_url, redacted
+from downloader.sansio.version import Version
+from downloader.transfer.body import FileBody
+from downloader.transfer.heads import answer_of, has_any, length_of, validators_of
+from downloader.transfer.incoming import Incoming
 from downloader.transfer.partfile import WORTH
-from downloader.transfer.proving import piece_sums, proof_of
-from downloader.transfer.recorder import Recorder
-from downloader.transfer.space import Space
-from downloader.transfer.taken import TakenNames
-from downloader.transfer.target import Target
-from downloader.transfer.way import Setup, Way
-from downloader.transfer.writer import PartWriter
+from downloader.transfer.proving import piece_sums
 
 if TYPE_CHECKING:
     from downloader.transfer.rest import Rest
-    from downloader.transfer.segments import Streams
 
 _log = Logger()
 
 
-class Transfer(Way[Job]):
-    """A job on its way to its file.
+class Transfer(Incoming):
+    """A job on its way to its file: what is asked for, and what the answers bring."""
 
-    The name is decided when the transfer is made, so that names follow the order of the list
-    and not the order of arrival. A DownloadError there means the job cannot even begin. With
-    `space`, a full disk is waited for; without, it fails the job.
-    """
-
-    __slots__ = (
-        *("_base", "_body", "_changed", "_condition", "_part", "_proof", "_recorder", "_space"),
-        *("_streams", "_validators", "_whole_only", "target"),
-    )
-
-    def __init__(
-        self,
-        job: Job,
-        setup: Setup,
-        names: TakenNames,
-        recorder: Recorder | None = None,
-        space: Space | None = None,
-    ) -> None:
-        super().__init__(job, setup)
-        self._space = space
-        self._recorder = recorder
-        self._proof = proof_of(job, self.url, setup)
-        self.target = Target(job, self.url, setup.naming, setup.on_conflict, names)
-        self._body: FileBody | None = None
-        self._condition = condition_of(job)
-        self._changed = True
-        self._base = 0  # bytes that are here, beside those of the body
-        self._part: PartWriter | None = None  # of this try
-        self._streams: Streams | None = None  # those of this try, if it has any
-        self._validators: tuple[str | None, str | None] = (None, None)
-        self._whole_only = False  # the server does not do ranges
-
-    @property
-    def name(self) -> str:
-        return self.target.relative
-
-    @property
-    def path(self) -> str:
-        return self.target.path
-
-    @property
-    def moved(self) -> int:
-        if self._streams is not None:
-            return self._streams.received
-        return self._base + (self._body.received if self._body else 0)
-
-    @property
-    def satisfied(self) -> bool:
-        return self.target.satisfied
-
-    def release(self) -> None:
-        self.target.release()
-
-    def held_up(self) -> Deferred[None] | None:
-        space, directory = self._space, self.job.directory
-        return space.wait(directory) if space is not None and space.is_full(directory) else None
-
-    def _passes(self, error: DownloadError) -> Deferred[None] | None:
-        if self._space is None or not isinstance(error, DiskFull):
-            return None
-        return self._space.wait(self.job.directory)
-
-    def skipped(self) -> Result:
-        """The Result of a job whose file was there before."""
-        return self._result(Status.REMOVED, TargetExists(printable(self.target.relative)))
-
-    def _done(self) -> Result:
-        return super()._done() if self._changed else self._result(Status.REMOVED, NotChanged())
+    __slots__ = ()
 
     async def _exchange(self, url: HttpUrl) -> None:
         self._part = None
@@ -281,8 +196,10 @@ class Transfer(Way[Job]):
 
     def _hear(self, response: IResponse, part: bool = False) -> None:
         """What an answer says of the whole file, before its body is received."""
-        tells = self._says_more and self._proof.own is None and has_any(response, TELLING)
-        self._proof.hear(self._length, answer_of(response) if tells else None, part)
+        answer = answer_of(response) if self._says_more and has_any(response, TELLING) else None
+        self._proof.hear(self._length, answer, part)
+        if answer is not None:
+            self._tries.offer(self._proof.mirrors(answer, parse_url(self._final_url)))
 
     async def _hear_part(self, response: IResponse, take: Take) -> None:
         assert take.version is not None
@@ -305,98 +222,6 @@ class Transfer(Way[Job]):
         )
         response.deliverBody(body)
         return body
-
-    def _opened(self, response: IResponse) -> PartWriter:
-        """A part file for the whole file."""
-        long = self._length is None or self._length > SHORT
-        part = self._part = self.target.open(self._setup.folders, long)
-        self._begin(part, response)
-        return part
-
-    def _begin(self, part: PartWriter, response: IResponse) -> None:
-        answer = answer_of(response)
-        version = version_of(answer.get, answer.length)
-        provable = self._proof.provable or version.validator is not None
-        part.begin(version, provable and not answer.encoded)
-
-    def _write_at_once(self) -> bool:
-        """Make a file of a body that came whole, where that takes no time."""
-        assert self._body is not None
-        return self.target.write(self._body.whole, self._setup.folders)
-
-    async def _commit(self) -> None:
-        """The bytes become a file. While they wait for others, to be synced together, another job
-        may have the slot."""
-        folders = self._setup.folders
-        # A file that waits is open: where descriptors are short, slots count them.
-        if not (self._setup.limiter.shrunk or self.target.is_crowded(folders)):
-            self._let_go()
-        if self._part is None:
-            assert self._body is not None
-            if await self.target.write_synced(self._body.whole, folders):
-                return
-            self._part = self.target.open(folders, False)
-            self._part.begin(Version(), False)
-            self._part.write(self._body.whole)
-        await self.target.commit(self._part, self._intended)
-
-    async def _intended(self, part: PartWriter) -> None:
-        """Keep which file gets the name: it is long, and not to be fetched twice."""
-        if self._recorder is not None:
-            await part.written()
-            await self._recorder.intend(self.job, self.target.relative, part.inode, part.size)
-
-    def _settled(self) -> Deferred[None] | None:
-        return None if self._part is None else self._part.closed()
-
-    async def _close(self) -> None:
-        """What is left of a part file is kept, and has been closed when this is over."""
-        if self._part is not None:
-            self._part.keep()
-            closed = self._part.closed()
-            if closed is not None:
-                await closed
-
-    def _take_offered(self, response: IResponse) -> None:
-        for offered in values_in(response)("content-disposition")[:1]:
-            self.target.take_offered(offered)
-
-    def _result(self, status: Status, error: DownloadError | None) -> Result:
-        result = super()._result(status, error)
-        result.etag, result.last_modified = self._validators
-        return result
-
-    async def _has_checksum(self) -> bool:
-        """Whether the file has its checksum, if it has one."""
-        wanted = self._proof.checksum
-        if wanted is None or self._part is None:
-            return True
-        checksum = Checksum(wanted)
-        await self._part.read(checksum.update)
-        if checksum.matches:
-            self._check(checksum)
-        else:
-            self._forget()
-        return checksum.matches
-
-    def _check(self, checksum: Checksum) -> None:
-        if not checksum.matches:
-            self._refuse(f"{checksum.kind} is {checksum.found}")
-        self._verified = True
-        self._proven = checksum.wanted
-
-    def _refuse(self, seen: str) -> NoReturn:
-        self._discard()
-        raise ChecksumMismatch(seen)
-
-    def _forget(self) -> None:
-        """What is here is wrong, and nothing for the next run to go on with."""
-        if self._part is not None:
-            self._part.begin(Version(), False)
-
-    def _discard(self) -> None:
-        if self._part is not None:
-            self._part.discard()
 
     # --- over several connections, or piece by piece ------------------------------------------
 

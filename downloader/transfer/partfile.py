@@ -29,7 +29,7 @@ from downloader.sansio.version import Version
 from downloader.transfer.disk import FULL, disk_error
 from downloader.transfer.folder import Folder
 from downloader.transfer.journalfile import JournalFile, good_ranges, marks_of
-from downloader.transfer.system import close_settled, settle, write_all_at
+from downloader.transfer.system import BY_DESCRIPTOR, NO_LINKS, close_settled, settle, write_all_at
 
 SUFFIX = ".part"
 JOURNAL = ".journal"
@@ -38,14 +38,10 @@ WINDOW = 8 * 1024 * 1024
 EVERY = 1.0
 # Less than that is asked for again rather than gone on with: it costs less than a journal.
 WORTH = 64 * 1024
-# Whether a file can be linked that has no name, or another by now.
-BY_DESCRIPTOR = os.path.isdir("/proc/self/fd")
 # Others that finish or fail with a part file while we open it may be in the way so often.
 LOOKS = 100
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-# File systems without hard links answer so.
-_NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
 
 
 class PartFile:
@@ -272,7 +268,7 @@ class PartFile:
         try:
             self._link(part, name)
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in NO_LINKS:
                 raise
             # No such call here. Between this look and the rename another may take the name.
             if self._folder.exists(path):

@@ -10,7 +10,7 @@ from downloader.sansio.checksum import checked_checksum
 from downloader.sansio.names import path_for
 from downloader.sansio.proof import Digest, Proof
 from downloader.sansio.url import HttpUrl
-from downloader.transfer.way import Setup
+from downloader.transfer.setup import Setup
 
 if TYPE_CHECKING:
     from downloader.sansio.pieces import PieceSums

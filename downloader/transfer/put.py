@@ -18,7 +18,8 @@ from downloader.jobs import PutJob
 from downloader.sansio.url import HttpUrl
 from downloader.transfer.content import FileContent
 from downloader.transfer.door import translate
-from downloader.transfer.way import Setup, Way
+from downloader.transfer.setup import Setup
+from downloader.transfer.way import Way
 
 # RFC 9110 §9.3.4, and 202 for one that stores it later.
 _TAKEN = frozenset((200, 201, 202, 204))

@@ -20,7 +20,7 @@ from downloader.sansio.url import HttpUrl, parse_url
 from downloader.sansio.version import Version, version_of
 from downloader.transfer.heads import answer_of, host_of
 from downloader.transfer.segments import First, Streams
-from downloader.transfer.way import Setup
+from downloader.transfer.setup import Setup
 from downloader.transfer.writer import PartWriter
 
 Request = Callable[[HttpUrl, Gap, Version], Awaitable[tuple[IResponse, Decision]]]

@@ -24,8 +24,8 @@ from downloader.sansio.resume import Answer, Decision, Take
 from downloader.sansio.segments import Mirror, Segments, Stream
 from downloader.transfer.door import translate
 from downloader.transfer.segmentbody import SegmentBody
+from downloader.transfer.setup import Setup
 from downloader.transfer.throttle import OneFlow
-from downloader.transfer.way import Setup
 from downloader.transfer.writer import PartWriter
 
 # Asks for a stream's bytes; what the answer's head means. Raises what a refusal means.

@@ -5,6 +5,7 @@ They are an argument, so that a test can let any of them fail, or write down wha
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -16,20 +17,13 @@ System = Any
 
 _CALLS = (
     *("access", "close", "dup", "fdatasync", "fstat", "fsync", "ftruncate", "link", "makedirs"),
-    *(
-        "mkdir",
-        "open",
-        "pread",
-        "pwrite",
-        "read",
-        "rename",
-        "replace",
-        "scandir",
-        "stat",
-        "statvfs",
-    ),
-    *("unlink", "write"),
+    *("mkdir", "open", "pread", "pwrite", "read", "rename", "replace", "scandir", "stat"),
+    *("statvfs", "unlink", "write"),
 )
+# Whether a file can be linked that has no name, or another by now.
+BY_DESCRIPTOR = os.path.isdir("/proc/self/fd")
+# File systems without hard links answer so.
+NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
 
 
 def _syncfs(fd: int) -> None:

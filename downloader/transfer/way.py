@@ -8,19 +8,16 @@ queue with it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from twisted.web.iweb import IBodyProducer, IResponse
 
-from downloader.deadlines import Deadline, Deadlines
+from downloader.deadlines import Deadline
 from downloader.drain import drain
 from downloader.errors import (
     BadUrl,
@@ -31,31 +28,16 @@ from downloader.errors import (
     TotalTimeout,
     TryAgainLater,
 )
-from downloader.jobs import (
-    AnyJob,
-    Naming,
-    OnConflict,
-    Progress,
-    Result,
-    Retries,
-    Splitting,
-    Status,
-    Timeouts,
-)
-from downloader.sansio.checksumfile import Checksums
+from downloader.jobs import AnyJob, Progress, Result, Status
 from downloader.sansio.proof import TELLING
 from downloader.sansio.quota import QUOTA_HEADERS, REFUSALS
 from downloader.sansio.retry import Tries
 from downloader.sansio.url import HttpUrl, parse_url, redacted
 from downloader.transfer.door import refused, translate
-from downloader.transfer.folder import Folders
 from downloader.transfer.heads import has_any, host_of, obey
-from downloader.transfer.limiter import Limiter, Slot
-from downloader.transfer.request import Authorizations, request_headers, with_headers
-from downloader.transfer.throttle import Throttle
-
-if TYPE_CHECKING:
-    from downloader.transfer.robots import Robots
+from downloader.transfer.limiter import Slot
+from downloader.transfer.request import request_headers, with_headers
+from downloader.transfer.setup import Setup
 
 JobT = TypeVar("JobT", bound=AnyJob)
 # What is rare in the head of a file, and means something.
@@ -63,41 +45,6 @@ _MORE = QUOTA_HEADERS | TELLING | {b"content-range"}
 _log = Logger()
 # Seconds until what is closed now is closed.
 CLOSING = 0.05
-
-
-def _nothing() -> None:
-    """There is nothing to free."""
-
-
-@dataclass(slots=True)
-class Setup:
-    """What transfers are made with. `agent` has deadlines of its own, and its requests are over
-    once they are cancelled. `free_descriptors()` closes what is open and not needed."""
-
-    clock: IReactorTime
-    agent: IAgent
-    limiter: Limiter
-    deadlines: Deadlines
-    folders: Folders
-    timeouts: Timeouts
-    retries: Retries
-    backoff: Callable[[int], float]
-    naming: Naming
-    on_conflict: OnConflict
-    content_disposition: bool
-    headers: Headers
-    authorizations: Authorizations | None = None
-    throttle: Throttle | None = None
-    splitting: Splitting = Splitting()  # noqa: RUF009  it is frozen
-    robots: Robots | None = None
-    checksums: Checksums | None = None
-    free_descriptors: Callable[[], None] = _nothing
-
-    def __post_init__(self) -> None:
-        if self.checksums is not None and self.content_disposition:
-            raise ValueError("checksums go by names, which with content_disposition come too late")
-        if self.robots is not None:  # what they permit is a job, and not its connections
-            self.splitting = Splitting(1, 1, self.splitting.least)
 
 
 class Way(Generic[JobT]):

@@ -13,8 +13,8 @@ from downloader.errors import TargetExists
 from downloader.sansio.printable import printable
 from downloader.transfer.disk import disk_error
 from downloader.transfer.folder import Folder
-from downloader.transfer.partfile import BY_DESCRIPTOR, SUFFIX
-from downloader.transfer.system import close_settled, settle, write_all
+from downloader.transfer.partfile import SUFFIX
+from downloader.transfer.system import BY_DESCRIPTOR, close_settled, settle, write_all
 
 _NAMELESS = getattr(os, "O_TMPFILE", 0) and os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC
 # File systems without nameless files, or without links, answer so; old kernels with EISDIR.

@@ -10,16 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from downloader.sansio.checksum import checked_checksum
-from downloader.sansio.linkheaders import Links, links_of, told_checksum
-from downloader.sansio.mirrors import FIRST, LAST, Mirror
+from downloader.sansio.linkheaders import mirrors_of, told_checksum
 from downloader.sansio.url import parse_url
 
 BASE = parse_url("http://one.example/dir/a.iso")
-TWO = Mirror("http://two.example/a")
+TWO = "http://two.example/a"
 
 
-def links(*values: str, locations: tuple[str, ...] = ()) -> Links:
-    return links_of(values, BASE, locations)
+def links(*values: str) -> list[str]:
+    return mirrors_of(values, BASE)
 
 
 # --- Link ------------------------------------------------------------------------------------
@@ -36,13 +35,7 @@ def test_the_example_of_rfc_6249() -> None:
         '<http://example.com/example.ext.asc>; rel=describedby; type="application/pgp-signature"',
         "<http://de.example.com/example.ext>; rel=duplicate; geo=de",
     )
-    assert found == Links(
-        (
-            Mirror("http://www2.example.com/example.ext", 1),
-            Mirror("http://de.example.com/example.ext", LAST, "de"),
-        ),
-        ("http://example.com/example.ext.meta4",),
-    )
+    assert found == ["http://www2.example.com/example.ext", "http://de.example.com/example.ext"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +59,7 @@ def test_the_example_of_rfc_6249() -> None:
 )
 def test_one_mirror(value: str) -> None:
     """However it is written; secrets and a fragment are no part of it."""
-    assert links(value) == Links((TWO,))
+    assert links(value) == [TWO]
 
 
 @pytest.mark.parametrize(
@@ -94,33 +87,37 @@ def test_one_mirror(value: str) -> None:
 def test_what_is_none_is_left_out(bad: str) -> None:
     """And the others are read all the same, in its header too unless it opens quotes."""
     good = "<http://two.example/a>; rel=duplicate"
-    assert links(bad, good) == links(good, bad) == Links((TWO,))
-    assert links(f"{good}, {bad}") == Links((TWO,))
+    assert links(bad, good) == links(good, bad) == [TWO]
+    assert links(f"{good}, {bad}") == [TWO]
     if '"' not in bad and "<a" not in bad:
-        assert links(f"{bad}, {good}") == Links((TWO,))
+        assert links(f"{bad}, {good}") == [TWO]
 
 
 def test_relative_to_the_answers_own_url() -> None:
-    found = links("<b.iso>; rel=duplicate, </c?d>; rel=describedby; type=application/metalink+xml")
-    assert found.mirrors == (Mirror("http://one.example/dir/b.iso"),)
-    assert found.metalinks == ("http://one.example/c?d",)
+    found = links("<b.iso>; rel=duplicate, </c?d>; rel=duplicate")
+    assert found == ["http://one.example/dir/b.iso", "http://one.example/c?d"]
+
+
+def test_what_came_in_secret_is_asked_for_in_secret() -> None:
+    """No mirror by http of an answer by https."""
+    value = "<http://h/a>; rel=duplicate, <https://h/b>; rel=duplicate, <//h/c>; rel=duplicate"
+    assert mirrors_of([value], parse_url("https://one.example/")) == ["https://h/b", "https://h/c"]
+    assert links(value) == ["http://h/a", "https://h/b", "http://h/c"]
 
 
 def test_the_order_of_mirrors() -> None:
-    """By priority, and among equals those of a preferred location first."""
+    """By priority; what is none comes last."""
     value = ", ".join(
-        f"<http://{geo}.example/>; rel=duplicate; pri={pri}; geo={geo}"
-        for geo, pri in (("us", 2), ("de", 1), ("fr", 1), ("it", "0"), ("gb", '"3"'))
+        f"<http://{host}.example/>; rel=duplicate; pri={pri}"
+        for host, pri in (("us", 2), ("de", 1), ("fr", 1), ("it", "0"), ("gb", '"3"'))
     )
-    hosts = [mirror.location for mirror in links(value, locations=("fr", "it")).mirrors]
-    assert hosts == ["fr", "de", "us", "gb", "it"]
+    assert links(value) == [f"http://{host}.example/" for host in ("de", "fr", "us", "gb", "it")]
 
 
 def test_at_most_a_hundred() -> None:
     """The best of them."""
     value = [f"<http://h/{n}>; rel=duplicate; pri={999 - n}" for n in range(300)]
-    found = links(*value).mirrors
-    assert [mirror.priority for mirror in found] == list(range(700, 800))
+    assert links(*value) == [f"http://h/{n}" for n in range(299, 199, -1)]
 
 
 FORMS = {
@@ -148,14 +145,14 @@ FORMS = {
 def test_long_headers(form: str, piece: str) -> None:
     """In time that is in proportion to their length, of which no more than 64 KiB is read."""
     value = form.format(piece * (900_000 // len(piece)))
-    assert len(links(value, value, value).mirrors) <= 1
+    assert len(links(value, value, value)) <= 1
     assert told_checksum(lambda name: [value] * 3) is None
 
 
 @given(st.lists(st.text(st.characters(codec="latin-1"), max_size=60), max_size=4))
 def test_any_headers(values: list[str]) -> None:
     """Nothing that a server says is a surprise."""
-    assert links(*values).mirrors == ()
+    assert links(*values) == []
     assert told_checksum(lambda name: values) is None
 
 
@@ -192,9 +189,7 @@ PARTS = st.sampled_from(
 @given(st.lists(PARTS, max_size=30).map("".join))
 def test_any_parts_of_headers(value: str) -> None:
     """What comes out is sound."""
-    for mirror in links(value).mirrors:
-        assert parse_url(mirror.url) and FIRST <= mirror.priority <= LAST
-    assert all(map(parse_url, links(value).metalinks))
+    assert all(map(parse_url, links(value)))
 
 
 # --- Repr-Digest and Digest ------------------------------------------------------------------

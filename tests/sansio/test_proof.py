@@ -10,7 +10,9 @@ import pytest
 from downloader.errors import BadResponse, SizeMismatch, TruncatedBody
 from downloader.sansio.proof import Digest, Proof, no_more_than
 from downloader.sansio.resume import Answer
+from downloader.sansio.url import parse_url
 
+BASE = parse_url("http://one.example/")
 OWN = f"md5={'0' * 32}"
 ONE, TWO = (sha256(data).digest() for data in (b"one", b"two"))
 
@@ -126,3 +128,23 @@ def test_a_part_is_bounded() -> None:
 
 def test_repr() -> None:
     assert repr(Proof(5, OWN)) == f"<Proof 5 bytes, {OWN}>"
+
+
+def test_mirrors_for_what_can_be_told_from_all_else() -> None:
+    """From then on nobody's word changes what the file is held to."""
+    linked = answer(ONE, ("link", "<http://two.example/>; rel=duplicate"))
+    proof = Proof(None, None)
+    proof.hear(5, linked)
+    assert proof.mirrors(linked, BASE) == ["http://two.example/"]
+    proof.hear(5, answer(TWO))
+    proof.hear(5, None)
+    assert (proof.checksum, proof.provable) == (f"sha-256={ONE.hex()}", True)
+
+
+@pytest.mark.parametrize("own", [None, OWN])
+def test_no_mirrors_else(own: str | None) -> None:
+    linked = Answer(200, lambda name: ["</b>; rel=duplicate"] if name == "link" else [], 5)
+    proof = Proof(None, own)
+    proof.hear(5, linked)
+    assert proof.mirrors(linked, BASE) == []
+    assert (proof.own, proof.mirrors(answer(ONE), BASE)) == (own, [])

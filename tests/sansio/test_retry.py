@@ -187,3 +187,16 @@ def test_an_interrupted_try_is_none() -> None:
     assert (tries.failed(ConnectError()), tries.url) == (0.0, "b")
     assert tries.failed(Interrupted()) == 0.0 and tries.url == "b"
     assert tries.failed(ConnectError()) == 9.0
+
+
+def test_mirrors_that_an_answer_tells_of() -> None:
+    """They come last, each once; and it is believed once, or there would be no end."""
+    tries = Tries(("a", "b"), Retries(tries=1), no_wait)
+    tries.offer([])
+    tries.offer(["b", "c", "a"])
+    tries.offer(["d"])
+    asked = [tries.url]
+    while tries.failed(ConnectError()) is not None:
+        asked.append(tries.url)
+        tries.offer(["e"])
+    assert asked == ["a", "b", "c"]

@@ -25,7 +25,8 @@ class Mirror:
 
     `asked` are the ranges it was asked for, None for the whole. Bytes at the places in `wrong` are
     others: `spoils(span)` says whether in this answer. `halves(span)` says whether only the first
-    half comes. With `parts` off every request gets the whole, with `length` off in chunks.
+    half comes. With `parts` off every request gets the whole, with `length` off in chunks. Each
+    answer has `headers`.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Mirror:
         halves: Callable[[Span], bool] = lambda span: False,
         parts: bool = True,
         length: bool = True,
+        headers: dict[str, str] | None = None,
     ) -> None:
         self.asked: list[Span | None] = []
         self._data = data
@@ -47,6 +49,7 @@ class Mirror:
         self._halves = halves
         self._parts = parts
         self._length = length
+        self._headers = headers or {}
 
     async def __call__(self, connection: Connection) -> None:
         while True:
@@ -70,6 +73,7 @@ class Mirror:
         framing = b"Content-Length: %d" % length
         if not self._length:
             framing = b"Transfer-Encoding: chunked"
+        told += b"".join(f"{name}: {value}\r\n".encode() for name, value in self._headers.items())
         etag = self._etag.encode()
         return b"HTTP/1.1 %b\r\nETag: %b\r\n%b%b\r\n\r\n" % (status, etag, told, framing)
 
