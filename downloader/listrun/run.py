@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -23,6 +23,8 @@ FLUSH_EVERY = 1.0
 # What has ended is kept, and then told in the report, after so many seconds, or so many jobs.
 KEEP_EVERY = 0.5
 KEEP_MOST = 1024
+# Seconds that this may take when a run was stopped.
+KEEP_WITHIN = 3.0
 # Seconds to count what is left of a list that was stopped: some 50 MB of it, and soon enough
 # for who pressed Ctrl-C.
 REST_WITHIN = 0.5
@@ -79,6 +81,7 @@ class ListRun:
         self._settled = False
         self._kept = None if kept is None else kept(self)
         self._ended: list[Result] = []  # that are not kept yet
+        self._untold: list[list[Result]] = []  # that are being kept
         self._keeping: Deferred[None] = succeed(None)
         self._warned_of_weak = False
 
@@ -208,19 +211,29 @@ class ListRun:
         if not self._ended or self._kept is None:
             return
         ended, self._ended = self._ended, []
+        self._untold.append(ended)
         before, keeping = self._keeping, self._kept.end(ended)
         keeping.addCallback(lambda _: before)  # which may have taken longer
-        self._keeping = keeping.addCallback(self._told, ended)
+        self._keeping = keeping.addCallback(self._tell_next)
 
-    def _told(self, _: None, ended: Sequence[Result]) -> None:
-        for result in ended:
+    def _tell_next(self, _: None = None) -> None:
+        for result in self._untold.pop(0):
             self._tell(result)
 
     async def _keep_rest(self) -> None:
-        if self._kept is not None:
-            self._keep()
+        if self._kept is None:
+            return
+        self._keep()
+        if self.interrupted:  # a disk that hangs is nothing to wait for then
+            self._keeping.addTimeout(KEEP_WITHIN, self._reactor)
+        try:
             await self._keeping
-            self._kept.close()
+        except TimeoutError:
+            late = f"the disk did not answer for {KEEP_WITHIN:g} s"
+            self._watcher.warned(f"{late}; the next run does not know of all that was fetched")
+            while self._untold:
+                self._tell_next()
+        self._kept.close()
 
     def _look_at(self, checksum: str, job: Any) -> None:
         """Warn of the first one that is weak, which quiet users hear of too."""

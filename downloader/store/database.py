@@ -12,8 +12,10 @@ import fcntl
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,7 +64,7 @@ class Database:
             if isinstance(error, (OSError, sqlite3.Error)):
                 raise StoreError(f"{printable(directory)}: {error}") from error
             raise
-        self._pool = ConnectionPool(
+        self._pool: Any = _Pool(  # type: ignore[no-untyped-call]
             "sqlite3",
             self.path,
             cp_reactor=reactor,
@@ -73,6 +75,8 @@ class Database:
             cp_openfun=lambda connection: _set(connection, durable),
         )
         self._pool.start()
+        self._busy = 0
+        self._closing = False
 
     def __repr__(self) -> str:
         return f"<Database {self.path!r} {'closed' if self._lock < 0 else 'open'}>"
@@ -84,15 +88,26 @@ class Database:
         StoreFull: then it may be done again.
         **Cancelling** stops the waiting only.
         """
-        done: Any = self._pool.runInteraction(_done, work, *arguments)
+        self._busy += 1
+        begun: Any = self._pool.runInteraction(_done, work, *arguments)
+        done: Any = Deferred()  # of its own: the thread goes on when nobody waits any more
+        begun.addBoth(self._ended, done)
         done.addErrback(self._renamed)
         return done  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Close it, when what was begun is done. Calling it again is harmless."""
-        if self._lock >= 0:
+        """Close it: at once, or once what was begun is done. Calling it again is harmless."""
+        self._closing = True
+        if self._lock >= 0 and not self._busy:
             self._pool.close()
             self._unlock()
+
+    def _ended(self, result: Any, done: Deferred[Any]) -> None:
+        self._busy -= 1
+        if self._closing:
+            self.close()
+        if not done.called:
+            done.callback(result)
 
     def _renamed(self, failure: Any) -> None:
         failure.trap(sqlite3.Error)
@@ -104,6 +119,18 @@ class Database:
         lock, self._lock = self._lock, -1
         if lock >= 0:
             os.close(lock)
+
+
+class _Pool(ConnectionPool):
+    """Its thread may wait for a disk that hangs, and then nobody's end waits for the thread."""
+
+    def start(self) -> None:
+        if not self.running:
+            daemon: Any = partial(threading.Thread, daemon=True)
+            self.threadpool.threadFactory = daemon
+            super().start()  # type: ignore[no-untyped-call]
+            self._reactor.removeSystemEventTrigger(self.shutdownID)
+            self.shutdownID = None
 
 
 def _check_own(found: os.stat_result, is_kind: Callable[[int], bool]) -> None:

@@ -112,7 +112,7 @@ class JobStore:
         return self._database.run(_do, _END, rows)
 
     def close(self) -> None:
-        """Close it, when what was begun is done."""
+        """Close it: at once, or once what was begun is done."""
         self._database.close()
 
     # --- in the database's thread -------------------------------------------------------------
