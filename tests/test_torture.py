@@ -243,7 +243,8 @@ def open_below(root: Path) -> list[str]:
 
 def untrue(faults: Faults, number: int, results: list[Result]) -> list[str]:
     """The results that do not say what went wrong."""
-    kinds: tuple[type[Exception], ...] = (DiskFull if number == errno.ENOSPC else DiskError,)
+    # Where it was full while files were synced, they fail: nobody knows what the disk has of them.
+    kinds: tuple[type[Exception], ...] = (DiskError, *[DiskFull] * (number == errno.ENOSPC))
     if faults.met in NETWORK:
         kinds = (TryAgainLater,)
     elif faults.met in STORE:

@@ -49,7 +49,7 @@ class PartFile:
 
     Opened, it has none, unless its journal says that it holds some of `of` (see `sansio.journal`):
     then these are of `version`. With `sync`, the journal tells of nothing that a loss of power
-    could take. `seconds()` is a clock.
+    could take. `seconds()` is a clock. `has_journal` says whether one may be there.
 
     Ends with exactly one of `commit`, `keep` and `discard`; each closes it, and a second end
     does nothing.
@@ -71,7 +71,7 @@ class PartFile:
         self._sync = sync
         self._seconds = seconds
         self._recording = False  # whether a journal is wanted
-        self._has_journal = False
+        self.has_journal = False
         self._headed = False  # whether the journal has its head
         self._recorded = 0
         self._recorded_at = seconds()
@@ -258,7 +258,7 @@ class PartFile:
         if not self._headed:
             assert self._of is not None
             records = head_record(self._of, self.version) + records
-            self._headed = self._has_journal = True
+            self._headed = self.has_journal = True
         self._journal.append(records)
         self._recorded = self.size
 
@@ -354,7 +354,7 @@ class PartFile:
         """Go on with what is there, as far as the journal tells that it is ours and good."""
         if not size and not self._folder.may_hold_parts:
             return
-        self._has_journal = True
+        self.has_journal = True
         held = self._journal.read() if size and self._of else None
         if held is not None and held.of == self._of:
             self.ranges = good_ranges(self._os, fd, held)
@@ -383,8 +383,8 @@ class PartFile:
             self._folder.may_hold_parts = True
 
     def _remove_journal(self) -> None:
-        if self._has_journal:
-            self._has_journal = False
+        if self.has_journal:
+            self.has_journal = False
             # One that is left tells of other bytes than those of the next part file.
             self._folder.may_hold_parts |= not self._journal.remove()
 

@@ -98,7 +98,7 @@ class PartWriter:
 
     def begin(self, version: Version, record: bool) -> None:
         """What is written from now on is of `version`; see PartFile."""
-        if self._is_quick():
+        if self._is_quick() and not self._has_journal:
             self._change("begin", version, record)
             self.failure = self._failed
         else:
@@ -208,6 +208,11 @@ class PartWriter:
         """Whether things may be done here: nothing waits, and none will take long."""
         return not self._opening and self._lane.idle and not self._disk.slow
 
+    @property
+    def _has_journal(self) -> bool:
+        """Whether it waits for the disk to be begun anew."""
+        return self._part is not None and self._part.has_journal and not self._disk.in_memory
+
     def _put(self, *call: Any) -> None:
         if self._opening:
             self._early.append(call)
@@ -244,7 +249,9 @@ class PartWriter:
     async def _make(self) -> None:
         syncs = self._disk.commits is not None
         make = (PartFile, self.folder, self.path, self._of, syncs, self._disk.disks.seconds)
-        if not self._disk.slow:
+        # What was left is read, and the disk may be waited for.
+        reads = self._long and self.folder.may_hold_parts and not self._disk.in_memory
+        if not (self._disk.slow or reads):
             self._part = self._disk.do(*make)
             return
         done: Deferred[PartFile] = Deferred()

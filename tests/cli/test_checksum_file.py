@@ -123,6 +123,7 @@ async def test_weak_kinds_are_taken_and_told(
     command = start("fetch", *arguments[source], *quiet, "--report", "-")
     assert await command.ended == 0
     told = [line for line in command.said if "WARNING" in line]
+    source = "the list" if source == "checksum=" else source
     assert told == [f"WARNING: md5 ({source}) shows accidents, but no attacks; use sha-256"]
     assert {line["checksum"] for line in lines(command)[:-1]} == {f"md5={weak}"}
 

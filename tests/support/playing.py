@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 
 from downloader import Result, Retries
-from downloader.errors import (
-    DownloadError,
-)
-from downloader.testing import AgentSpy, SpiedResponse
+from downloader.errors import DownloadError
+from downloader.testing import AgentSpy, SpiedRequest, SpiedResponse
 
 URL = "http://one.example/a.bin"
 ONCE = Retries(tries=1)
@@ -27,6 +25,13 @@ def take(fetching: Deferred[Result]) -> Result:
     if isinstance(found[0], Failure):
         raise found[0].value
     return found[0]
+
+
+async def requested(reactor: Any, spy: AgentSpy, count: int = 1) -> SpiedRequest:
+    """The last of so many requests, once it is made: what is here is read in threads before."""
+    while len(spy.requests) < count:
+        await deferLater(reactor, 0.001)
+    return spy.requests[count - 1]
 
 
 def error_of(fetching: Deferred[Result]) -> DownloadError:

@@ -93,6 +93,7 @@ class FaultyStore:
         self._store = store
         self._faults = faults
         self.close = store.close
+        self.directory = store.directory
 
     def find(self, records: Any) -> Deferred[Any]:
         return self._step("find", self._store.find, records)

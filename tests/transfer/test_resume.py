@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.playing import ONCE, URL, error_of, give, next_request, refuse, take
+from support.playing import ONCE, URL, error_of, give, next_request, refuse, requested, take
 from support.spied import Time
 from twisted.internet.defer import CancelledError
-from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseFailed
 
@@ -296,8 +295,9 @@ async def test_what_was_gone_on_with_has_its_checksum(
     left_half(make, spy, out, {}, checksum=SUM)
     downloader = Downloader(reactor, agent=spy)
     fetching = downloader.fetch(Job(URL, out, checksum=SUM))
-    assert asked(spy.requests[0]) == (f"bytes={HALF}-", None)
-    give(spy.requests[0].answer(206, ranged(HALF), length=SIZE - HALF), OLD[HALF:])
+    first = await requested(reactor, spy)
+    assert asked(first) == (f"bytes={HALF}-", None)
+    give(first.answer(206, ranged(HALF), length=SIZE - HALF), OLD[HALF:])
     result = await fetching
     assert right(out, result)
     assert result.sha256 == sha256(OLD).hexdigest()
@@ -310,9 +310,9 @@ async def test_a_mixture_is_noticed_and_fetched_as_a_whole(
     left_half(make, spy, out, {}, checksum=SUM)
     downloader = Downloader(reactor, agent=spy, retries=ONCE)
     fetching = downloader.fetch(Job(URL, out, checksum=SUM))
-    give(spy.requests[0].answer(206, ranged(HALF), length=SIZE - HALF), NEW[HALF:])
-    while len(spy.requests) < 2:
-        await deferLater(reactor, 0)
+    first = await requested(reactor, spy)
+    give(first.answer(206, ranged(HALF), length=SIZE - HALF), NEW[HALF:])
+    await requested(reactor, spy, 2)
     assert asked(spy.requests[1]) == (None, None)
     give(spy.requests[1].answer(200, length=SIZE), OLD)
     assert right(out, await fetching)
@@ -325,7 +325,8 @@ async def test_cancelled_while_its_checksum_is_computed(
     left_half(make, spy, out, {}, checksum=SUM)
     downloader = Downloader(reactor, agent=spy)
     fetching = downloader.fetch(Job(URL, out, checksum=SUM))
-    give(spy.requests[0].answer(206, ranged(HALF), length=SIZE - HALF), OLD[HALF:])
+    first = await requested(reactor, spy)
+    give(first.answer(206, ranged(HALF), length=SIZE - HALF), OLD[HALF:])
     assert not fetching.called
     fetching.cancel()
     with pytest.raises(CancelledError):

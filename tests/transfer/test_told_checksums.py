@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 from support.asking import OK
-from support.playing import ONCE, URL, error_of, give, take
-from twisted.internet.task import deferLater
+from support.playing import ONCE, URL, error_of, give, requested, take
 from twisted.web.http import PotentialDataLoss
 
 from downloader import Downloader, Job, Result, Retries, Status
@@ -130,12 +129,6 @@ def part(start: int, stop: int, headers: dict[str, str]) -> dict[str, str]:
     return {"Content-Range": f"bytes {start}-{stop - 1}/{LONG}", **V1, **headers}
 
 
-async def asked_again(reactor: Any, spy: AgentSpy) -> None:
-    """Once a thread has read what is there."""
-    while len(spy.requests) < 2:
-        await deferLater(reactor, 0.001)
-
-
 async def fetched(reactor: Any, spy: AgentSpy, out: str, *headers: dict[str, str]) -> Result:
     """Go on, with answers of these headers for as many parts."""
     downloader = Downloader(reactor, agent=spy)
@@ -143,10 +136,8 @@ async def fetched(reactor: Any, spy: AgentSpy, out: str, *headers: dict[str, str
     step = HALF // len(headers)
     for number, told in enumerate(headers):
         start, stop = HALF + number * step, HALF + (number + 1) * step
-        while len(spy.requests) <= number:  # once what came before is with its journal
-            await deferLater(reactor, 0.001)
-        response = spy.requests[number].answer(206, part(start, stop, told), length=step)
-        give(response, DATA[start:stop])
+        request = await requested(reactor, spy, number + 1)
+        give(request.answer(206, part(start, stop, told), length=step), DATA[start:stop])
     result: Result = await fetching
     await downloader.close()
     return result
@@ -182,8 +173,9 @@ async def test_a_mixture_is_fetched_as_a_whole(
     downloader = Downloader(reactor, agent=spy, retries=ONCE)
     fetching = downloader.fetch(Job(URL, out))
     headers = part(HALF, LONG, telling(OTHER))
-    give(spy.requests[0].answer(206, headers, length=HALF), OTHER[HALF:])
-    await asked_again(reactor, spy)
+    first = await requested(reactor, spy)
+    give(first.answer(206, headers, length=HALF), OTHER[HALF:])
+    await requested(reactor, spy, 2)
     assert not spy.requests[1].headers.hasHeader("range")
     give(spy.requests[1].answer(200, telling(OTHER), length=LONG), OTHER)
     result = await fetching
@@ -200,8 +192,9 @@ async def test_a_part_tells_nothing_of_what_comes_as_a_whole(
     downloader = Downloader(reactor, agent=spy, retries=ONCE)
     fetching = downloader.fetch(Job(URL, out))
     headers = part(HALF, LONG, telling(OTHER))
-    give(spy.requests[0].answer(206, headers, length=HALF), DATA[HALF:])
-    await asked_again(reactor, spy)
+    first = await requested(reactor, spy)
+    give(first.answer(206, headers, length=HALF), DATA[HALF:])
+    await requested(reactor, spy, 2)
     give(spy.requests[1].answer(200, {"ETag": '"v3"'}, length=LONG), DATA)
     assert (await fetching).sha256 is None
     await downloader.close()
