@@ -105,7 +105,9 @@ class Torture:
         """What came of each job."""
         ticks = itertools.count()
         clock = {"seconds": lambda: next(ticks) / 50} if self.scenario.slow else {}
-        disks = Disks(self._reactor, in_memory=lambda _: False, system=faults.system, **clock)
+        disks = Disks(
+            self._reactor, in_memory=lambda _: False, system=faults.system, look_every=0.01, **clock
+        )
         agent = Agent(self._reactor)
         downloader = Downloader(
             self._reactor,
