@@ -97,8 +97,8 @@ def main(
 ) -> None:
     """Run this program and its peers in turn, and compare medians.
 
-    At full scale it takes a quarter of an hour or more, 9 GiB in DIR, and a machine that does
-    nothing else.
+    At full scale it takes twenty minutes or more, 9 GiB in DIR, and a machine that does nothing
+    else.
     """
     if earlier is not None:
         try:
