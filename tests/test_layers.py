@@ -26,7 +26,7 @@ ALLOWED = {
     "service": {"listrun", "client", "sansio", "jobs", "errors", "_version"},
     "listrun": {"client", "store", "sansio", "jobs", "errors"},
     "store": {"sansio", "jobs", "errors"},
-    "check": {"listrun", "transfer", "checksums", "threads", "sansio", "errors"},
+    "check": {"listrun", "transfer", "store", "checksums", "threads", "sansio", "errors"},
     "parts": {"http1", "transfer", "identity", "deadlines", "sansio", "jobs", "_version"},
     "client": {
         *("parts", "http1", "transfer", "identity", "certificates", "deadlines"),

@@ -1,4 +1,5 @@
-"""What says how files should be: a report of `fetch`, or a checksum file with a directory.
+"""What says how files should be: a report of `fetch`, what it has kept of a list in a directory,
+or a checksum file with a directory.
 
 A source gives what is expected, file by file, and opens the files. How they are compared is no
 concern of it.
@@ -13,10 +14,12 @@ from typing import Protocol
 
 from downloader.check.verify import READ
 from downloader.checksums import Checksums
-from downloader.errors import BadLine, ListError
+from downloader.errors import BadLine, ListError, StoreError
 from downloader.listrun.words import reason_text
-from downloader.sansio.expected import MAX_LINE, Expected, expected_in
+from downloader.sansio.expected import MAX_LINE, Expected, checked_expected, expected_in
+from downloader.sansio.names import STATE
 from downloader.sansio.urllist import LineSplitter
+from downloader.store import Finished
 from downloader.transfer.folder import open_below
 
 _CHUNK = 64 * 1024
@@ -135,3 +138,39 @@ class ChecksumSource:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+class StateSource:
+    """The files that runs of a list have brought to `directory`, along no link.
+
+    Raises OSError, StoreBusy, StoreTooNew, or StoreError.
+    """
+
+    name = "the state of the list"
+
+    def __init__(self, directory: str) -> None:
+        self.error: str | None = None
+        self._finished = Finished(os.path.join(directory, STATE))
+        self.total = self._finished.count
+        try:
+            self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except BaseException:
+            self._finished.close()
+            raise
+
+    def files(self, refuse: Callable[[BadLine], None]) -> Iterator[Expected | None]:
+        try:
+            for number, row in enumerate(self._finished.rows(), 1):
+                try:
+                    yield checked_expected(*row)
+                except ValueError as error:
+                    refuse(BadLine(number, str(error)))
+        except StoreError as error:
+            self.error = str(error)
+
+    def open(self, path: str) -> int:
+        return open_below(self._fd, path, READ)
+
+    def close(self) -> None:
+        os.close(self._fd)
+        self._finished.close()

@@ -50,8 +50,9 @@ def check(ctx: click.Context, /, what: str, **options: Any) -> None:
 
     REPORT is what fetch --report wrote: each complete file has to have its length, and its
     checksum if it was fetched with one; of others it is only the length that can be told. Their
-    paths are those in REPORT, so call it where fetch was called. DIR is a directory, for which
-    --checksum-file tells of the files in it.
+    paths are those in REPORT, so call it where fetch was called. DIR is a directory that fetch -i
+    has brought a list to: each complete file is compared in the same way. With --checksum-file it
+    is any directory.
 
     \b
     Exit codes: 0 all as they should be, 1 some are not, 2 bad usage or an unreadable REPORT,
@@ -60,6 +61,7 @@ def check(ctx: click.Context, /, what: str, **options: Any) -> None:
     \b
     Examples:
       downloader check report.jsonl
+      downloader check out
       downloader check out --checksum-file SHA256SUMS --ignore-missing
     """
     ctx.ensure_object(dict)["verbose"] = options["verbose"]

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from downloader.check.report import CheckReport
 from downloader.check.run import CheckRun
-from downloader.check.sources import ChecksumSource, ReportSource, Source
+from downloader.check.sources import ChecksumSource, ReportSource, Source, StateSource
 from downloader.check.verify import Outcome
 from downloader.cli.checksums import opened_checksums
 from downloader.cli.display import choose_display
@@ -19,7 +19,9 @@ from downloader.cli.logs import show_logs
 from downloader.cli.messages import Display
 from downloader.cli.running import run_reactor
 from downloader.cli.work import check_apart, open_output
+from downloader.errors import StoreError
 from downloader.listrun.words import reason_text
+from downloader.sansio.names import STATE
 from downloader.sansio.printable import printable
 
 
@@ -71,7 +73,8 @@ class Checking:
         if signal is not None:
             return ExitCode.of_signal(signal)
         if self.run.source.error is not None:
-            what = f"cannot read the report {printable(self._what)}: {self.run.source.error}"
+            source = self.run.source
+            what = f"cannot read {source.name} {printable(self._what)}: {source.error}"
             raise click.UsageError(what)
         return ExitCode.OK if self.run.ok and not self._troubled else ExitCode.FAILED
 
@@ -95,15 +98,20 @@ class Checking:
 
 def _opened(what: str, checksum_file: str | None, display: Display) -> Source:
     is_directory = os.path.isdir(what)
-    if is_directory and checksum_file is None:
-        raise click.UsageError("say how the files in DIR should be, with --checksum-file FILE")
+    if is_directory and checksum_file is None and not os.path.isdir(os.path.join(what, STATE)):
+        raise click.UsageError(
+            "no list was fetched to DIR with -i: say how its files should be, with "
+            "--checksum-file FILE"
+        )
     if not is_directory and checksum_file is not None:
         raise click.UsageError(
             f"--checksum-file is for a directory, which {printable(what)} is not"
         )
     try:
         if checksum_file is None:
-            return ReportSource(what)
+            return StateSource(what) if is_directory else ReportSource(what)
         return ChecksumSource(what, opened_checksums(checksum_file, display.say))
+    except StoreError as error:
+        raise click.UsageError(str(error)) from error
     except (OSError, ValueError) as error:
         raise click.UsageError(f"cannot read {printable(what)}: {reason_text(error)}") from error

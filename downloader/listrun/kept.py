@@ -219,7 +219,7 @@ class Kept:
             size=result.bytes if status == "complete" else None,
             etag=result.etag,
             modified=result.last_modified,
-            checksum=job.checksum,
+            checksum=result.checksum,
         )
 
 

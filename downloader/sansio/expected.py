@@ -1,4 +1,4 @@
-"""What a file should be, as somebody wrote it down: a line of a report."""
+"""What a file should be, as somebody wrote it down: a line of a report, a row of a database."""
 
 from __future__ import annotations
 
@@ -38,18 +38,17 @@ def expected_in(line: bytes) -> Expected | None:
         raise ValueError(_NO_LINE)
     if said.get("status") != "complete":
         return None
-    path, length = said.get("path"), said.get("bytes")
+    return checked_expected(said.get("path"), said.get("bytes"), said.get("checksum"))
+
+
+def checked_expected(path: Any, length: Any, checksum: Any) -> Expected:
+    """A file that should be so. A ValueError says in one sentence what is none of these."""
     if not isinstance(path, str) or not path:
         raise ValueError("it names no path")
     if not isinstance(length, int) or isinstance(length, bool) or length < 0:
         raise ValueError("it tells no length in bytes")
-    return Expected(path, length, _checksum(said))
-
-
-def _checksum(said: dict[str, Any]) -> str | None:
-    text = said.get("checksum")
-    if text is None:
-        return None
-    if not isinstance(text, str):
+    if checksum is None:
+        return Expected(path, length)
+    if not isinstance(checksum, str):
         raise ValueError("its checksum is no text")
-    return checked_checksum(text)
+    return Expected(path, length, checked_checksum(checksum))

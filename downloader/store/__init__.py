@@ -1,5 +1,6 @@
 """What survives a restart: which job became which file, and what came of it."""
 
+from downloader.store.finished import Finished
 from downloader.store.jobstore import JobStore
 
-__all__ = ["JobStore"]
+__all__ = ["Finished", "JobStore"]

@@ -27,8 +27,8 @@ from downloader.sansio.printable import printable
 
 T = TypeVar("T")
 VERSION = 1
-_NAME = "state.sqlite"
-_LOCK = "lock"
+NAME = "state.sqlite"
+LOCK = "lock"
 _PRIVATE_DIRECTORY = 0o700
 _OWN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # The second: there is no space for the memory that its processes would share.
@@ -50,20 +50,18 @@ class Database:
         fsync: Callable[[int], None] = os.fsync,
     ) -> None:
         self.directory = directory
-        self.path = os.path.join(directory, _NAME)
+        self.path = os.path.join(directory, NAME)
         self._lock = -1
         try:
             os.makedirs(directory, _PRIVATE_DIRECTORY, exist_ok=True)
             _check_own(os.lstat(directory), stat.S_ISDIR)
-            self._lock = _locked(os.path.join(directory, _LOCK))
+            self._lock = locked(os.path.join(directory, LOCK))
             _prepare(self.path)
             if durable:
                 _sync_names(directory, fsync)
         except BaseException as error:
             self._unlock()
-            if isinstance(error, (OSError, sqlite3.Error)):
-                raise StoreError(f"{printable(directory)}: {error}") from error
-            raise
+            raise renamed(error, directory) from error
         self._pool: Any = _Pool(  # type: ignore[no-untyped-call]
             "sqlite3",
             self.path,
@@ -137,7 +135,7 @@ def _check_own(found: os.stat_result, is_kind: Callable[[int], bool]) -> None:
     """Else somebody may tell us which files we have."""
     ours = is_kind(found.st_mode) and found.st_uid == os.geteuid()
     if not ours or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise PermissionError(errno.EPERM, "it is not ours alone")
+        raise PermissionError(errno.EPERM, "others may write to it, or it is not ours")
 
 
 def _done(cursor: Any, work: Callable[..., T], *arguments: Any) -> T:
@@ -148,8 +146,8 @@ def _done(cursor: Any, work: Callable[..., T], *arguments: Any) -> T:
         raise
 
 
-def _locked(path: str) -> int:
-    """A lock that goes with its process."""
+def locked(path: str) -> int:
+    """A descriptor of the lock `path`, which goes with its process. Raises StoreBusy, OSError."""
     fd = os.open(path, _OWN, 0o600)
     try:
         _check_own(os.fstat(fd), stat.S_ISREG)
@@ -160,6 +158,19 @@ def _locked(path: str) -> int:
             raise StoreBusy(printable(os.path.dirname(path))) from error
         raise
     return fd
+
+
+def too_new(path: str, found: int) -> StoreTooNew:
+    """The database `path` is of version `found`."""
+    return StoreTooNew(f"{printable(path)} is of version {found}, and {VERSION} is known")
+
+
+def renamed(error: BaseException, directory: str) -> BaseException:
+    """Why `directory` cannot be used, if `error` is the system's or SQLite's; else `error`."""
+    if isinstance(error, (OSError, sqlite3.Error)):
+        said = getattr(error, "strerror", None) or error
+        return StoreError(f"{printable(directory)}: {said}")
+    return error
 
 
 def _sync_names(directory: str, fsync: Callable[[int], None]) -> None:
@@ -183,7 +194,7 @@ def _prepare(path: str) -> None:
         database.execute("PRAGMA journal_mode = WAL")
         (found,) = database.execute("PRAGMA user_version").fetchone()
         if found > VERSION:
-            raise StoreTooNew(f"{printable(path)} is of version {found}, and {VERSION} is known")
+            raise too_new(path, found)
         for version in range(found + 1, VERSION + 1):
             database.executescript(
                 f"BEGIN; {_script(version)} PRAGMA user_version = {version}; COMMIT"

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from downloader.check.sources import ChecksumSource, ReportSource, Source
+from downloader.check.sources import ChecksumSource, ReportSource, Source, StateSource
 from downloader.checksums import Checksums
-from downloader.errors import BadLine
+from downloader.errors import BadLine, StoreBusy, StoreError, StoreTooNew
 from downloader.sansio.expected import Expected
+from downloader.sansio.names import STATE
+from downloader.store import JobStore
+from downloader.store.jobstore import Row
 
 SUM = "0" * 64
 
@@ -151,3 +157,75 @@ def test_a_directory_may_be_a_link(tree: ChecksumSource, tmp_path: Path) -> None
     (tmp_path / "dir").unlink()
     os.close(source.open("a"))
     source.close()
+
+
+# --- the state of a list ---------------------------------------------------------------------
+
+
+async def keep(reactor: Any, tmp_path: Path) -> Path:
+    """The directory, with what is kept of a list in it."""
+    store = JobStore(reactor, str(tmp_path / STATE))
+    rows = [
+        Row(0, 1, "a", "complete", size=5, checksum=f"sha-256={SUM}"),
+        Row(1, 2, "sub/b", "complete", size=0),
+        Row(2, 3, "c", "failed"),
+        Row(3, 4, "d", "planned"),
+        Row(2**41, 5, "earlier", "complete", size=7),
+    ]
+    await store.end(rows)
+    store.close()
+    return tmp_path
+
+
+def change(directory: Path, *statements: str) -> None:
+    path = directory / STATE / "state.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for statement in statements:
+            database.execute(statement)
+
+
+async def test_what_is_kept_of_complete_files(reactor: Any, tmp_path: Path) -> None:
+    kept = await keep(reactor, tmp_path)
+    source = StateSource(str(kept))
+    files = [Expected("a", 5, f"sha-256={SUM}"), Expected("sub/b", 0), Expected("earlier", 7)]
+    assert (read(source), source.total, source.error) == ((files, []), 3, None)
+    source.close()
+
+
+async def test_what_is_kept_wrongly(reactor: Any, tmp_path: Path) -> None:
+    """Somebody has changed the database: a row that says nothing is a fault, and no file."""
+    kept = await keep(reactor, tmp_path)
+    change(
+        kept,
+        "UPDATE entry SET size = 'x' WHERE number = 0",
+        "UPDATE entry SET path = x'00' WHERE number = 1",
+    )
+    source = StateSource(str(kept))
+    files, refused = read(source)
+    assert files == [Expected("earlier", 7)]
+    assert [bad.line for bad in refused] == [1, 2]
+    source.close()
+
+
+async def test_one_at_a_time_may_have_it(reactor: Any, tmp_path: Path) -> None:
+    kept = await keep(reactor, tmp_path)
+    source = StateSource(str(kept))
+    with pytest.raises(StoreBusy):
+        JobStore(reactor, str(kept / STATE))
+    with pytest.raises(StoreBusy):
+        StateSource(str(kept))
+    source.close()
+    JobStore(reactor, str(kept / STATE)).close()
+
+
+async def test_a_state_that_cannot_be_read(reactor: Any, tmp_path: Path) -> None:
+    kept = await keep(reactor, tmp_path)
+    change(kept, "PRAGMA user_version = 7")
+    with pytest.raises(StoreTooNew, match="version 7"):
+        StateSource(str(kept))
+    (kept / STATE / "state.sqlite").write_bytes(b"none" * 1000)
+    with pytest.raises(StoreError, match="not a database"):
+        StateSource(str(kept))
+    (kept / STATE / "state.sqlite").unlink()
+    with pytest.raises(StoreError, match="unable to open"):
+        StateSource(str(kept))

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from downloader.cli.app import commands
 from downloader.cli.check import check
+from downloader.sansio.names import STATE
 from downloader.testing import Origin, content
 
 SIZES = {"a": 5, "b": 100_000, "c": 3_000_000}
@@ -66,6 +67,40 @@ async def test_what_was_fetched_is_right(
     (summary,) = command.said
     assert summary.startswith("3 ok, 3.0 MiB read in ")
     assert tree(tmp_path) == before
+
+
+async def test_what_a_list_has_brought(start: Any, origin: Origin, tmp_path: Path) -> None:
+    """By its checksum where one was known, else by its length; not while a run goes on."""
+    digest = sha256(b"".join(content("/a", 5))).hexdigest()
+    summed = f"{origin.add('/a', 5)}\n checksum=sha-256={digest}\n"
+    (tmp_path / "list").write_text(f"{summed}{origin.add('/b', 9)}\n{origin.url('/none')}\n")
+    assert await start("fetch", "-i", "list", "-d", "out").ended == 1
+    before = tree(tmp_path / "out")
+    command = start("check", "out", "--report", "-")
+    assert await command.ended == 0
+    found = [json.loads(line) for line in command.out.splitlines()]
+    assert [one["status"] for one in found[:-1]] == ["ok", "length only"]
+    there = {path: seen for path, seen in tree(tmp_path / "out").items() if STATE not in path}
+    assert there.items() <= before.items()
+    (tmp_path / "out" / "a").write_bytes(b"other")
+    (tmp_path / "out" / "b").unlink()
+    command = start("check", "out")
+    assert await command.ended == 1
+    mismatch, missing = sorted(command.said[:2])
+    assert mismatch.startswith("a: mismatch: sha-256 is ") and missing == "b: missing"
+
+
+async def test_not_while_a_run_goes_on(
+    start: Any, until: Any, origin: Origin, tmp_path: Path
+) -> None:
+    (tmp_path / "list").write_text(origin.add_silent("/silent"))
+    fetching = start("fetch", "-i", "list", "-d", "out")
+    await until(lambda: origin.silent)
+    command = start("check", "out")
+    assert await command.ended == 2
+    assert "Another process is using this directory's state" in command.said[-1]
+    fetching.signal("INT")
+    assert await fetching.ended == 130
 
 
 @pytest.mark.parametrize("arguments", [["r"], ["out", "--checksum-file", "S"]])
@@ -171,7 +206,10 @@ BAD = {
     "nothing": ([], "Missing argument"),
     "two": (["r", "r"], "unexpected extra argument"),
     "none": (["none"], "cannot read none: No such file or directory"),
-    "a directory": (["."], "say how the files in DIR should be, with --checksum-file FILE"),
+    "a directory": (
+        ["."],
+        "no list was fetched to DIR with -i: say how its files should be",
+    ),
     "a report and a checksum file": (
         ["r", "--checksum-file", "S"],
         "--checksum-file is for a directory, which r is not",

@@ -7,7 +7,7 @@
 -- inode     of the file that is about to get the name, or has it
 -- size      of the file, in bytes
 -- etag, modified   of the version that was fetched, where the server told
--- checksum  that the job asked for
+-- checksum  that the file was found to have, where one was known
 CREATE TABLE entry (
     number INTEGER PRIMARY KEY,
     key INTEGER NOT NULL,
