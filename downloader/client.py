@@ -41,7 +41,7 @@ from downloader.sansio.product import user_agent
 from downloader.transfer.ask import ask
 from downloader.transfer.disks import Disks
 from downloader.transfer.door import translate
-from downloader.transfer.earlier import is_there
+from downloader.transfer.earlier import Earlier
 from downloader.transfer.fetch import Transfer
 from downloader.transfer.folder import Folders
 from downloader.transfer.foreign import ForeignAgent
@@ -152,6 +152,7 @@ class Downloader:
         if respect_robots:
             self._setup = replace(self._setup, robots=robots_of(self._setup, self._hop_agent))
         self.checksums = checksums
+        self.earlier = Earlier(self._setup)
         self._was_short = False
         self.warned: Callable[[str], None] = log_warning
         look = looking(self._disks)
@@ -270,18 +271,6 @@ class Downloader:
         if self._setup.authorizations is not None:
             self._setup.authorizations.refuse()
 
-    def meet(self, url: str) -> None:
-        """There is a job of this URL, fetched or not: credentials in `identity` that do not say
-        which server they are for are for that of the first."""
-        if self._setup.authorizations is not None:
-            self._setup.authorizations.meet_job(url)
-
-    def is_there(
-        self, directory: str, path: str, size: int | None, inode: int | None = None
-    ) -> bool:
-        """Whether an earlier run's file is there; see `transfer.earlier`."""
-        return is_there(self._setup.folders, directory, path, size, inode)
-
     def active(self) -> list[Way[Any]]:
         """The jobs that run now, or wait for a slot or their next try."""
         return list(self._transfers)
@@ -350,11 +339,11 @@ class Downloader:
         recorder: Recorder | None = None,
         space: Space | None = None,
     ) -> Transfer:
-        self.meet(job.url)
+        self.earlier.meet(job.url)
         return Transfer(job, self._setup, names, recorder, space)
 
     def _put(self, job: PutJob) -> Put:
-        self.meet(job.url)
+        self.earlier.meet(job.url)
         return Put(job, self._put_setup)
 
     def _free_descriptors(self) -> None:

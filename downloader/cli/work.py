@@ -157,12 +157,17 @@ def _keeper(
         durable = options["durability"] != Durability.NONE.value
         store = JobStore(reactor, os.path.join(options["directory"], STATE), durable)
     except StoreError as error:
-        raise click.UsageError(str(error)) from error
-    only_failed, if_changed = options["retry_failed"], options["if_changed"]
-    again = options["on_conflict"] == OnConflict.OVERWRITE.value
-    plans = not options["content_disposition"]
-    which = (only_failed, again, plans, if_changed)
-    return lambda run: Kept(store, downloader, run.skipped, display.warned, *which)
+        raise click.UsageError(f"{error}; --no-state does without") from error
+    return lambda run: Kept(
+        store,
+        downloader,
+        run.skipped,
+        display.warned,
+        only_failed=options["retry_failed"],
+        again=options["on_conflict"] == OnConflict.OVERWRITE.value,
+        plans=not options["content_disposition"],
+        if_changed=options["if_changed"],
+    )
 
 
 def make_downloader(

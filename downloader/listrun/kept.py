@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import CancelledError, Deferred, succeed
 
 from downloader.client import Downloader
-from downloader.errors import BadName, FetchedBefore, StoreError, StoreFull
+from downloader.errors import BadName, DownloadError, FetchedBefore, StoreError, StoreFull
 from downloader.jobs import AnyJob, Job, Record, Result, Status
 from downloader.sansio.names import checked_name
 from downloader.sansio.url import redacted
@@ -56,13 +57,14 @@ class Kept:
     ) -> None:
         self._store: JobStore | None = store
         self._downloader = downloader
+        self._earlier = downloader.earlier
         self._skip = skip
         self._warn = warn
         self._only_failed = only_failed
         self._again = again
         self._plans = plans
         self._if_changed = if_changed
-        self.names = self._names = downloader.names()
+        self.names = downloader.names()
         self._number = 0
         self._stopping = False
         self._waiting: dict[Deferred[None], None] = {}  # for space
@@ -165,11 +167,11 @@ class Kept:
         wanted = []
         found: list[Row] = []
         for job, kept in zip(batch, rows or [None] * len(batch), strict=True):
-            self._downloader.meet(job.url)
+            self._earlier.meet(job.url)
             row = _safe(kept)
-            is_there = row is not None and self._is_there(job, row)
+            is_there = row is not None and self._is_there(job, row) and self._is_proven(job, row)
             if row is not None and is_there and not self._if_changed:
-                self._names.reserve(job.directory, row.path)
+                self.names.reserve(job.directory, row.path)
                 self._skip(_skipped(job, row))
                 if row.status != "complete":
                     found.append(row._replace(status="complete"))
@@ -193,13 +195,21 @@ class Kept:
         return replace(known, etag=row.etag, last_modified=row.modified)
 
     def _is_there(self, job: Job, row: Row) -> bool:
-        is_there = self._downloader.is_there
+        is_there = self._earlier.is_there
         if not row.path or (self._again and not self._if_changed):
             return False
         if row.status == "complete":
             return is_there(job.directory, row.path, row.size)
         if row.status in ("committing", "replacing"):
             return is_there(job.directory, row.path, row.size, row.inode)
+        return False
+
+    def _is_proven(self, job: Job, row: Row) -> bool:
+        """Whether it is known to have the checksum that the run's checksum file has for it."""
+        if self._downloader.checksums is None:
+            return True  # the job's own is a part of its key
+        with suppress(DownloadError):  # told by who fetches it
+            return row.checksum == self._earlier.checksum_of(job)
         return False
 
     def _row(self, result: Result) -> Row | None:

@@ -29,8 +29,8 @@ from downloader.sansio.ranges import Ranges
 from downloader.sansio.version import Version
 
 TAIL = 64 * 1024
-# One that is longer is not read: at one record a second, that is a week with one connection.
-MAX_JOURNAL = 32 * 1024 * 1024
+# One that would be longer is begun anew: at one record a second, that is some hours.
+MAX_JOURNAL = 1024 * 1024
 
 Mark = tuple[int, int, int]
 _BEGINNING = re.compile(rb'[0-9a-f]{8} \{"of":"')
@@ -75,6 +75,7 @@ def head_record(of: str, version: Version) -> bytes:
             "modified": version.last_modified,
             "dated": version.dated,
             "total": version.total,
+            "checksum": version.checksum,
         }
     )
 
@@ -116,13 +117,14 @@ def _read(line: bytes) -> dict[str, Any]:
 def _head(record: dict[str, Any]) -> tuple[str, Version] | None:
     of, total = record.get("of"), record.get("total")
     etag, modified = record.get("etag"), record.get("modified")
+    checksum = record.get("checksum")
     if not isinstance(of, str) or not all(
-        value is None or isinstance(value, str) for value in (etag, modified)
+        value is None or isinstance(value, str) for value in (etag, modified, checksum)
     ):
         return None
     if total is not None and not _is_offset(total):
         return None
-    return of, Version(etag, modified, total, record.get("dated") is True)
+    return of, Version(etag, modified, total, record.get("dated") is True, checksum)
 
 
 def _marks(record: dict[str, Any]) -> list[Mark] | None:

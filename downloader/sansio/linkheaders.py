@@ -11,13 +11,16 @@ import re
 from base64 import b64decode
 from binascii import Error
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 from downloader.errors import BadUrl
 from downloader.sansio.checksum import DIGITS, strongest
 from downloader.sansio.mirrors import LAST, Mirror, checked_priority, in_order
 from downloader.sansio.url import HttpUrl, join
-from downloader.sansio.urllist import MAX_MIRRORS
 
+# Links that are looked at, and mirrors that are taken of them: a host name takes its time to read,
+# and an answer costs its server little, while each mirror is asked.
+_LINKS, _MIRRORS = 100, 10
 # Characters of one header that are read: some hundred mirrors. nginx and Apache send 8 KiB.
 _LONGEST = 64 * 1024
 # Their names in RFC 9530 and RFC 3230 (in lower case), and in aria2's words.
@@ -40,11 +43,11 @@ def mirrors_of(values: Iterable[str], base: HttpUrl) -> list[str]:
     """The file's other URLs that the Link headers `values` of an answer to `base` tell, in the
     order they are to be asked (RFC 6249 §2).
 
-    At most 100; http and https only, no http where `base` is https, and without the user and
-    password that may stand in a URL.
+    At most 10, of the first 100 links; http and https only, no http where `base` is https, and
+    without the user and password that may stand in a URL.
     """
     mirrors: list[Mirror] = []
-    for target, parameters in _links(values):
+    for target, parameters in islice(_links(values), _LINKS):
         # An anchor makes it a link of something else (RFC 8288 §3.2).
         if "anchor" in parameters or "duplicate" not in parameters.get("rel", "").lower().split():
             continue
@@ -55,7 +58,7 @@ def mirrors_of(values: Iterable[str], base: HttpUrl) -> list[str]:
         if url.scheme in ("https", base.scheme):
             told = parameters.get("pri")
             mirrors.append(Mirror(str(url), LAST if told is None else checked_priority(told)))
-    return [mirror.url for mirror in in_order(mirrors)[:MAX_MIRRORS]]
+    return [mirror.url for mirror in in_order(mirrors)[:_MIRRORS]]
 
 
 def told_checksum(get: Callable[[str], Sequence[str]]) -> str | None:

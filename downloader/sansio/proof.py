@@ -24,14 +24,16 @@ Digest = Callable[[bytes | memoryview], object]
 
 class Proof:
     """What one file is held to. `size`, in bytes, `own`, a checked checksum, and `pieces`, checked
-    ones, are the job's; None for what it does not say."""
+    ones, are the job's; None for what it does not say. `pinned` is a checksum that was told and
+    stays, since mirrors are asked that only it tells from others."""
 
-    __slots__ = ("_told", "own", "pieces", "size")
+    __slots__ = ("_told", "own", "pieces", "pinned", "size")
 
     def __init__(self, size: int | None, own: str | None, pieces: Pieces | None = None) -> None:
         self.size = size
         self.own = own
         self.pieces = pieces
+        self.pinned: str | None = None
         self._told: str | None = None
 
     def __repr__(self) -> str:
@@ -39,13 +41,13 @@ class Proof:
 
     @property
     def checksum(self) -> str | None:
-        """The checksum that the file has to have: the job's, or else what was told last."""
-        return self.own or self._told
+        """The checksum that the file has to have: the job's, or else what was told."""
+        return self.own or self.pinned or self._told
 
     @property
     def provable(self) -> bool:
-        """Whether a sum of the job's will tell what is another file, or a mixture of two."""
-        return self.own is not None or self.pieces is not None
+        """Whether a sum that stays will tell what is another file, or a mixture of two."""
+        return self.own is not None or self.pinned is not None or self.pieces is not None
 
     def hear(self, total: int | None, answer: Answer | None, part: bool = False) -> None:
         """An answer brings the file, or a `part` of it, which adds to what is there.
@@ -56,21 +58,18 @@ class Proof:
         if not self.fits(total):
             raise SizeMismatch(f"{total} bytes, and not {self.size}")
         told = None if answer is None or answer.encoded else told_checksum(answer.get)
-        if told is not None or not part:
+        if not part or self._told is None:
             self._told = told
 
     def mirrors(self, answer: Answer, base: HttpUrl) -> list[str]:
-        """The URLs that an answer to `base`, which was heard, tells of the same file. From then on
-        the file is held to the checksum that is known, whoever is asked.
-
-        None where no checksum tells a mirror's file from another.
-        """
+        """The URLs that an answer to `base`, which was heard, tells of the same file; none where no
+        checksum tells their file from another. With any, the one that is known is pinned."""
         checksum = self.checksum
         if checksum is None or is_weak(checksum):
             return []
         found = mirrors_of(answer.get("link"), base)
         if found:
-            self.own = checksum
+            self.pinned = self.own or checksum
         return found
 
     def fits(self, total: int | None) -> bool:

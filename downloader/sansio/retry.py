@@ -66,7 +66,8 @@ class Tries:
     """One job's tries: over its URLs in turn, in rounds, until none is worth asking.
 
     A URL that answered with something final leaves; what may pass is asked again in the next
-    round. `backoff(n)` gives the seconds to wait, jitter included, after n waits before.
+    round. `backoff(n)` gives the seconds to wait, jitter included, after n waits before. URLs that
+    an answer offered are asked once each: nobody but a server has vouched for them.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Tries:
         self.made = 0
         self._round = 1
         self._here = list(urls)
-        self._known = urls
+        self._own = urls
         self._offered = False
         self._later: list[str] = []
         self._asked_to_wait = 0.0
@@ -100,12 +101,17 @@ class Tries:
         """Whether there is another URL to ask in this round."""
         return len(self._here) > 1
 
+    @property
+    def takes_offers(self) -> bool:
+        """Whether `offer` takes any: once it has, nobody else is heard, or nobody would ever be the
+        last."""
+        return not self._offered
+
     def offer(self, urls: Sequence[str]) -> None:
-        """Others have the file too, says whoever was asked: they come last. Said again, it does not
-        count, or nobody would ever be the last."""
+        """Others have the file too, says whoever was asked: they come last."""
         if urls and not self._offered:
             self._offered = True
-            self._here += [url for url in urls if url not in self._known]
+            self._here += [url for url in urls if url not in self._own]
 
     def pass_over(self) -> None:
         """Ask the next URL in place of this one, which is left for the next round."""
@@ -121,7 +127,8 @@ class Tries:
             self.made -= 1
             return 0.0
         url = self._here.pop(0)
-        if isinstance(error, TryAgainLater) and not isinstance(error, HostUnavailable):
+        may_pass = isinstance(error, TryAgainLater) and not isinstance(error, HostUnavailable)
+        if may_pass and url in self._own:
             self._later.append(url)
             asked = error.retry_after if isinstance(error, ServerBusy) else None
             capped = min(asked or 0.0, self._retries.retry_after_cap)

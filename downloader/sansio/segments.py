@@ -39,6 +39,8 @@ from downloader.sansio.url import HttpUrl
 # Wrong pieces that a mirror may bring before it is dropped, and tries of a piece that only one
 # mirror can bring.
 WRONG = 2
+# Wrong pieces that mirrors may bring in all: behind so many nobody means to send the file.
+MOST_WRONG = 256
 
 
 @dataclass(eq=False, slots=True)
@@ -91,13 +93,12 @@ class Stream:
 @dataclass(slots=True)
 class _Wrong:
     """A piece that is fetched again: brought `times` by one mirror alone, each time wrong; `by`
-    these. `waits` is whether nobody fetches it now."""
+    these."""
 
     start: int
     stop: int
     times: int = 0
     by: set[Mirror] = field(default_factory=set)
-    waits: bool = True
 
 
 def splits(missing: int, urls: Sequence[HttpUrl], splitting: Splitting) -> bool:
@@ -127,6 +128,9 @@ class Segments:
         self.mirrors = [Mirror(url, tries(url), splitting.connections) for url in urls]
         self._waiting = Ranges(missing)
         self._wrong: dict[int, _Wrong] = {}
+        self._again: dict[int, _Wrong] = {}  # those of them that nobody fetches now
+        self._again_size = 0
+        self._brought_wrong = 0
         self._splitting = splitting
         self._tries = tries
         self._align = align
@@ -137,8 +141,7 @@ class Segments:
     @property
     def left(self) -> int:
         """How many bytes are still to come."""
-        wrong = sum(one.stop - one.start for one in self._wrong.values() if one.waits)
-        return self._waiting.size + wrong + sum(stream.left for stream in self.streams)
+        return self._waiting.size + self._again_size + sum(one.left for one in self.streams)
 
     @property
     def over(self) -> bool:
@@ -214,16 +217,19 @@ class Segments:
         """The piece there, which has come, is wrong: `by` brought it, None what was there before.
         It is fetched again, if this is True; else there is nobody left to ask."""
         piece = self._wrong.setdefault(start, _Wrong(start, stop))
-        piece.waits = True
+        self._wait_for(piece)
         brought = set(by)
         mirror = brought.pop() if len(brought) == 1 else None
         if mirror is not None:
             piece.times += 1
             piece.by.add(mirror)
             mirror.wrong += 1
+            self._brought_wrong += 1
             mirror.error = ChecksumMismatch(f"bytes {start} to {stop}")
             others = any(one.usable for one in self.mirrors if one is not mirror)
             mirror.dropped = mirror.dropped or (others and mirror.wrong >= WRONG)
+        if self._brought_wrong > MOST_WRONG:
+            return False
         return piece.times < WRONG or self._has_others(piece)
 
     def right(self, start: int) -> None:
@@ -263,11 +269,17 @@ class Segments:
         return len(mine) < mirror.most and of_host < self._splitting.connections
 
     def _take_wrong(self, mirror: Mirror) -> _Wrong | None:
-        for piece in self._wrong.values():
-            if piece.waits and (mirror not in piece.by or not self._has_others(piece)):
-                piece.waits = False
+        for piece in self._again.values():
+            if mirror not in piece.by or not self._has_others(piece):
+                del self._again[piece.start]
+                self._again_size -= piece.stop - piece.start
                 return piece
         return None
+
+    def _wait_for(self, piece: _Wrong) -> None:
+        if piece.start not in self._again:
+            self._again[piece.start] = piece
+            self._again_size += piece.stop - piece.start
 
     def _has_others(self, piece: _Wrong) -> bool:
         """Whether a mirror may be asked that has not brought it wrong."""
@@ -314,7 +326,7 @@ class Segments:
     def _end(self, stream: Stream) -> None:
         del self.streams[stream]
         if stream.alone and stream.left:  # all of it again: so that one mirror has brought it
-            self._wrong[stream.start].waits = True
+            self._wait_for(self._wrong[stream.start])
         elif not stream.alone:
             self._waiting.add(stream.at, stream.stop)
 

@@ -23,12 +23,14 @@ class Version:
     """What an answer says of its version; None for what it does not say.
 
     `total` is the whole file's length. `dated` tells whether `last_modified` is a strong validator.
+    `checksum` is what the file was held to when it was begun, if that was not the job's word.
     """
 
     etag: str | None = None
     last_modified: str | None = None
     total: int | None = None
     dated: bool = False
+    checksum: str | None = None
 
     @property
     def validator(self) -> str | None:

@@ -54,7 +54,7 @@ class Database:
         self._lock = -1
         try:
             os.makedirs(directory, _PRIVATE_DIRECTORY, exist_ok=True)
-            _check_own(os.lstat(directory), stat.S_ISDIR)
+            check_own(os.lstat(directory), stat.S_ISDIR)
             self._lock = locked(os.path.join(directory, LOCK))
             _prepare(self.path)
             if durable:
@@ -131,7 +131,7 @@ class _Pool(ConnectionPool):
             self.shutdownID = None
 
 
-def _check_own(found: os.stat_result, is_kind: Callable[[int], bool]) -> None:
+def check_own(found: os.stat_result, is_kind: Callable[[int], bool]) -> None:
     """Else somebody may tell us which files we have."""
     ours = is_kind(found.st_mode) and found.st_uid == os.geteuid()
     if not ours or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -150,7 +150,7 @@ def locked(path: str) -> int:
     """A descriptor of the lock `path`, which goes with its process. Raises StoreBusy, OSError."""
     fd = os.open(path, _OWN, 0o600)
     try:
-        _check_own(os.fstat(fd), stat.S_ISREG)
+        check_own(os.fstat(fd), stat.S_ISREG)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(fd)
@@ -187,7 +187,7 @@ def _prepare(path: str) -> None:
     """Make it, or bring it up to date."""
     fd = os.open(path, _OWN, 0o600)
     try:
-        _check_own(os.fstat(fd), stat.S_ISREG)
+        check_own(os.fstat(fd), stat.S_ISREG)
     finally:
         os.close(fd)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from downloader.store.database import LOCK, NAME, VERSION, locked, renamed, too_new
+from downloader.store.database import LOCK, NAME, VERSION, check_own, locked, renamed, too_new
 
 _ALL = "FROM entry WHERE status = 'complete'"
 
@@ -23,8 +24,10 @@ class Finished:
         self._directory = directory
         self._lock = -1
         try:
-            self._lock = locked(os.path.join(directory, LOCK))
             path = Path(directory, NAME).absolute()
+            check_own(os.lstat(directory), stat.S_ISDIR)
+            check_own(os.lstat(path), stat.S_ISREG)
+            self._lock = locked(os.path.join(directory, LOCK))
             self._database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
             (found,) = self._database.execute("PRAGMA user_version").fetchone()
             if found > VERSION:

@@ -5,39 +5,66 @@ from __future__ import annotations
 import os
 
 from downloader.errors import DownloadError
-from downloader.transfer.folder import Folder, Folders
+from downloader.jobs import Job
+from downloader.sansio.url import parse_url
+from downloader.transfer.folder import Folder
 from downloader.transfer.journalfile import JournalFile
 from downloader.transfer.partfile import JOURNAL, SUFFIX
+from downloader.transfer.proving import proof_of
+from downloader.transfer.setup import Setup
 from downloader.transfer.system import close_settled
 
 
-def is_there(
-    folders: Folders, directory: str, path: str, size: int | None, inode: int | None
-) -> bool:
-    """Whether the file `path` below the root `directory` is there, `size` bytes long.
+class Earlier:
+    """What earlier runs have left, as a run that is made with `setup` sees it."""
 
-    With an `inode`, it has to be that one; the process may have been killed while the file got its
-    name, so its part file is removed if it is a second name of it. It is synced where files are.
-    """
-    if directory not in folders and not os.path.isdir(directory):
-        return False
-    try:
-        folder = folders.use(directory)
-    except DownloadError:
-        return False
-    try:
-        found = folder.inode(path)
-        if found is None or found[1] != size:
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+
+    def meet(self, url: str) -> None:
+        """There is a job of this URL, fetched or not: credentials that do not say which server they
+        are for are for that of the first."""
+        if self._setup.authorizations is not None:
+            self._setup.authorizations.meet_job(url)
+
+    def checksum_of(self, job: Job) -> str | None:
+        """The checksum that its file has to have, by its own word or the run's checksum file's.
+        Raises NoChecksum, and BadUrl or WrongRequest for what is no job."""
+        return proof_of(job, parse_url(job.url), self._setup).own
+
+    def is_there(
+        self, directory: str, path: str, size: int | None, inode: int | None = None
+    ) -> bool:
+        """Whether the file `path` below the root `directory` is there, ours, `size` bytes long.
+
+        With an `inode`, it has to be that one; the process may have been killed while the file got
+        its name, so its part file is removed if it is a second name of it. It is synced where files
+        are.
+        """
+        folders = self._setup.folders
+        if directory not in folders and not os.path.isdir(directory):
             return False
-        if inode is not None and found[0] == inode:
-            remove_second_name(folder, path)
-            if folder.disk.commits is not None:
-                folder.sync_file(path)
-        return inode in (None, found[0])
-    except DownloadError:
+        try:
+            folder = folders.use(directory)
+        except DownloadError:
+            return False
+        try:
+            return _is_there(folder, path, size, inode)
+        except DownloadError:
+            return False
+        finally:
+            folders.unuse(folder)
+
+
+def _is_there(folder: Folder, path: str, size: int | None, inode: int | None) -> bool:
+    found = folder.inode(path)
+    if found is None or found[1] != size:
         return False
-    finally:
-        folders.unuse(folder)
+    if inode is not None and found[0] == inode:
+        remove_second_name(folder, path)
+        if folder.disk.commits is not None:
+            folder.sync_file(path)
+    return inode in (None, found[0])
 
 
 def remove_second_name(folder: Folder, path: str) -> None:

@@ -81,6 +81,7 @@ class Transfer(Incoming):
         part = self._part = self.target.open(self._setup.folders, True)
         found = await part.found()
         if found is not None and self._proof.fits(found.version.total):
+            self._proof.pinned = found.version.checksum
             if await self._complete(url, Ranges(found.ranges), found.version):
                 return
             self._whole_only = True
@@ -114,7 +115,7 @@ class Transfer(Incoming):
             if held.gap(version.total) is None:
                 break
             # A request is a start of its own, and costs no try if the next can go on behind it.
-            kept = held.size > before and held.size >= WORTH
+            kept = held.size - before >= WORTH
             raise Interrupted() if kept else TruncatedBody("a part of what was missing")
         if not self._proof.fits(held.size):
             self._forget()
@@ -198,7 +199,7 @@ class Transfer(Incoming):
         """What an answer says of the whole file, before its body is received."""
         answer = answer_of(response) if self._says_more and has_any(response, TELLING) else None
         self._proof.hear(self._length, answer, part)
-        if answer is not None:
+        if answer is not None and not part and self._tries.takes_offers:
             self._tries.offer(self._proof.mirrors(answer, parse_url(self._final_url)))
 
     async def _hear_part(self, response: IResponse, take: Take) -> None:

@@ -72,7 +72,7 @@ class Folder:
         return True
 
     def holds(self, path: str, data: bytes) -> bool:
-        """Whether the file `path` has these bytes and no others."""
+        """Whether the file `path`, this user's, has these bytes and no others."""
         found = self.inode(path)
         if found is None or found[1] != len(data):
             return False
@@ -90,8 +90,8 @@ class Folder:
                 close_settled(self.os, fd)
 
     def inode(self, path: str) -> tuple[int, int] | None:
-        """The number of the file's inode and its length; None where there is no regular file, or a
-        link on the way to it."""
+        """The number of the file's inode and its length; None where there is no regular file, or
+        another user's, or a link on the way to it."""
         try:
             if "/" not in path:
                 found = self.os.stat(path, dir_fd=self.fd, follow_symlinks=False)
@@ -103,7 +103,8 @@ class Folder:
                     self.os.close(fd)
         except (OSError, ValueError):
             return None
-        return (found.st_ino, found.st_size) if stat.S_ISREG(found.st_mode) else None
+        ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+        return (found.st_ino, found.st_size) if ours else None
 
     def is_there(self) -> bool:
         """Whether its path still leads to it: it may have been removed, and made again."""

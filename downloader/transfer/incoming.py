@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from twisted.internet.defer import Deferred
@@ -109,7 +110,7 @@ class Incoming(Way[Job]):
 
     def _begin(self, part: PartWriter, response: IResponse) -> None:
         answer = answer_of(response)
-        version = version_of(answer.get, answer.length)
+        version = replace(version_of(answer.get, answer.length), checksum=self._proof.pinned)
         provable = self._proof.provable or version.validator is not None
         part.begin(version, provable and not answer.encoded)
 

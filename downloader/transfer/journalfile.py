@@ -29,7 +29,8 @@ _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 class JournalFile:
     """The journal `name` in the directory `dir_fd`. Its writer has the lock of the part file.
 
-    A file of that name that is none is left alone, and there is no journal then.
+    A file of that name that is none is left alone, and there is no journal then. `size` is how long
+    it was when it was last written, in bytes.
     """
 
     def __init__(self, system: System, dir_fd: int, name: str) -> None:
@@ -37,6 +38,7 @@ class JournalFile:
         self._dir_fd = dir_fd
         self._name = name
         self._broken = False
+        self.size = 0
 
     def __repr__(self) -> str:
         return f"<JournalFile {self._name!r}{' broken' if self._broken else ''}>"
@@ -73,6 +75,7 @@ class JournalFile:
             raise
         try:
             self._os.ftruncate(fd, 0)
+            self.size = 0
             if sync:
                 self._os.fsync(fd)
         finally:
@@ -86,8 +89,10 @@ class JournalFile:
             fd = self._open(os.O_RDWR | os.O_APPEND | os.O_CREAT)
             try:
                 # Its last line may be cut off: a line end of its own keeps it from the next.
-                if self._os.fstat(fd).st_size:
+                size = self._os.fstat(fd).st_size
+                if size:
                     records = b"\n" + records
+                self.size = size + len(records)
                 while records:
                     records = records[self._os.write(fd, records) :]
             finally:

@@ -22,7 +22,7 @@ from time import monotonic
 from twisted.internet.defer import CancelledError
 
 from downloader.errors import BadName, TargetBusy, TargetExists
-from downloader.sansio.journal import head_record, held_record
+from downloader.sansio.journal import MAX_JOURNAL, head_record, held_record
 from downloader.sansio.printable import printable
 from downloader.sansio.ranges import Ranges
 from downloader.sansio.version import Version
@@ -255,6 +255,9 @@ class PartFile:
         if self._sync:
             self._os.fdatasync(self._fd)
         records = held_record(marks_of(self._os, self._fd, self.ranges))
+        if self._journal.size + len(records) >= MAX_JOURNAL:  # one that long is not read
+            self._journal.empty(self._sync)
+            self._headed = False
         if not self._headed:
             assert self._of is not None
             records = head_record(self._of, self.version) + records
@@ -317,17 +320,14 @@ class PartFile:
 
     def _open_once(self, part: str) -> int | None:
         """A descriptor of it, or None: it was there, and whoever had it has just finished."""
-        try:
+        with suppress(FileExistsError):
             return int(self._os.open(part, _NEW, 0o666, dir_fd=self._dir_fd))
-        except FileExistsError:
-            pass
-        try:
+        with suppress(FileNotFoundError):
             return int(self._os.open(part, _OLD, dir_fd=self._dir_fd))
-        except FileNotFoundError:
-            return None
+        return None
 
     def _is_mine(self, fd: int, part: str) -> bool:
-        """Whether `fd` is the part file, ours alone, and empty now. False: look again."""
+        """Whether `fd` is the part file, and ours alone, from now on. False: look again."""
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

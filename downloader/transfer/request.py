@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from urllib.parse import unquote, unquote_to_bytes
 
 from twisted.logger import Logger
@@ -123,15 +124,26 @@ def request_headers(
     """What a request of `job` to `url` carries: `base`, and secrets that are of `url`'s origin.
 
     `first` is the job's first URL: the job's own headers are for its origin and for no other.
-    They go before the user and password in `url`, and those before `ours`.
+    They go before the user and password in `url`, and those before `ours`, which are for the URLs
+    that the job names, and for no mirror that an answer told of.
     """
     if ours is None and not job.headers and url.userinfo is None:
         return base
-    authorization = _authorization(url, ours)
+    authorization = _authorization(url, ours if _is_named(job, first, url) else None)
     if authorization is not None:
         base = with_headers(base, [("Authorization", authorization)])
     own = job.headers if url.origin == first.origin else ()
     return with_headers(base, own) if own else base
+
+
+def _is_named(job: AnyJob, first: HttpUrl, url: HttpUrl) -> bool:
+    if url.origin == first.origin:
+        return True
+    for mirror in job.urls[1:]:
+        with suppress(BadUrl):
+            if url.origin == parse_url(mirror).origin:
+                return True
+    return False
 
 
 def _authorization(url: HttpUrl, ours: Authorizations | None) -> str | None:

@@ -1,13 +1,14 @@
 """The streams of one job: a file that comes over several connections at a time.
 
 Which bytes each of them fetches is decided in `sansio.segments`; here they are fetched, and all
-written to one part file. One coroutine is one stream, or reads one piece that has a checksum. They
-are below the job's own: when that is cancelled, or something on this machine fails one of them, all
-are cancelled and nobody is waited for.
+written to one part file. One coroutine is one stream, and one reads the pieces that have checksums.
+They are below the job's own: when that is cancelled, or something on this machine fails one of
+them, all are cancelled and nobody is waited for.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from downloader.sansio.ranges import Gap, Range
 from downloader.sansio.resume import Answer, Decision, Take
 from downloader.sansio.segments import Mirror, Segments, Stream
 from downloader.transfer.door import translate
+from downloader.transfer.partfile import WORTH
 from downloader.transfer.segmentbody import SegmentBody
 from downloader.transfer.setup import Setup
 from downloader.transfer.throttle import OneFlow
@@ -64,6 +66,7 @@ class Streams:
         self._ask = ask
         self._total = total
         self._checks = checks
+        self._unread: deque[int] = deque()  # pieces that are whole; the first is being read
         self._flow = OneFlow(setup.throttle) if setup.throttle is not None else None
         self._running: set[Deferred[None]] = set()
         self._done: Deferred[bool] = Deferred(lambda _: self._stop())
@@ -147,7 +150,7 @@ class Streams:
         finally:
             if self._flow is not None:
                 self._flow.ended(body)
-        if stream.left and (stream.alone or stream.at == stream.start):
+        if stream.left and (stream.alone or stream.at - stream.start < WORTH):
             raise TruncatedBody("less than was asked for")
 
     # --- one piece --------------------------------------------------------------------------
@@ -158,8 +161,15 @@ class Streams:
     def _arrived(self, start: int, stop: int, mirror: Mirror | None, alone: bool = False) -> None:
         """Read the pieces that are whole now."""
         if self._checks is not None:
-            for number in self._checks.arrived(start, stop, mirror, alone):
-                self._run(self._read(self._checks, number))
+            reads = bool(self._unread)
+            self._unread += self._checks.arrived(start, stop, mirror, alone)
+            if self._unread and not reads:
+                self._run(self._read_all(self._checks))
+
+    async def _read_all(self, checks: Checks) -> None:
+        while self._unread:
+            await self._read(checks, self._unread[0])
+            self._unread.popleft()
 
     async def _read(self, checks: Checks, number: int) -> None:
         """Read a piece; fetch it again if it is wrong, and raise if nobody can be asked for it."""

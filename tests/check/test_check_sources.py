@@ -227,5 +227,5 @@ async def test_a_state_that_cannot_be_read(reactor: Any, tmp_path: Path) -> None
     with pytest.raises(StoreError, match="not a database"):
         StateSource(str(kept))
     (kept / STATE / "state.sqlite").unlink()
-    with pytest.raises(StoreError, match="unable to open"):
+    with pytest.raises(StoreError, match="No such file"):
         StateSource(str(kept))

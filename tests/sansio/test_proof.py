@@ -30,13 +30,16 @@ def test_the_jobs_checksum_goes_first() -> None:
 
 
 def test_what_is_told_takes_its_place() -> None:
-    """A whole file's own answer counts, whatever was told of another; a part adds to the others."""
+    """A whole file's own answer counts, whatever was told of another. Of parts the first to tell
+    does: none may say what the others have to be."""
     proof = Proof(None, None)
     assert proof.checksum is None
     proof.hear(5, answer(ONE), part=True)
     proof.hear(5, None, part=True)
     assert proof.checksum == f"sha-256={ONE.hex()}"
     proof.hear(5, answer(TWO), part=True)
+    assert proof.checksum == f"sha-256={ONE.hex()}"
+    proof.hear(5, answer(TWO))
     assert proof.checksum == f"sha-256={TWO.hex()}"
     proof.hear(5, None)
     assert proof.checksum is None
