@@ -32,6 +32,8 @@ T = TypeVar("T")
 # Jobs that are looked for at a time, and how many Nones of a source they wait for: about as many.
 BATCH = 256
 TURNS = 16
+# The last: nobody knows whether the file got its name.
+_FAILED = frozenset(("failed", "committing"))
 
 
 class Kept:
@@ -66,6 +68,9 @@ class Kept:
         self._if_changed = if_changed
         self.names = downloader.names()
         self._number = 0
+        self._intended: list[tuple[Row, Deferred[None]]] = []  # that are to be kept next
+        self._intending = False
+        self._committing: set[int] = set()  # jobs whose files may have their names by now
         self._stopping = False
         self._waiting: dict[Deferred[None], None] = {}  # for space
 
@@ -95,7 +100,22 @@ class Kept:
             return succeed(None)
         status = "replacing" if job.record.replace else "committing"
         row = Row(job.record.number, job.record.key, path, status, inode, size)
-        return self._do(lambda store: store.end([row]))
+        done: Deferred[None] = Deferred()
+        self._intended.append((row, done))
+        if not self._intending:
+            self._keep_intended()
+        return done
+
+    def _keep_intended(self, _: None = None) -> None:
+        """Together, what has come while others were kept."""
+        intended, self._intended = self._intended, []
+        self._intending = bool(intended)
+        if intended:
+            rows = [row for row, _ in intended]
+            self._committing.update(row.number for row in rows)
+            keeping = self._do(lambda store: store.end(rows))
+            keeping.addCallback(_fire, [done for _, done in intended])
+            keeping.addCallback(self._keep_intended)
 
     def end(self, results: Sequence[Result]) -> Deferred[None]:
         """Keep what came of these jobs.
@@ -175,7 +195,7 @@ class Kept:
                 self._skip(_skipped(job, row))
                 if row.status != "complete":
                     found.append(row._replace(status="complete"))
-            elif not self._only_failed or (row is not None and row.status == "failed"):
+            elif not self._only_failed or (row is not None and row.status in _FAILED):
                 record = job.record
                 if row is not None and record is not None:
                     job = _with(job, self._known(record, row, is_there))
@@ -218,8 +238,10 @@ class Kept:
             return None
         if result.status is Status.REMOVED:
             return None
-        if job.record.replace and result.status is Status.ERROR:
-            return None  # the file is there as before
+        may_have_it = job.record.number in self._committing
+        self._committing.discard(job.record.number)
+        if result.status is Status.ERROR and (job.record.replace or may_have_it):
+            return None  # the file is there as before, or the next run has to look whether it is
         status = "complete" if result.status is Status.COMPLETE else "failed"
         return Row(
             job.record.number,
@@ -298,3 +320,10 @@ def _below(directory: str, path: str) -> str:
     if path.startswith(f"{directory}/"):
         return path[len(directory) + 1 :]
     return os.path.relpath(path, directory)
+
+
+def _fire(_: None, waiting: Iterable[Deferred[None]]) -> None:
+    """Unless whoever waits was cancelled meanwhile."""
+    for done in waiting:
+        if not done.called:
+            done.callback(None)

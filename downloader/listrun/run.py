@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
@@ -159,10 +160,13 @@ class ListRun:
         finally:
             flushing.stop()
             self.counts.seconds = self._reactor.seconds() - started
-            await self.downloader.close()
-            await self._keep_rest()
-            self._settle()
+            await _whatever_comes(Deferred.fromCoroutine(self._end()))
         return self.counts
+
+    async def _end(self) -> None:
+        await self.downloader.close()
+        await self._keep_rest()
+        self._settle()
 
     async def _fetch(self) -> None:
         if self.interrupted:
@@ -217,7 +221,7 @@ class ListRun:
         self._keeping = keeping.addCallback(self._tell_next)
 
     def _tell_next(self, _: None = None) -> None:
-        for result in self._untold.pop(0):
+        for result in self._untold.pop(0) if self._untold else ():
             self._tell(result)
 
     async def _keep_rest(self) -> None:
@@ -268,3 +272,19 @@ class ListRun:
         for output in (self._report, self._failed):
             if output is not None:
                 output.file.close()
+
+
+async def _whatever_comes(done: Deferred[None]) -> None:
+    """Wait for `done`, also when that is cancelled."""
+    while not done.called:
+        waiting: Deferred[None] = Deferred()
+        done.addBoth(_passed_to, waiting)
+        with suppress(CancelledError):
+            await waiting
+    await done
+
+
+def _passed_to(result: Any, waiting: Deferred[None]) -> Any:
+    if not waiting.called:
+        waiting.callback(None)
+    return result

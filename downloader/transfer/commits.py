@@ -8,9 +8,8 @@ small ones wait together.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -88,7 +87,8 @@ class _Entry:
 class Commits:
     """The files of one disk that wait for their names.
 
-    With `each`, each file is synced for itself. `perform` is that of `Disks`.
+    With `each`, each file is synced for itself. `coming` counts the jobs that are at it: those that
+    wait here, and those that have something to do before.
     """
 
     def __init__(self, disks: Any, each: bool = False) -> None:
@@ -97,14 +97,24 @@ class Commits:
         self._threads = Threads("disk", 1, LINGER)
         self._waiting: list[_Entry] = []
         self._busy = False
+        self.coming = 0
 
     def __repr__(self) -> str:
         return f"<Commits {len(self._waiting)} waiting{', busy' if self._busy else ''}>"
 
     @property
     def crowded(self) -> bool:
-        """Whether enough wait for one group."""
-        return len(self._waiting) >= MOST
+        """Whether enough are coming for one group."""
+        return self.coming >= MOST
+
+    @contextmanager
+    def expecting(self) -> Iterator[None]:
+        """A job is coming."""
+        self.coming += 1
+        try:
+            yield
+        finally:
+            self.coming -= 1
 
     def add(self, file: Whole, path: str, overwrite: bool, over: Over) -> Deferred[None]:
         """Give `file` its name, with others. `over(failure)` is called when it is not used here any
@@ -143,22 +153,32 @@ class Commits:
     # --- in the thread ------------------------------------------------------------------------
 
     def _commit(self, group: list[_Entry]) -> None:
-        self._sync(group)
-        for entry in group:
-            entry.do(self._disks.perform, entry.file.publish, entry.path, entry.overwrite)
-        self._sync_places([entry for entry in group if entry.failure is None])
+        try:
+            self._sync(group)
+            for entry in group:
+                entry.do(self._disks.perform, entry.file.publish, entry.path, entry.overwrite)
+            self._sync_places([entry for entry in group if entry.failure is None])
+        except Exception:  # a bug: each of them hears of it, and those behind them go on
+            for entry in group:
+                entry.failure = entry.failure or Failure()
         self._disks.reactor.callFromThread(self._told, group)
 
     def _sync(self, group: list[_Entry]) -> None:
         """All of them. When they are many, the file systems first, and then each of them, which
         takes no time then, and tells of whom it is true."""
         if not self._each and len(group) >= MANY and self._disks.os.syncfs is not None:
-            found = {os.fstat(entry.file.fd).st_dev: entry.file.fd for entry in group}
-            for fd in found.values():
-                with suppress(OSError):  # whatever it is, each of them says it of itself
-                    self._disks.os.syncfs(fd)
+            self._sync_systems(group)
         for entry in group:
             entry.do(self._disks.perform, entry.file.sync)
+
+    def _sync_systems(self, group: list[_Entry]) -> None:
+        system, done = self._disks.os, set()
+        for entry in group:
+            with suppress(OSError):  # whatever it is, each of them says it of itself
+                device = system.fstat(entry.file.fd).st_dev
+                if device not in done:
+                    done.add(device)
+                    system.syncfs(entry.file.fd)
 
     def _sync_places(self, named: list[_Entry]) -> None:
         places: dict[Hashable, list[_Entry]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from downloader.errors import DownloadError
+from downloader.errors import DownloadError, TooManyOpenFiles
 from downloader.jobs import Job
 from downloader.sansio.url import parse_url
 from downloader.transfer.folder import Folder
@@ -50,6 +50,8 @@ class Earlier:
             return False
         try:
             return _is_there(folder, path, size, inode)
+        except TooManyOpenFiles:
+            return inode is None  # it was complete, and this will pass
         except DownloadError:
             return False
         finally:

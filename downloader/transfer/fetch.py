@@ -115,8 +115,7 @@ class Transfer(Incoming):
             if held.gap(version.total) is None:
                 break
             # A request is a start of its own, and costs no try if the next can go on behind it.
-            kept = held.size - before >= WORTH
-            raise Interrupted() if kept else TruncatedBody("a part of what was missing")
+            raise self._cut(before, held.size)
         if not self._proof.fits(held.size):
             self._forget()
             return False
@@ -126,6 +125,14 @@ class Transfer(Incoming):
         self._verified = True
         self._validators = version.etag, version.last_modified
         return await self._has_checksum()
+
+    def _cut(self, before: int, now: int) -> DownloadError:
+        """A part ended early. That is a failed try if it brought little, or if what the last one
+        brought was not kept: who asks for the same again asks without end."""
+        kept, self._before = before > self._before, before
+        if kept and now - before >= WORTH:
+            return Interrupted()
+        return TruncatedBody("a part of what was missing")
 
     async def _ask_part(
         self, url: HttpUrl, gap: Gap, version: Version
@@ -207,7 +214,7 @@ class Transfer(Incoming):
         self._length = take.version.total
         try:
             self._hear(response, part=True)
-        except SizeMismatch:
+        except Exception:  # nobody reads the body then
             await drain(response, self._setup.deadlines)
             raise
 

@@ -91,7 +91,7 @@ class Folder:
 
     def inode(self, path: str) -> tuple[int, int] | None:
         """The number of the file's inode and its length; None where there is no regular file, or
-        another user's, or a link on the way to it."""
+        another user's, or a link on the way to it. Raises our errors when nobody can tell."""
         try:
             if "/" not in path:
                 found = self.os.stat(path, dir_fd=self.fd, follow_symlinks=False)
@@ -101,8 +101,12 @@ class Folder:
                     found = self.os.fstat(fd)
                 finally:
                     self.os.close(fd)
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
+        except OSError as error:
+            if error.errno in _IN_THE_WAY:
+                return None
+            raise disk_error(error, path) from error
         ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
         return (found.st_ino, found.st_size) if ours else None
 
@@ -146,30 +150,34 @@ class Folder:
     def sync(self, path: str) -> None:
         """Let nothing be lost any more of the directories that lead to the file `path`, nor of what
         they hold."""
+        try:
+            self._sync_each(path)
+        except OSError as error:
+            if error.errno not in NO_DESCRIPTORS or self.os.syncfs is None:
+                raise disk_error(error, path) from error
+            self._sync_all(path)
+        self._unsynced = []
+
+    def _sync_all(self, path: str) -> None:
+        """The file system, which takes no descriptor more."""
+        try:
+            self.os.syncfs(self.fd)
+        except OSError as error:
+            raise disk_error(error, path) from error
+
+    def _sync_each(self, path: str) -> None:
         fd = self.fd
         try:
-            self._sync_above()
+            for above in reversed(self._unsynced):
+                self._sync_named(above)
             self._sync_open(fd)
             for parent in path.split("/")[:-1]:
                 outer, fd = fd, self.fd  # _enter closes it, whatever comes of that
                 fd = self._enter(outer, parent)
                 self._sync_open(fd)
-        except OSError as error:
-            raise disk_error(error, path) from error
         finally:
             if fd != self.fd:
                 close_settled(self.os, fd)
-
-    def _sync_above(self) -> None:
-        """Those on the way to it, which are on its disk."""
-        try:
-            for above in reversed(self._unsynced):
-                self._sync_named(above)
-        except OSError as error:
-            if error.errno not in NO_DESCRIPTORS or self.os.syncfs is None:
-                raise
-            self.os.syncfs(self.fd)  # which takes no descriptor more
-        self._unsynced = []
 
     def _sync_named(self, path: str) -> None:
         try:

@@ -38,7 +38,17 @@ class Incoming(Way[Job]):
     """
 
     __slots__ = (
-        *("_base", "_body", "_changed", "_condition", "_part", "_proof", "_recorder", "_space"),
+        *(
+            "_base",
+            "_before",
+            "_body",
+            "_changed",
+            "_condition",
+            "_part",
+            "_proof",
+            "_recorder",
+            "_space",
+        ),
         *("_streams", "_validators", "_whole_only", "target"),
     )
 
@@ -59,10 +69,11 @@ class Incoming(Way[Job]):
         self._condition = condition_of(job)
         self._changed = True
         self._base = 0  # bytes that are here, beside those of the body
+        self._before = -1  # bytes that were here when a part was asked for that ended early
         self._part: PartWriter | None = None  # of this try
         self._streams: Streams | None = None  # those of this try, if it has any
         self._validators: tuple[str | None, str | None] = (None, None)
-        self._whole_only = False  # the server does not do ranges
+        self._whole_only = False  # parts are of no use, or what is here is not
 
     @property
     def name(self) -> str:
@@ -122,10 +133,19 @@ class Incoming(Way[Job]):
     async def _commit(self) -> None:
         """The bytes become a file. While they wait for others, to be synced together, another job
         may have the slot."""
+        commits = self.target.commits(self._setup.folders)
+        if commits is None:
+            await self._publish()
+            return
+        with commits.expecting():
+            # A file that waits is open: where descriptors are short, slots count them.
+            if not (self._setup.limiter.shrunk or commits.crowded):
+                self._let_go()
+                self._heed_cancel()
+            await self._publish()
+
+    async def _publish(self) -> None:
         folders = self._setup.folders
-        # A file that waits is open: where descriptors are short, slots count them.
-        if not (self._setup.limiter.shrunk or self.target.is_crowded(folders)):
-            self._let_go()
         if self._part is None:
             assert self._body is not None
             if await self.target.write_synced(self._body.whole, folders):

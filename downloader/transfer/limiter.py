@@ -143,6 +143,7 @@ class Limiter:
             return slot
         since = self.looks if since is None else since
         if self.is_hopeless(host, since):
+            self._stop_if_unwanted()
             raise self._governor.hopeless(host)
         waiting: Deferred[Slot] = Deferred(lambda _: self._leave(host, waiting))
         self._queues.setdefault(host, OrderedDict())[waiting] = since

@@ -385,8 +385,8 @@ class PartFile:
     def _remove_journal(self) -> None:
         if self.has_journal:
             self.has_journal = False
-            # One that is left tells of other bytes than those of the next part file.
-            self._folder.may_hold_parts |= not self._journal.remove()
+            if not self._journal.remove():  # it tells of other bytes than the next part file's
+                self._folder.may_hold_parts = True
 
     def _close(self) -> None:
         """What is said here comes too late, and is of no use: `commit` has asked before."""

@@ -205,7 +205,7 @@ class Run(Generic[JobT]):
         assert self._recorder is not None
         self._planning, self._unplanned = self._unplanned, []
         planning = self._recorder.plan([(one.job, one.name) for one in self._planning])
-        planning.addCallback(self._planned)
+        planning.addCallbacks(self._planned, self._stop)
 
     def _planned(self, _: None) -> None:
         planned, self._planning = self._planning, []

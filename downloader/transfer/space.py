@@ -77,16 +77,19 @@ class Space:
         the waiting; when nobody waits any more, nobody looks.
         """
         device = self._device(directory)
-        full = self._full.get(device)
-        if full is None:
-            full = self._full[device] = _Full(device, directory)
-            self._looks_at(device).full(self._clock.seconds())
-            where = printable(directory)
-            self._warn(f"the disk is full: {where}; going on when there is space")
-            self._look_later(full)
+        full = self._full.get(device) or self._begin(device, directory)
         waiting: Deferred[None] = Deferred(lambda _: self._leave(full, waiting))
         full.waiting[waiting] = None
+        if len(full.waiting) == 1:  # last: who hears of it may cancel
+            where = printable(directory)
+            self._warn(f"the disk is full: {where}; going on when there is space")
         return waiting
+
+    def _begin(self, device: int, directory: str) -> _Full:
+        full = self._full[device] = _Full(device, directory)
+        self._looks_at(device).full(self._clock.seconds())
+        self._look_later(full)
+        return full
 
     def _looks_at(self, device: int) -> Looks:
         return self._looks.setdefault(device, Looks(self._every))
@@ -145,8 +148,12 @@ def looking(disks: Disks) -> Look:
 
 
 def device_of(directory: str) -> int:
-    """The number of the disk that `directory` is on, or is going to be."""
-    return os.stat(_there(directory)).st_dev
+    """The number of the disk that `directory` is on, or is going to be; -1 when that cannot be told
+    for the moment."""
+    try:
+        return os.stat(_there(directory)).st_dev
+    except OSError:
+        return -1
 
 
 def can_write(system: System, directory: str) -> bool:

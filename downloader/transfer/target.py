@@ -12,6 +12,7 @@ from downloader.jobs import Job, Naming, OnConflict
 from downloader.sansio.journal import identity_of
 from downloader.sansio.names import checked_name, path_for
 from downloader.sansio.url import HttpUrl
+from downloader.transfer.commits import Commits
 from downloader.transfer.folder import Folder, Folders
 from downloader.transfer.partfile import JOURNAL, SUFFIX
 from downloader.transfer.taken import TakenNames
@@ -126,12 +127,11 @@ class Target:
         finally:
             folders.unuse(folder)
 
-    def is_crowded(self, folders: Folders) -> bool:
-        """Whether many files wait for their names there, or none ever has to."""
+    def commits(self, folders: Folders) -> Commits | None:
+        """Where its file waits for its name; None where none has to."""
         folder = folders.use(self._job.directory)
-        commits = folder.disk.commits
         folders.unuse(folder)
-        return commits is None or commits.crowded
+        return folder.disk.commits
 
     async def write_synced(self, data: bytes, folders: Folders) -> bool:
         """The same on a disk that keeps it, when it is there."""

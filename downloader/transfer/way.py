@@ -182,6 +182,12 @@ class Way(Generic[JobT]):
         """The Result of a job that did not fail."""
         return self._result(Status.COMPLETE, None)
 
+    def _heed_cancel(self) -> None:
+        """Stop here if somebody whom we have just called has called `cancel`: a coroutine that runs
+        waits for nothing that would be cancelled."""
+        if self.cancelled:
+            raise CancelledError
+
     def _set_deadline(self, seconds: float | None) -> None:
         if seconds is not None:
             self._deadline = self._setup.deadlines.set(seconds, self._time_out)
@@ -207,8 +213,7 @@ class Way(Generic[JobT]):
 
     async def _try_until_done(self) -> None:
         while True:
-            if self.job.mirrors:
-                self._pass_over()
+            self._pass_over()
             url = self._tries.url
             try:
                 await self._try(url)
@@ -224,6 +229,10 @@ class Way(Generic[JobT]):
                 _log.debug("{url}: {error}; next try in {wait:.1f} s", url=error.url,
                            error=error, wait=wait)  # fmt: skip
             self._setup.limiter.tell()
+            if self.cancelled and passing is not None:
+                passing.addErrback(_nothing)
+                passing.cancel()
+            self._heed_cancel()
             if passing is not None:
                 await self._stand(passing)
             elif wait:
@@ -258,6 +267,7 @@ class Way(Generic[JobT]):
         try:
             if robots is not None:
                 await robots.permit(url, slot)
+                self._heed_cancel()
             await self._exchange(url)
             good = True
         except CancelledError:
@@ -343,6 +353,10 @@ class Way(Generic[JobT]):
             self._proven if status is Status.COMPLETE else None,
             error,
         )
+
+
+def _nothing(_: object) -> None:
+    """Nobody waits for it any more."""
 
 
 def cancel_all(transfers: Iterable[Way[Any]]) -> None:
