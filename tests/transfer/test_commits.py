@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from support.clean import LoggedFailures
 from support.recording import Recorded
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 
 from downloader import Downloader, Durability, Job, OnConflict, Result, Retries
-from downloader.errors import DiskError, DiskFull, TargetExists
+from downloader.errors import DiskError, DiskFull, InternalError, TargetExists
 from downloader.testing import AgentSpy, SpiedResponse
 from downloader.transfer.body import SHORT
 from downloader.transfer.commits import MANY
@@ -257,6 +258,43 @@ async def test_a_file_system_that_cannot_be_synced_as_one(
     results = await hold_back(make, reactor, spy, files, out, MANY)
     assert all(ok for ok, _ in results)
     assert len(files.of("fsync")) == MANY + 1
+
+
+async def test_files_that_cannot_be_looked_at(
+    make: Make, reactor: Any, spy: AgentSpy, files: Recorded, out: str
+) -> None:
+    """Their file system is not known then: each is synced for itself."""
+    fstat = files.system.fstat
+
+    def stale(fd: int) -> os.stat_result:
+        if threading.current_thread() is not threading.main_thread():
+            raise OSError(errno.ESTALE, "Stale file handle")
+        found: os.stat_result = fstat(fd)
+        return found
+
+    files.system.fstat = stale
+    results = await hold_back(make, reactor, spy, files, out, MANY)
+    assert all(ok for ok, _ in results)
+    assert not files.of("syncfs")
+
+
+async def test_a_bug_is_heard_by_each_and_the_next_go_on(
+    make: Make,
+    reactor: Any,
+    spy: AgentSpy,
+    files: Recorded,
+    out: str,
+    logged_failures: LoggedFailures,
+) -> None:
+    def broken(fd: int) -> None:
+        raise ZeroDivisionError
+
+    files.system.syncfs = broken
+    results = await hold_back(make, reactor, spy, files, out, MANY)
+    assert [failure.type for ok, failure in results] == [InternalError] * MANY
+    files.system.syncfs = None
+    assert await fetch(make(), spy, out, "later", [b"abc"])
+    assert len(logged_failures.flush(ZeroDivisionError)) == MANY
 
 
 async def test_files_that_cannot_be_synced(

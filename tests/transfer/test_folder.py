@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.recording import Recorded
 
-from downloader.errors import DiskError, DownloadError
+from downloader.errors import DiskError, DownloadError, TooManyOpenFiles
 from downloader.transfer.folder import KEPT, Folder, Folders, leading_to
 from downloader.transfer.partfile import PartFile
 
@@ -153,7 +153,32 @@ def test_a_root_is_synced_where_no_more_files_can_be_opened(tmp_path: Path) -> N
     folder = Folder(str(tmp_path / "new"), recorded.system)
     recorded.fail(f"open {tmp_path.name}", errno.EMFILE)
     folder.sync("file")
-    assert recorded.of("fsync", "syncfs")[-2:] == ["syncfs new", "fsync new"]
+    assert recorded.of("fsync", "syncfs")[-1] == "syncfs new"
+    folder.close()
+
+
+def test_a_directory_is_synced_where_no_more_files_can_be_opened(tmp_path: Path) -> None:
+    """It and all above, with their file system; a file in it has its name by then."""
+    recorded = Recorded()
+    folder = Folder(str(tmp_path / "new"), recorded.system)
+    (tmp_path / "new" / "sub").mkdir()
+    recorded.fail("open sub", errno.EMFILE)
+    folder.sync("sub/file")
+    assert recorded.of("fsync", "syncfs")[-1] == "syncfs new"
+    folder.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.EMFILE, TooManyOpenFiles), (errno.EIO, DiskError)]
+)
+def test_what_cannot_be_looked_at_is_not_missing(
+    tmp_path: Path, number: int, kind: type[Exception]
+) -> None:
+    recorded = Recorded()
+    folder = Folder(str(tmp_path), recorded.system)
+    recorded.fail("stat file", number)
+    with pytest.raises(kind):
+        folder.inode("file")
     folder.close()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +20,9 @@ from twisted.web.client import ResponseFailed
 from downloader import Downloader, Job, Result, Retries, Status
 from downloader.errors import BadResponse, ChecksumMismatch, ServerBusy, TruncatedBody
 from downloader.testing import AgentSpy, SpiedRequest
+from downloader.transfer.disks import Disks
 from downloader.transfer.partfile import WORTH
+from downloader.transfer.system import SYSTEM
 
 Make = Callable[..., Downloader]
 
@@ -350,3 +354,23 @@ def test_a_part_that_says_it_is_all(make: Make, spy: AgentSpy, out: str) -> None
     give(spy.requests[0].answer(200, ranged(0, HALF), length=HALF), OLD[:HALF])
     assert type(error_of(fetching)) is BadResponse
     assert not os.path.exists(out)
+
+
+def test_what_cannot_be_kept_is_not_asked_for_without_end(
+    make: Make, clock: Time, spy: AgentSpy, out: str
+) -> None:
+    """A part that ended early costs no try, if the next can go on behind it: it cannot here."""
+    left_half(make, spy, out)
+    before = len(spy.requests)
+
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    system = SimpleNamespace(**{**vars(SYSTEM), "write": full})
+    disks = Disks(clock, seconds=clock.seconds, in_memory=lambda _: True, system=system)
+    fetching = make(retries=ONCE, disks=disks).fetch(Job(URL, out))
+    for request in range(before, before + 2):
+        assert asked(spy.requests[request])[0] == f"bytes={HALF}-"
+        answer = spy.requests[request].answer(206, ranged(HALF, HALF + WORTH), length=WORTH)
+        give(answer, OLD[HALF : HALF + WORTH])
+    assert type(error_of(fetching)) is TruncatedBody
