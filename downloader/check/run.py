@@ -117,7 +117,7 @@ class CheckRun:
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong with any file, nor with what says how it should be."""
-        all_missing = 0 < self.finished == self.counts[Verdict.MISSING]
+        all_missing = self.finished == self.counts[Verdict.MISSING]  # or there was none
         return not (self.failed or self.invalid or self.interrupted or all_missing)
 
     @property

@@ -46,7 +46,7 @@ _TOLD = options_of(
 @_TOLD
 @click.pass_context
 def check(ctx: click.Context, /, what: str, **options: Any) -> None:
-    """Compare files with what they should be, and write nothing.
+    """Compare files with what they should be, and change none.
 
     REPORT is what fetch --report wrote: each complete file has to have its length, and its
     checksum if it was fetched with one; of others it is only the length that can be told. Their

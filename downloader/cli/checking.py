@@ -34,6 +34,8 @@ def run_check(what: str, options: dict[str, Any]) -> int:
     checking = Checking(reactor, what, options, display)
     _, signal = run_reactor(reactor, checking.start, checking.run.stop)
     code = checking.exit_code(signal)
+    if not checking.run.finished and signal is None:
+        display.say(f"nothing was compared: {checking.run.source.name} tells of no complete file")
     if not options["quiet"]:
         display.say(f"{'stopped: ' if signal else ''}{checking.run.summary}")
     return code

@@ -71,7 +71,7 @@ def checked(urls: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     if sum(given) > 1:
         raise click.UsageError("give URLs or a list, not both, and nothing beside -M")
     if not any(given):
-        raise click.UsageError("give URLs, or a list with -i LIST, or a document with -M FILE")
+        raise click.UsageError("give URLs, a list with -i, or a Metalink document with -M")
     if options["metalink_location"] is not None and not options["metalinks"]:
         raise click.UsageError("--metalink-location is for -M")
     if options["retry_failed"] and not (options["state"] and options["input_file"]):

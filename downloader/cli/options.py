@@ -1,4 +1,4 @@
-"""The options of `fetch` and `put`: letters, units, defaults, and the help that explains them."""
+"""The options of the commands: letters, units, defaults, and the help that explains them."""
 
 from __future__ import annotations
 

@@ -25,11 +25,11 @@ WHAT = options_of(
         "--metalink",
         "--metalink-file",
         "metalinks",
-        metavar="FILE",
+        metavar="FILE|URL",
         multiple=True,
-        help="Fetch the files that FILE, a Metalink document, names: each from its http and https "
-        "mirrors in their order, under its name below DIR, and only with its size and checksum. "
-        "May be repeated. A document behind a URL is fetched as any file and not read.",
+        help="Fetch the files that a Metalink document names: each from its http and https mirrors "
+        "in their order, under its name below DIR, and only with its size and checksum. May be "
+        "repeated. A document that is among URL or in LIST is a file like others and not read.",
     ),
     option(
         "--metalink-location",
@@ -113,13 +113,14 @@ WHERE = options_of(
         "--state/--no-state",
         default=True,
         show_default=True,
-        help="Keep in DIR/.downloader which line of LIST became which file. The same command goes "
-        "on then with what is missing, whatever ended it.",
+        help="With -i, keep in DIR/.downloader which line became which file. The same command goes "
+        "on then with what is missing, whatever ended it. --on-conflict overwrite fetches all of "
+        "it again.",
     ),
     option(
         "--retry-failed",
         is_flag=True,
-        help="Fetch only what failed in an earlier run of LIST.",
+        help="Fetch only what failed in an earlier run of LIST, nothing that it did not get to.",
     ),
     option(
         "--if-changed",

@@ -26,22 +26,25 @@ from downloader.errors import ListError, StoreError
 from downloader.jobs import (
     AnyJob,
     Durability,
+    Job,
     Limits,
     Naming,
     OnConflict,
     PutJob,
     Report,
+    Result,
     Retries,
     Timeouts,
 )
 from downloader.listrun.forms import FetchForm, Form, PutForm
 from downloader.listrun.kept import Kept
-from downloader.listrun.metalinks import MetalinkFiles, read_metalink
+from downloader.listrun.metalinks import FetchedMetalinks, is_url, read_metalink
 from downloader.listrun.outputs import PRIVATE, OutputFile
 from downloader.listrun.report import FailedFile, ReportFile
 from downloader.listrun.run import ListRun
 from downloader.listrun.source import GivenJobs, Source, open_list
 from downloader.listrun.words import reason_text
+from downloader.sansio.metalink import Metalink
 from downloader.sansio.names import STATE
 from downloader.sansio.printable import printable
 from downloader.store import JobStore
@@ -114,7 +117,7 @@ def open_work(
     form = PutForm(headers) if uploads else FetchForm(options["directory"], headers)
     metalinks = options.get("metalinks") or ()
     if metalinks:
-        source = _open_metalinks(metalinks, options)
+        source = _open_metalinks(metalinks, options, lambda job: work.run.downloader.fetch(job))
     else:
         source = _open_source(reactor, jobs, options["input_file"], form)
     if not uploads:
@@ -123,7 +126,7 @@ def open_work(
     check_apart(f"-i{_OUTPUTS}", options["input_file"], *outputs)
     check_apart(f"--checksum-file{_OUTPUTS}", options.get("checksum_file"), *outputs)
     for name in metalinks:
-        check_apart(f"-M{_OUTPUTS}", name, *outputs)
+        check_apart(f"-M{_OUTPUTS}", None if is_url(name) else name, *outputs)
     for job in jobs:
         if isinstance(job, PutJob):
             check_apart(f"FILE{_OUTPUTS}", os.path.abspath(job.file), *outputs)
@@ -233,15 +236,18 @@ def _open_source(reactor: Any, jobs: Sequence[AnyJob], name: str | None, form: F
         raise click.UsageError(f"cannot read the list {shown}: {error}") from error
 
 
-def _open_metalinks(names: Sequence[str], options: dict[str, Any]) -> Source:
-    locations, found = options["metalink_location"] or (), []
+def _open_metalinks(
+    names: Sequence[str], options: dict[str, Any], fetch: Callable[[Job], Deferred[Result]]
+) -> Source:
+    locations, headers = options["metalink_location"] or (), options["headers"]
+    found: list[tuple[str, Metalink | None]] = []
     for name in names:
         try:
-            found.append((name, read_metalink(name, locations)))
+            found.append((name, None if is_url(name) else read_metalink(name, locations)))
         except ListError as error:
             what = f"cannot read the Metalink document {printable(name)}: {error}"
             raise click.UsageError(what) from error
-    return MetalinkFiles(found, options["directory"], options["headers"])
+    return FetchedMetalinks(found, fetch, locations, options["directory"], headers)
 
 
 def _prepare_directory(path: str) -> None:

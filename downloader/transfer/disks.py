@@ -4,8 +4,11 @@
 operation                     in memory, quick       a disk, quick       either, slow
 ============================  =====================  ==================  ============
 a piece of a long body        here                   thread              thread
-a short file; open, commit,   here                   here                thread
-remove a part file
+a short file; open, remove a  here                   here                thread
+part file
+a part file that was left:    here                   thread              thread
+its journal, beginning anew
+sync, and give a name         here, nothing to sync  one thread          one thread
 ============================  =====================  ==================  ============
 
 A thread costs a copy of each piece and two changes of thread: a quarter of a second of processor

@@ -90,6 +90,13 @@ async def test_what_a_list_has_brought(start: Any, origin: Origin, tmp_path: Pat
     assert mismatch.startswith("a: mismatch: sha-256 is ") and missing == "b: missing"
 
 
+async def test_nothing_to_compare_is_no_success(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "r").write_text('{"status":"removed"}\n{"summary":{}}\n')
+    command = start("check", "r")
+    assert await command.ended == 1
+    assert command.said[0] == "nothing was compared: the report tells of no complete file"
+
+
 async def test_not_while_a_run_goes_on(
     start: Any, until: Any, origin: Origin, tmp_path: Path
 ) -> None:

@@ -199,6 +199,45 @@ async def test_a_document_behind_a_url_is_a_file(start: Any, scripted: Any, tmp_
     assert [len(connection.heads) for connection in server.connections] == [1]
 
 
+async def test_a_document_that_is_fetched_first(start: Any, scripted: Any, tmp_path: Path) -> None:
+    """With -M; only what it names stays."""
+    asked: list[bytes] = []
+
+    async def serve(connection: Any) -> None:
+        while True:
+            path = (await connection.head()).split(b" ")[1]
+            asked.append(path)
+            body = document if path == b"/m.meta4" else b"abc"
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    server = scripted(serve)
+    document = meta4(one_file("b", server.url("/b")))
+    command, _ = await run(start, "-M", server.url("/m.meta4"))
+    assert await command.ended == 0
+    assert asked == [b"/m.meta4", b"/b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "The server has no such file"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "m.meta4?token=***: "),
+    ],
+    ids=["none", "no document"],
+)
+async def test_a_document_that_cannot_be_had(
+    start: Any, scripted: Any, tmp_path: Path, answer: bytes, said: str
+) -> None:
+    """There is nothing to fetch then, and that is no success."""
+    server = scripted([lambda connection: connection.head(), answer])
+    command, _ = await run(start, "-M", server.url("/m.meta4?token=secret"))
+    assert await command.ended == 2
+    assert "the list could not be read to its end" in command.said[-1]
+    assert said in command.said[-1] and "secret" not in command.said[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
 LAUGHS = b'<!DOCTYPE metalink [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
 BAD = {
     "no such document": (["-M", "none"], "cannot read the Metalink document none: No such file"),
