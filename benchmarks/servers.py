@@ -19,6 +19,8 @@ from benchmarks.data import SERVED
 from benchmarks.measure import Child, ToolFailed, environment
 
 HOST = "127.0.0.1"
+# Where the same files come more slowly, and how many bytes a second a connection gets there.
+LIMITED, RATE = "limited", 50_000_000
 
 # One worker, so that half of a small machine is left to the client. A certificate that fits the
 # address spares every tool a look-up. $file is a name without its dot and what follows.
@@ -46,6 +48,7 @@ http {{
         ssl_certificate {pem};
         ssl_certificate_key {pem};
         root {root};
+        location /{limited}/ {{ alias {root}/{served}/; limit_rate {rate}; }}
         location ~ "^/{served}/(?<file>[0-9]+)\\." {{ try_files /{served}/$file =404; }}
     }}
 }}
@@ -106,6 +109,8 @@ class Nginx:
             pem=pem,
             root=self.root,
             served=SERVED,
+            limited=LIMITED,
+            rate=RATE,
         )
 
     def _start(self, sockets: list[socket.socket]) -> subprocess.Popen[bytes]:

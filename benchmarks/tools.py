@@ -27,7 +27,8 @@ _DEPTH = 16
 class Task:
     """What a tool is given: `urls`, a file with a URL a line, or `config`, the same for curl.
 
-    Files go to `out`, where the tool is started; anything else it writes goes to `scratch`.
+    Files go to `out`, where the tool is started; anything else it writes goes to `scratch`. With
+    `streams`, a file comes over so many connections, where the tool can do that.
     """
 
     urls: Path
@@ -36,6 +37,7 @@ class Task:
     scratch: Path
     jobs: int
     connections: int | None = None
+    streams: int | None = None
     ca: Path | None = None
 
 
@@ -58,6 +60,8 @@ def _downloader(task: Task) -> list[str]:
     if task.connections is not None:
         jobs = task.connections * _DEPTH
         more = ["--connections-per-host", str(task.connections)]
+    if task.streams is not None:
+        more += ["-x", str(task.streams), "-s", str(task.streams)]
     return [
         *(sys.executable, "-m", "downloader", "fetch"),
         *("-i", str(task.urls), "-d", str(task.out), "-j", str(jobs), *more),
@@ -71,7 +75,8 @@ def _curl(task: Task) -> list[str]:
 
 
 def _aria2c(task: Task) -> list[str]:
-    many = ["-q", f"-j{task.jobs}", "-x1", "--file-allocation=none", "-i", str(task.urls)]
+    streams = ["-x1"] if task.streams is None else [f"-x{task.streams}", f"-s{task.streams}"]
+    many = ["-q", f"-j{task.jobs}", *streams, "--file-allocation=none", "-i", str(task.urls)]
     return ["aria2c", "--no-conf", *many, *_trust("--ca-certificate", task)]
 
 

@@ -7,10 +7,14 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from benchmarks.data import room
+from benchmarks.data import SERVED, room
+from benchmarks.servers import LIMITED
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 _MANY = 20_000
+_LINES = 1_000_000
+_ONE = "fetches a file over one connection, as curl does"
+_PEERS = ("curl", "aria2c", "wget2", "pycurl", "aiohttp", "twisted")
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,10 @@ class Workload:
 
     `repeated(scale)` is the number of lines, where the files are asked for again and again.
     `connections` bounds the connections; the tools that keep one for each job get it as jobs.
-    `round_trip` is what a proxy adds, in seconds. `most_rounds` bounds a workload in which time
-    is not the point. `without` says of a tool, by name, why it is not run.
+    With `streams`, each file may come over so many. `place` is where the server has the files.
+    With `again`, what is measured is the second run. `round_trip` is what a proxy adds, in seconds.
+    `most_rounds` bounds a workload in which time is not the point. `without` says of a tool, by
+    name, why it is not run.
     """
 
     name: str
@@ -29,6 +35,9 @@ class Workload:
     jobs: int
     repeated: Callable[[float], int] | None = None
     connections: int | None = None
+    streams: int | None = None
+    place: str = SERVED
+    again: bool = False
     tls: bool = False
     round_trip: float = 0.0
     most_rounds: int | None = None
@@ -99,12 +108,31 @@ WORKLOADS = [
         "a list of 1,000,000 lines",
         many(_MANY, 100),
         jobs=32,
-        repeated=lambda scale: scaled(1_000_000, scale),
+        repeated=lambda scale: scaled(_LINES, scale),
         most_rounds=1,
         without={
             "aria2c": "keeps about 12 KB of memory for each line",
             "twisted": "takes many minutes",
         },
+    ),
+    Workload(
+        "again",
+        "the same list, once all of it is there",
+        many(_MANY, 100),
+        jobs=32,
+        repeated=lambda scale: scaled(_LINES, scale),
+        again=True,
+        most_rounds=1,
+        without=dict.fromkeys(_PEERS, "would fetch all of it again"),
+    ),
+    Workload(
+        "split",
+        "1 file of 1 GiB at 50 MB/s a connection, 4 connections",
+        large(1, GIB),
+        jobs=1,
+        streams=4,
+        place=LIMITED,
+        without=dict.fromkeys(("wget2", "pycurl", "aiohttp", "twisted"), _ONE),
     ),
 ]
 
