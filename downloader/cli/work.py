@@ -26,25 +26,21 @@ from downloader.errors import ListError, StoreError
 from downloader.jobs import (
     AnyJob,
     Durability,
-    Job,
     Limits,
     Naming,
     OnConflict,
     PutJob,
     Report,
-    Result,
     Retries,
     Timeouts,
 )
 from downloader.listrun.forms import FetchForm, Form, PutForm
 from downloader.listrun.kept import Kept
-from downloader.listrun.metalinks import FetchedMetalinks, is_url, read_metalink
 from downloader.listrun.outputs import PRIVATE, OutputFile
 from downloader.listrun.report import FailedFile, ReportFile
 from downloader.listrun.run import ListRun
 from downloader.listrun.source import GivenJobs, Source, open_list
 from downloader.listrun.words import reason_text
-from downloader.sansio.metalink import Metalink
 from downloader.sansio.names import STATE
 from downloader.sansio.printable import printable
 from downloader.store import JobStore
@@ -117,7 +113,9 @@ def open_work(
     form = PutForm(headers) if uploads else FetchForm(options["directory"], headers)
     metalinks = options.get("metalinks") or ()
     if metalinks:
-        source = _open_metalinks(metalinks, options, lambda job: work.run.downloader.fetch(job))
+        from downloader.cli.metalinks import open_metalinks  # late: few runs have any
+
+        source = open_metalinks(metalinks, options, lambda job: work.run.downloader.fetch(job))
     else:
         source = _open_source(reactor, jobs, options["input_file"], form)
     if not uploads:
@@ -126,7 +124,7 @@ def open_work(
     check_apart(f"-i{_OUTPUTS}", options["input_file"], *outputs)
     check_apart(f"--checksum-file{_OUTPUTS}", options.get("checksum_file"), *outputs)
     for name in metalinks:
-        check_apart(f"-M{_OUTPUTS}", None if is_url(name) else name, *outputs)
+        check_apart(f"-M{_OUTPUTS}", name, *outputs)
     for job in jobs:
         if isinstance(job, PutJob):
             check_apart(f"FILE{_OUTPUTS}", os.path.abspath(job.file), *outputs)
@@ -234,20 +232,6 @@ def _open_source(reactor: Any, jobs: Sequence[AnyJob], name: str | None, form: F
     except ListError as error:
         shown = "from standard input" if name == "-" else printable(name)
         raise click.UsageError(f"cannot read the list {shown}: {error}") from error
-
-
-def _open_metalinks(
-    names: Sequence[str], options: dict[str, Any], fetch: Callable[[Job], Deferred[Result]]
-) -> Source:
-    locations, headers = options["metalink_location"] or (), options["headers"]
-    found: list[tuple[str, Metalink | None]] = []
-    for name in names:
-        try:
-            found.append((name, None if is_url(name) else read_metalink(name, locations)))
-        except ListError as error:
-            what = f"cannot read the Metalink document {printable(name)}: {error}"
-            raise click.UsageError(what) from error
-    return FetchedMetalinks(found, fetch, locations, options["directory"], headers)
 
 
 def _prepare_directory(path: str) -> None:
