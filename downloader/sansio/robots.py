@@ -24,10 +24,12 @@ class Rules:
 
     def __init__(self, text: str) -> None:
         entries = _entries(text)
-        self.size = max(len(text), _CHARACTERS_OF_ENTRY * entries)
+        self.size = 0  # of what is not read, nothing is kept
+        self.delay = 0.0
         self._robots = Protego.parse(text) if entries <= _MAX_ENTRIES else None
-        delay = None if self._robots is None else self._robots.crawl_delay(TOKEN)
-        self.delay = delay or 0.0
+        if self._robots is not None:
+            self.size = max(len(text), _CHARACTERS_OF_ENTRY * entries)
+            self.delay = self._robots.crawl_delay(TOKEN) or 0.0
 
     def __repr__(self) -> str:
         return f"<Rules of {self.size} characters, {self.delay:g} s apart>"

@@ -205,8 +205,11 @@ class Transfer(Incoming):
     def _hear(self, response: IResponse, part: bool = False) -> None:
         """What an answer says of the whole file, before its body is received."""
         answer = answer_of(response) if self._says_more and has_any(response, TELLING) else None
+        first = not part and self._tries.takes_offers
+        if first:  # it was of what an earlier run has left, and nobody is asked who needs it
+            self._proof.pinned = None
         self._proof.hear(self._length, answer, part)
-        if answer is not None and not part and self._tries.takes_offers:
+        if answer is not None and first:
             self._tries.offer(self._proof.mirrors(answer, parse_url(self._final_url)))
 
     async def _hear_part(self, response: IResponse, take: Take) -> None:

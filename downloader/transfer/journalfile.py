@@ -30,7 +30,7 @@ class JournalFile:
     """The journal `name` in the directory `dir_fd`. Its writer has the lock of the part file.
 
     A file of that name that is none is left alone, and there is no journal then. `size` is how long
-    it was when it was last written, in bytes.
+    it was when it was last read or written, in bytes.
     """
 
     def __init__(self, system: System, dir_fd: int, name: str) -> None:
@@ -56,6 +56,7 @@ class JournalFile:
             data = bytearray()
             while len(data) <= MAX_JOURNAL and (piece := self._os.read(fd, 1 << 20)):
                 data += piece
+            self.size = len(data)
             return read_journal(bytes(data)) if len(data) <= MAX_JOURNAL else None
         except OSError:
             return None

@@ -127,11 +127,15 @@ class Streams:
         if not isinstance(decision, Take) or decision.version is None or decision.stop is None:
             await drain(response, self._setup.deadlines)
             return False
+        short = decision.stop < stream.stop
         self._segments.answered(stream, decision.stop)
-        await self._receive(stream, response, decision.start)
+        await self._receive(stream, response, decision.start, short)
         return True
 
-    async def _receive(self, stream: Stream, response: IResponse, start: int) -> None:
+    async def _receive(
+        self, stream: Stream, response: IResponse, start: int, short: bool = False
+    ) -> None:
+        """Take its bytes. `short` says that the answer brings only the first of them."""
         setup = self._setup
         length = None if response.length is UNKNOWN_LENGTH else response.length
         body = SegmentBody(
@@ -150,7 +154,7 @@ class Streams:
         finally:
             if self._flow is not None:
                 self._flow.ended(body)
-        if stream.left and (stream.alone or stream.at - stream.start < WORTH):
+        if (stream.left or short) and (stream.alone or stream.at - stream.start < WORTH):
             raise TruncatedBody("less than was asked for")
 
     # --- one piece --------------------------------------------------------------------------

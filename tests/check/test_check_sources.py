@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from downloader.errors import BadLine, StoreBusy, StoreError, StoreTooNew
 from downloader.sansio.expected import Expected
 from downloader.sansio.names import STATE
 from downloader.store import JobStore
+from downloader.store.database import LOCK
 from downloader.store.jobstore import Row
 
 SUM = "0" * 64
@@ -229,3 +230,33 @@ async def test_a_state_that_cannot_be_read(reactor: Any, tmp_path: Path) -> None
     (kept / STATE / "state.sqlite").unlink()
     with pytest.raises(StoreError, match="No such file"):
         StateSource(str(kept))
+
+
+def for_all(path: Path) -> None:
+    path.chmod(0o777)
+
+
+def given_away(path: Path) -> None:
+    """Only root can; others have what anybody may write to."""
+    if os.geteuid() == 0:
+        os.chown(path, 12345, -1)
+    else:
+        path.chmod(0o777)
+
+
+def linked(path: Path) -> None:
+    path.symlink_to(path.rename(path.with_name("real")))
+
+
+@pytest.mark.parametrize("harm", [for_all, given_away, linked])
+@pytest.mark.parametrize("name", ["", "state.sqlite"], ids=["directory", "database"])
+async def test_a_state_that_another_may_have_written(
+    reactor: Any, tmp_path: Path, harm: Callable[[Path], None], name: str
+) -> None:
+    """Is not believed, and nothing is made where a link leads."""
+    kept = await keep(reactor, tmp_path)
+    (kept / STATE / LOCK).unlink()
+    harm(kept / STATE / name)
+    with pytest.raises(StoreError):
+        StateSource(str(kept))
+    assert not (kept / STATE / LOCK).exists()

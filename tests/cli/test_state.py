@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,28 @@ async def test_a_list_that_has_changed(
     await run(start, tmp_path)
     assert dict(origin.requests) == {"/d/new": 1}
     assert len(files(tmp_path)) == FILES + 1
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["held to it", "not held to it"])
+async def test_what_is_complete_is_held_to_the_checksum_file(
+    start: Start, origin: Origin, tmp_path: Path, told: bool
+) -> None:
+    """It is there only if its checksum is known, and is that of its line."""
+    written(tmp_path, [origin.add("/d/f0", SIZE)])
+    held = ("--checksum-file", "SUMS")
+    good, other = (sha256(data).hexdigest() for data in (expected(0)["f0"], b"other"))
+    (tmp_path / "SUMS").write_text(f"{good}  f0\n")
+    await run(start, tmp_path, *(held if told else ()))
+    skipped = []
+    for _ in range(2):
+        await run(start, tmp_path, *held)
+        skipped.append(summary(tmp_path)["skipped"])
+    assert skipped == [1 if told else 0, 1]
+    assert origin.requests.pop("/d/f0") == (1 if told else 2)
+    (tmp_path / "SUMS").write_text(f"{other}  f0\n")
+    await run(start, tmp_path, *held, code=1)
+    assert (summary(tmp_path)["skipped"], origin.requests) == (0, {"/d/f0": 1})
+    assert set(files(tmp_path).values()) == set(expected(0).values())
 
 
 async def test_equal_names_stay_with_their_lines(

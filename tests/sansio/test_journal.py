@@ -39,7 +39,10 @@ def test_the_last_record_counts() -> None:
     assert list(held.ranges) == [(0, 40), (60, 100)]
 
 
-@pytest.mark.parametrize("version", [Version(), Version("x", None, 0), Version(None, "y", 2**62)])
+@pytest.mark.parametrize(
+    "version",
+    [Version(), Version("x", None, 0), Version(None, "y", 2**62), Version(checksum="md5=00")],
+)
 def test_a_version_comes_back_as_it_was(version: Version) -> None:
     held = read_journal(head_record(OF, version) + ONE)
     assert held is not None
@@ -115,7 +118,11 @@ def test_a_record_of_another_shape_says_nothing(record: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "record", [b'{"of":5}', b'{"of":"x","etag":5}', b'{"of":"x","total":-1}', b'{"etag":"x"}']
+    "record",
+    [
+        *(b'{"of":5}', b'{"of":"x","etag":5}', b'{"of":"x","total":-1}', b'{"etag":"x"}'),
+        b'{"of":"x","checksum":5}',
+    ],
 )
 def test_a_head_of_another_shape_is_none(record: bytes) -> None:
     assert read_journal(b"%08x %b\n" % (crc32(record), record) + ONE) is None

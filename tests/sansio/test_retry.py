@@ -200,3 +200,17 @@ def test_mirrors_that_an_answer_tells_of() -> None:
         asked.append(tries.url)
         tries.offer(["e"])
     assert asked == ["a", "b", "c"]
+
+
+def test_an_offered_mirror_is_asked_once() -> None:
+    """Whatever it says; the job's own are asked in each round."""
+    tries = Tries(("a",), Retries(tries=3), no_wait)
+    assert tries.takes_offers
+    tries.offer([])
+    assert tries.takes_offers
+    tries.offer(["b", "c"])
+    assert not tries.takes_offers
+    asked = [tries.url]
+    while tries.failed(busy(None)) is not None:
+        asked.append(tries.url)
+    assert asked == ["a", "b", "c", "a", "a"]

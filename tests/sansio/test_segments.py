@@ -20,7 +20,7 @@ from downloader.errors import (
 from downloader.jobs import Retries, Splitting
 from downloader.sansio.ranges import Range, Ranges
 from downloader.sansio.retry import Tries
-from downloader.sansio.segments import Segments, Stream, splits
+from downloader.sansio.segments import MOST_WRONG, Segments, Stream, splits
 from downloader.sansio.url import HttpUrl, parse_url
 
 A, B, C = (parse_url(f"http://{host}.example/f") for host in "abc")
@@ -342,6 +342,22 @@ def test_a_mirror_is_dropped_for_its_second_wrong_piece() -> None:
     assert of.wrong(20, 30, {b}) and of.wrong(30, 40, {b})
     assert b.usable
     assert {stream.mirror for stream in begun(of)} == {b}
+
+
+def test_so_many_wrong_pieces_are_brought_by_nobody_who_means_it() -> None:
+    """Even if each of them is right when it is fetched again; what was there before is no
+    mirror's."""
+    of = segments(A, missing=[])
+    (a,) = of.mirrors
+    starts = iter(range(0, 10 * MB, 10))
+    for start, _ in zip(starts, range(MOST_WRONG), strict=False):
+        assert of.wrong(start, start + 10, {None})
+        assert of.wrong(start, start + 10, {a})
+        of.right(start)
+    start = next(starts)
+    assert of.wrong(start, start + 10, {None})
+    assert not of.wrong(start, start + 10, {a})
+    assert isinstance(of.error, ChecksumMismatch)
 
 
 # --- whatever happens ----------------------------------------------------------------------------

@@ -105,6 +105,16 @@ def test_what_goes_before_what() -> None:
     assert shown(URL, ours(credentials=Bearer("abc"), netrc=NETRC)) == "Bearer abc"
 
 
+def test_netrc_is_for_the_urls_that_the_job_names() -> None:
+    """Another port is another server, and an answer may name any."""
+    every = ours(netrc=NETRC)
+    job = Job(URL, mirrors=("no url", "http://one.test:81/b"))
+    assert shown("http://one.test:81/c", every, job) == "netrc:n1"
+    assert shown("http://one.test/c", every, job) == "netrc:n1"
+    for url in ("http://one.test:82/", "https://one.test/", "http://two.test/"):
+        assert shown(url, every, job) is None
+
+
 ELSEWHERE = ["https://one.test/", "http://one.test:81/", "http://two.test/", "http://x.one.test/",
              "http://one.test./"]  # fmt: skip
 

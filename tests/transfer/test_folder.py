@@ -147,6 +147,19 @@ def test_a_file_that_cannot_be_read_is_not_the_same(tmp_path: Path, call: str) -
     folder.close()
 
 
+def test_the_file_of_another_user_is_not_the_same(tmp_path: Path) -> None:
+    """Whoever may write in the folder: its owner may change it later."""
+    path = Path("/etc/passwd")
+    if os.geteuid() == 0:  # to whom that one belongs
+        path = tmp_path / "a"
+        path.write_bytes(b"data")
+        os.chown(path, 12345, -1)
+    folder = Folder(str(path.parent))
+    assert folder.inode(path.name) is None
+    assert not folder.holds(path.name, path.read_bytes())
+    folder.close()
+
+
 def test_a_root_is_synced_where_no_more_files_can_be_opened(tmp_path: Path) -> None:
     """What leads to it is, with its file system."""
     recorded = Recorded()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.recording import Recorded
 
-from downloader.sansio.journal import held_record, identity_of, read_journal
+from downloader.sansio.journal import MAX_JOURNAL, held_record, identity_of, read_journal
 from downloader.sansio.ranges import Ranges
 from downloader.sansio.version import Version
 from downloader.transfer.folder import Folder
@@ -276,3 +276,23 @@ def test_a_journal_that_lost_its_bytes_is_written_anew(folder: Folder, out: Path
     assert not held(folder).size
     left(folder, os.urandom(2 * WORTH))
     assert held(folder).size == 2 * WORTH
+
+
+@pytest.mark.parametrize("reopened", [False, True], ids=["in one run", "in a run each"])
+def test_a_long_journal_is_begun_anew(folder: Folder, out: Path, reopened: bool) -> None:
+    """One that is too long says nothing; this one always says what is here."""
+    part = begun(folder, bytes(2 * WORTH))
+    for at in range(0, WORTH, 64):  # so that a record is long
+        part.drop(at, at + 1)
+    part.keep()
+    part, sizes = PartFile(folder, "a", OF), []
+    for at in range(1, 4000, 64):
+        part.drop(at, at + 1)
+        sizes.append((out / JOURNAL).stat().st_size)
+        if reopened:
+            part.keep()
+            kept, part = Ranges(part.ranges), PartFile(folder, "a", OF)
+            assert list(part.ranges) == list(kept)
+    part.keep()
+    assert max(sizes) <= MAX_JOURNAL and sizes != sorted(sizes)
+    assert list(held(folder)) == list(part.ranges)

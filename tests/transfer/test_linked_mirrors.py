@@ -13,10 +13,14 @@ from typing import Any
 import pytest
 from support.bench import Bench
 from support.parts import Mirror
-from support.playing import URL, error_of, give, refuse, take
+from support.playing import URL, error_of, give, next_request, refuse, requested, take
+from support.spied import Time
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseFailed
 
-from downloader import Credentials, Downloader, Identity, Job, Splitting, Status
-from downloader.errors import ChecksumMismatch, NotFound
+from downloader import Credentials, Downloader, Identity, Job, Retries, Splitting, Status
+from downloader.errors import ChecksumMismatch, NotFound, ServerBusy, TruncatedBody
+from downloader.sansio.netrc import parse_netrc
 from downloader.testing import AgentSpy, ScriptedServer
 
 Make = Callable[..., Downloader]
@@ -26,6 +30,8 @@ PIECE = 64 * 1024
 DATA = Random(9).randbytes(10 * PIECE - 1000)
 TWO, THREE = "http://two.example/x", "http://three.example/y"
 LINK = f'<{THREE}>; rel="duplicate"; pri=2, <{TWO}>; rel=duplicate; pri=1'
+CUT = ResponseFailed([Failure(TruncatedBody())])
+V1 = {"ETag": '"v1"'}
 
 
 def told(data: bytes, link: str = LINK) -> dict[str, str]:
@@ -101,6 +107,34 @@ def test_they_are_told_no_secrets(make: Make, spy: AgentSpy, out: str) -> None:
     assert type(error_of(fetching)) is NotFound
 
 
+def test_netrc_is_for_the_servers_that_the_job_names(make: Make, spy: AgentSpy, out: str) -> None:
+    """Its own mirror gets what is there for it; one that an answer names gets nothing."""
+    netrc = parse_netrc("default login me password secret")
+    job = Job(URL, out, mirrors=(TWO,))
+    fetching = make(identity=Identity(netrc=netrc)).fetch(job)
+    for request in range(3):
+        headers = {} if request else told(b"abc")
+        give(spy.requests[request].answer(200, headers, length=3), b"abX")
+    assert type(error_of(fetching)) is ChecksumMismatch
+    shown = [request.headers.hasHeader("Authorization") for request in spy.requests]
+    assert dict(zip(asked(spy), shown, strict=True)) == {URL: True, TWO: True, THREE: False}
+
+
+def test_ten_of_them_are_asked_and_once_each(
+    make: Make, spy: AgentSpy, clock: Time, out: str
+) -> None:
+    """However many an answer names: each answer would make many requests of one else."""
+    many = ", ".join(f"<http://h{n}.example/>; rel=duplicate" for n in range(100))
+    fetching = make(retries=Retries(tries=2)).fetch(Job(URL, out))
+    give(spy.requests[0].answer(200, told(b"abc", many), length=3), b"ab", CUT)
+    for _ in range(10):
+        refuse(spy, 503)
+    next_request(spy, clock, within=5)
+    refuse(spy, 503)
+    assert type(error_of(fetching)) is ServerBusy
+    assert asked(spy) == [URL, *(f"http://h{n}.example/" for n in range(10)), URL]
+
+
 async def test_they_bring_their_share(bench: Any, scripted: Serve) -> None:
     """Of a file that comes over several connections."""
     other = Mirror(DATA)
@@ -110,3 +144,55 @@ async def test_they_bring_their_share(bench: Any, scripted: Serve) -> None:
     assert (result.status, result.verified) == (Status.COMPLETE, True)
     assert (b.out / "file").read_bytes() == DATA
     assert other.asked
+
+
+# --- the next run --------------------------------------------------------------------------------
+
+
+def part(start: int) -> dict[str, str]:
+    return {"Content-Range": f"bytes {start}-{len(DATA) - 1}/{len(DATA)}", **V1}
+
+
+def left(make: Make, spy: AgentSpy, out: str) -> None:
+    """A run that was stopped while a mirror brought its own bytes behind those of the file."""
+    fetching = make().fetch(Job(URL, out))
+    give(spy.requests[0].answer(200, {**told(DATA), **V1}, len(DATA)), DATA[: 2 * PIECE], CUT)
+    mirror = spy.requests[1]
+    assert mirror.headers.getRawHeaders("Range") == [f"bytes={2 * PIECE}-"]
+    mirror.answer(206, part(2 * PIECE), len(DATA) - 2 * PIECE).feed(b"x" * 2 * PIECE)
+    fetching.cancel()
+    fetching.addErrback(lambda failure: None)
+    spy.requests.clear()
+
+
+async def test_the_next_run_does_not_believe_them_either(
+    make: Make, reactor: Any, spy: AgentSpy, out: str
+) -> None:
+    """Though nobody tells it a checksum."""
+    left(make, spy, out)
+    downloader = Downloader(reactor, agent=spy)
+    fetching = downloader.fetch(Job(URL, out))
+    first = await requested(reactor, spy)
+    assert first.headers.getRawHeaders("Range") == [f"bytes={4 * PIECE}-"]
+    give(first.answer(206, part(4 * PIECE), len(DATA) - 4 * PIECE), DATA[4 * PIECE :])
+    second = await requested(reactor, spy, 2)
+    assert not second.headers.hasHeader("Range")
+    give(second.answer(200, V1, len(DATA)), DATA)
+    assert Path((await fetching).path).read_bytes() == DATA
+    assert asked(spy) == [URL, URL]
+    await downloader.close()
+
+
+@pytest.mark.parametrize("headers", [{}, told(b"new")], ids=["untold", "told"])
+async def test_another_version_in_the_next_run(
+    make: Make, reactor: Any, spy: AgentSpy, out: str, headers: dict[str, str]
+) -> None:
+    """What the earlier one was held to says nothing of it."""
+    left(make, spy, out)
+    downloader = Downloader(reactor, agent=spy)
+    fetching = downloader.fetch(Job(URL, out))
+    first = await requested(reactor, spy)
+    give(first.answer(200, {**headers, "ETag": '"v2"'}, length=3), b"new")
+    result = await fetching
+    assert Path(result.path).read_bytes() == b"new"
+    await downloader.close()

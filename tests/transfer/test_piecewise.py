@@ -18,6 +18,7 @@ from twisted.internet.defer import CancelledError
 from downloader import Job, Pieces, Result, Retries, Splitting, Status
 from downloader.errors import ChecksumMismatch, TruncatedBody, WrongRequest
 from downloader.sansio.journal import identity_of, read_journal
+from downloader.sansio.segments import MOST_WRONG
 from downloader.sansio.version import Version
 from downloader.testing import ScriptedServer
 from downloader.transfer.disks import Disks
@@ -145,6 +146,22 @@ async def test_the_whole_is_compared_too(bench: Any, scripted: Serve) -> None:
     with pytest.raises(ChecksumMismatch):
         await b.downloader.fetch(job(b, scripted(Mirror(DATA)), checksum=other, name="b"))
     assert os.listdir(b.out) == ["file"]
+
+
+@pytest.mark.parametrize("splitting", [ONE, FOUR], ids=["one", "four"])
+async def test_no_more_than_so_many_wrong_pieces_are_fetched_again(
+    bench: Any, scripted: Serve, splitting: Splitting
+) -> None:
+    """Though each of them is right when it is asked for alone."""
+    count, length = MOST_WRONG + 20, 10
+    wrong = tuple(range(0, count * length, length))
+    mirror = Mirror(DATA[: count * length], wrong=wrong, spoils=lambda span: span[1] - span[0] > 10)
+    b = bench(splitting=splitting, retries=ONCE)
+    pieces = pieces_of(DATA[: count * length], length)
+    with pytest.raises(ChecksumMismatch):
+        await b.downloader.fetch(job(b, scripted(mirror), pieces=pieces))
+    assert len(mirror.asked) <= MOST_WRONG + 1
+    assert not (b.out / "file").exists()
 
 
 # --- servers that do no parts --------------------------------------------------------------------

@@ -203,6 +203,21 @@ def test_a_part_without_new_bytes_costs_a_try(make: Make, spy: AgentSpy, out: st
     assert len(spy.requests) == 1
 
 
+def test_parts_of_one_byte_use_up_the_tries(
+    make: Make, spy: AgentSpy, clock: Time, out: str
+) -> None:
+    """Else a server could have itself asked for ever."""
+    left_half(make, spy, out)
+    fetching = make(retries=Retries(tries=3)).fetch(Job(URL, out))
+    for start in range(HALF, HALF + 3):
+        next_request(spy, clock, within=15) if start > HALF else None
+        assert asked(spy.requests[-1])[0] == f"bytes={start}-"
+        headers = ranged(start, start + 1)
+        give(spy.requests[-1].answer(206, headers, length=1), OLD[start : start + 1])
+    assert type(error_of(fetching)) is TruncatedBody
+    assert len(spy.requests) == 3
+
+
 def test_the_length_was_not_known(make: Make, spy: AgentSpy, out: str) -> None:
     left_half(make, spy, out, length=None)
     fetching = make().fetch(Job(URL, out))

@@ -81,6 +81,30 @@ def test_only_so_many_are_remembered(spied: Spied, count: int, size: int, kept: 
     assert len(spied.asked) == asked + 1
 
 
+LONG = [f"Disallow:/{number:x}\n" for number in range(32_768)]  # and as many entries as are read
+TOO_LONG = [line.replace("/", "/*") for line in LONG]
+
+
+def robots_asked(spied: Spied) -> list[str]:
+    return [url.removesuffix("/robots.txt") for url in spied.asked if url.endswith("/robots.txt")]
+
+
+@pytest.mark.parametrize("lines", [LONG, TOO_LONG], ids=["as long as is read", "longer"])
+def test_a_long_one_is_asked_for_once(spied: Spied, lines: list[str]) -> None:
+    text = "".join(["User-agent: *\n", *lines]).encode()
+    outcomes = [spied.fetch(f"http://h/{name}z", text) for name in "xy"]
+    assert [isinstance(outcome, Result) for outcome in outcomes] == [lines is LONG] * 2
+    assert robots_asked(spied) == ["http://h"]
+
+
+def test_one_that_is_not_read_takes_nobodys_place(spied: Spied) -> None:
+    """There is nothing of it in memory."""
+    text = "".join(["User-agent: *\n", *TOO_LONG]).encode()
+    for host, robots in (("a", b""), ("b", text), ("a", b""), ("b", text)):
+        spied.fetch(f"http://{host}/x", robots)
+    assert robots_asked(spied) == ["http://a", "http://b"]
+
+
 def test_a_host_has_one_job_until_it_is_known(spied: Spied) -> None:
     jobs = [spied.downloader.fetch(Job(f"http://h/{n}", spied.out)) for n in range(10)]
     assert spied.asked == ["http://h/robots.txt"]

@@ -394,9 +394,9 @@ def test_a_part_that_begins_earlier_is_taken_from_where_it_is_wanted(
 
 def test_a_part_that_ends_early_is_followed_by_another(make: Make, spy: AgentSpy, out: str) -> None:
     fetching, first = begin(make, spy, out)
-    middle = HALF + SOME
+    middle = HALF + WORTH
     headers = {**V1, "Content-Range": f"bytes {HALF}-{middle - 1}/{SIZE}"}
-    give(spy.requests[1].answer(206, headers, length=SOME), DATA[HALF:middle])
+    give(spy.requests[1].answer(206, headers, length=WORTH), DATA[HALF:middle])
     assert span(spy.requests[2]) == (middle, SIZE)
     bring(spy.requests[2])
     first.feed(DATA[:HALF])
@@ -411,6 +411,24 @@ def test_a_part_without_a_byte_is_a_failure(make: Make, spy: AgentSpy, out: str)
     assert len(spy.requests) == 2
     give(first, DATA)
     right(out, fetching)
+
+
+def test_parts_of_one_byte_use_up_the_tries(
+    make: Make, spy: AgentSpy, clock: Time, out: str
+) -> None:
+    """Those of the streams, and then the job's own."""
+    splitting, retries = Splitting(4, 4, WORTH), Retries(tries=3)
+    fetching, first = begin(make, spy, out, splitting, retries=retries)
+    give(first, DATA[:WORTH], CUT)
+    answered = 1
+    while not fetching.called and answered < 100:
+        for request in spy.requests[answered:]:
+            start = int((asked(request)[0] or "bytes=0-")[6:].split("-")[0])
+            headers = {**V1, "Content-Range": f"bytes {start}-{start}/{SIZE}"}
+            give(request.answer(206, headers, length=1), DATA[start : start + 1])
+            answered += 1
+        clock.advance(1)
+    assert type(error_of(fetching)) is TruncatedBody
 
 
 def test_the_end_of_a_part_that_is_cut(make: Make, spy: AgentSpy, clock: Time, out: str) -> None:
