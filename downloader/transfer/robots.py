@@ -106,7 +106,7 @@ class Robots:
         self._known[origin] = rules
         self._until[origin] = self._clock.seconds() + DAY
         self._size += rules.size
-        while len(self._known) > 1 and (len(self._known) > SITES or self._size > CHARACTERS):
+        while len(self._known) > SITES or self._size > CHARACTERS:
             self._forget(next(iter(self._known)))
 
     def _forget(self, origin: Origin) -> None:
