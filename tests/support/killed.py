@@ -7,7 +7,7 @@ ended is a line that is written: `{"killed_at", "code", "told"}`, the call, the 
 the signal, and the counts of files that were fetched and that were skipped.
 
 What is synced does not matter to a process that is killed, so fsync and its like are calls, but do
-nothing.
+nothing, and neither does the store sync.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import json
 import os
 import signal
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -129,7 +128,7 @@ def run(list_path: str, out: str, name: str, killer: Killer) -> Report:
         disks=disks,
         headers=[("X-Run", name)],
     )
-    store: Any = Steps(JobStore(reactor, os.path.join(out, STATE)), killer)
+    store: Any = Steps(JobStore(reactor, os.path.join(out, STATE), durable=False), killer)
     watcher = Quiet()
     list_run = ListRun(
         Hasty(reactor),
