@@ -21,6 +21,7 @@ from zlib import crc32
 import pytest
 import pytest_twisted
 from support.killed import SYNCS
+from support.late import Late
 from support.left import Left, files_in
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
@@ -29,7 +30,6 @@ from twisted.internet.threads import deferToThread
 from downloader.sansio.journal import head_record, held_record, identity_of, tail_of
 from downloader.sansio.ranges import Range
 from downloader.sansio.version import Version
-from downloader.testing import Origin, content
 
 PROGRAM = Path(__file__).parent / "support" / "killed.py"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(PROGRAM.parent.parent.parent)}
@@ -168,20 +168,9 @@ KILLS = int(os.environ.get("KILLS", "50"))
 FILES = 500
 # Lists that are fetched side by side, since each run takes a while to start.
 LISTS = 5
-# A run is killed at one of so many requests, four of which take 20 ms: ended jobs are kept twice.
+# A run is killed at one of so many requests. Those of a connection take 5 ms each, so that what has
+# ended is kept some times.
 MOST = 240
-
-
-class Watched(Origin):
-    """An origin that calls `asked(path)` when it is asked."""
-
-    def __init__(self, reactor: Any) -> None:
-        super().__init__(reactor)
-        self.asked: Callable[[str], None] = lambda path: None
-
-    def find(self, path: str) -> Any:
-        self.asked(path)
-        return super().find(path)
 
 
 @dataclass
@@ -197,18 +186,17 @@ class Figures:
 class Often:
     """One list, whose run is killed again and again; from its beginning once it is done."""
 
-    def __init__(self, server: Watched, here: Path, seed: int, figures: Figures) -> None:
+    def __init__(self, server: Late, here: Path, seed: int, figures: Figures) -> None:
         self._server = server
         self._here = here
         self._figures = figures
         self._chance = random.Random(seed)
         self._wanted: dict[str, bytes] = dict(BYSTANDERS)
         here.mkdir()
-        with (here / "list").open("w") as file:
-            for n in range(FILES):
-                path, size = f"/f{n}", self._chance.randrange(5000)
-                file.write(server.add(path, size, pause=0.02) + "\n")
-                self._wanted[named(path)] = b"".join(content(path, size))
+        for n in range(FILES):
+            data = server.files[f"/f{n}"] = self._chance.randbytes(self._chance.randrange(5000))
+            self._wanted[named(f"/f{n}")] = data
+        (here / "list").write_text("".join(f"{server.url(path)}\n" for path in server.files))
         self._begin()
 
     async def kill(self, kills: Iterator[int]) -> None:
@@ -272,14 +260,14 @@ class Often:
 
 
 @pytest.fixture
-def servers(reactor: Any) -> Generator[list[Watched], None, None]:
-    servers = [Watched(reactor) for _ in range(LISTS)]
+def servers(reactor: Any) -> Generator[list[Late], None, None]:
+    servers = [Late(reactor, 0.005) for _ in range(LISTS)]
     yield servers
     pytest_twisted.blockon(gatherResults([server.stop() for server in servers]))
 
 
 @pytest.mark.time_limit(60 + KILLS)
-async def test_killed_at_any_moment(servers: list[Watched], tmp_path: Path) -> None:
+async def test_killed_at_any_moment(servers: list[Late], tmp_path: Path) -> None:
     """Fifty times, or as often as the environment variable KILLS says, on the way through lists:
     what was complete is not asked for again."""
     figures = Figures()

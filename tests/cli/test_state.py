@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.late import Late
 from support.left import Left
 from twisted.internet.task import deferLater
 
@@ -214,21 +215,27 @@ async def test_killed(
 
 
 async def test_killed_when_the_report_tells_of_some(
-    start: Start, origin: Origin, tmp_path: Path, reactor: Any
+    start: Start, tmp_path: Path, reactor: Any
 ) -> None:
     """What a line of the report tells of is kept, and not asked for again."""
-    urls = [origin.add(f"/d/f{n}", SIZE + n, pause=0.1) for n in range(FILES)]
-    written(tmp_path, urls)
+    asked: list[str] = []
+    server = Late(reactor, 0.02)
+    server.asked = asked.append
+    server.files = {f"/f{n}": b"%d" % n for n in range(400)}
+    written(tmp_path, [server.url(path) for path in server.files])
     report = tmp_path / "report"
     first = start("fetch", "-i", "list", "-d", "out", "-j", "2", "--report", "report")
     while not report.exists() or not report.read_text():
         await deferLater(reactor, 0.01)
     first.signal("KILL")
     assert await first.ended == -signal.SIGKILL
-    whole = report.read_text().rpartition("\n")[0].splitlines()
-    told = {json.loads(line)["url"] for line in whole}
-    assert 0 < len(told) < FILES
-    origin.requests.clear()
+    lines = report.read_text().rpartition("\n")[0].splitlines()
+    told = {json.loads(line)["url"] for line in lines}
+    assert 0 < len(told) < len(server.files)
+    while server.open:
+        await deferLater(reactor, 0)
+    asked.clear()
     await run(start, tmp_path)
-    assert not told & {origin.url(path) for path in origin.requests}
-    assert files(tmp_path) == expected(*range(FILES))
+    assert not told & {server.url(path) for path in asked}
+    assert files(tmp_path) == {path[1:]: data for path, data in server.files.items()}
+    await server.stop()
