@@ -3,7 +3,6 @@ same command then brings what is missing, and nothing that should not be there."
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import random
@@ -13,14 +12,14 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Generator, Iterator, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import pytest
 import pytest_twisted
-from support.killed import SYNCS
+from support.killed import CHANGES, STEPS, SYNCS
 from support.late import Late
 from support.left import Left, files_in
 from twisted.internet.defer import Deferred, gatherResults
@@ -28,7 +27,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from downloader.sansio.journal import head_record, held_record, identity_of, tail_of
-from downloader.sansio.ranges import Range
+from downloader.sansio.ranges import Range, Ranges
 from downloader.sansio.version import Version
 
 PROGRAM = Path(__file__).parent / "support" / "killed.py"
@@ -44,16 +43,19 @@ BEGUN, BEGUN_SIZE = 200_000, 300_000
 # Its name is another's.
 TAKEN = "f4"
 BYSTANDERS = {TAKEN: b"mine", "bystander": b"mine"}
-STEPS = {f"{when} {what}" for when in ("before", "after") for what in ("plan", "complete")}
+# Calls that are not made here, where files can be linked.
+NEVER = {"rename", "replace"}
 
 
 @dataclass
 class Killed:
-    """A run that was killed, and the one that went on with it, under the name `run`."""
+    """What a run that was killed has left, and what the one told that went on with it as `run`."""
 
     run: str
-    left: Left
-    told: list[int] = field(default_factory=list)
+    complete: set[str]
+    named: set[str]
+    held: dict[str, Ranges]
+    told: list[int]
 
 
 class Runs:
@@ -69,7 +71,7 @@ class Runs:
             text=True,
         )
 
-    def run(self, out: Path, name: str, last: int | None = None) -> Any:
+    def run(self, out: Path, name: str, last: tuple[str, int] | None = None) -> Any:
         """One of them; see killed.py."""
         assert self._program.stdin and self._program.stdout
         print(
@@ -104,16 +106,64 @@ def runs(
     children.close()
 
 
-def begun(out: Path, url: str, data: bytes) -> None:
-    """The first bytes of a file, as an earlier run has left them."""
-    with urllib.request.urlopen(url) as answer:
-        told = answer.headers
-    version = Version(told["ETag"], told["Last-Modified"], len(data))
-    mark = (0, BEGUN, crc32(data[tail_of(0, BEGUN) : BEGUN]))
-    name = url.rpartition("/")[2]
-    (out / f"{name}.part").write_bytes(data[:BEGUN])
-    journal = head_record(identity_of(url), version) + held_record([mark])
-    (out / f"{name}.part.journal").write_bytes(journal)
+class Rounds:
+    """Runs of the list of what is `served` that are killed, each in a directory of its own, and the
+    same again. `wanted` are the bytes by name that are there in the end."""
+
+    def __init__(self, url: Any, served: dict[str, bytes], run: Any, here: Path) -> None:
+        self._url = url
+        self._run = run
+        self._here = here
+        self._resumed = list(served)[-1]
+        self._begun = served[self._resumed][:BEGUN]
+        self.wanted = BYSTANDERS | {named(name): data for name, data in served.items()}
+
+    def all(self, what: str) -> list[Killed]:
+        """A round for each call of this name."""
+        rounds: list[Killed] = []
+        while (one := self._round(what, len(rounds))) is not None:
+            rounds.append(one)
+        return rounds
+
+    def _round(self, what: str, n: int) -> Killed | None:
+        """None: there is no such call."""
+        name = f"{what}-{n}".replace(" ", "-")
+        out = self._prepared(name)
+        first = self._run(out, f"{name}-first", (what, n))
+        left = Left(out)
+        check_left(left, self.wanted)
+        assert left.files.keys() >= BYSTANDERS.keys()
+        assert self._resumed in left.files or left.held[self._resumed].size >= BEGUN
+        if first["code"] != -signal.SIGKILL:
+            assert first == {"code": 0, "told": [20, 0]}
+            self._check_done(out)
+            return None
+        second = self._run(out, name)
+        assert second["code"] == 0, name
+        self._check_done(out)
+        shutil.rmtree(out)
+        return Killed(name, left.complete, left.named, left.held, second["told"])
+
+    def _check_done(self, out: Path) -> None:
+        found = files_in(out)
+        assert found.keys() == self.wanted.keys(), out
+        assert not wrong(found, self.wanted), out
+
+    def _prepared(self, name: str) -> Path:
+        """A directory with files of others, and one that an earlier run has left."""
+        out = self._here / name
+        out.mkdir()
+        for bystander, data in BYSTANDERS.items():
+            (out / bystander).write_bytes(data)
+        url, part = self._url(f"/ranges/{self._resumed}"), out / f"{self._resumed}.part"
+        with urllib.request.urlopen(url) as answer:
+            told = answer.headers
+        version = Version(told["ETag"], told["Last-Modified"], BEGUN_SIZE)
+        mark = (0, BEGUN, crc32(self._begun[tail_of(0, BEGUN) :]))
+        part.write_bytes(self._begun)
+        journal = head_record(identity_of(url), version) + held_record([mark])
+        part.with_name(f"{part.name}.journal").write_bytes(journal)
+        return out
 
 
 def test_killed_at_every_call(
@@ -122,44 +172,22 @@ def test_killed_at_every_call(
     """Twenty files, one of them over several connections and one that is gone on with."""
     assert len(served) == 20
     *_, long, resumed = served
-    wanted = {(f"{name}.1" if name == TAKEN else name): data for name, data in served.items()}
-    kinds: set[str] = set()
-    rounds: list[Killed] = []
-    for k in itertools.count():
-        out = tmp_path / f"out{k}"
-        out.mkdir()
-        for name, data in BYSTANDERS.items():
-            (out / name).write_bytes(data)
-        begun(out, nginx.url(f"/ranges/{resumed}"), served[resumed])
-        first = runs(out, f"{k}.1", k)
-        kinds.add(first["killed_at"])
-        one = Killed(f"{k}.2", Left(out))
-        check_left(one.left, wanted | BYSTANDERS)
-        assert one.left.files.keys() >= BYSTANDERS.keys()
-        assert resumed in one.left.files or one.left.held[resumed].size >= BEGUN
-        if first["code"] != -signal.SIGKILL:
-            break
-        second = runs(out, one.run)
-        assert second["code"] == 0, (first, second)
-        one.told = second["told"]
-        found = files_in(out)
-        assert found.keys() == wanted.keys() | BYSTANDERS.keys()
-        assert not wrong(found, wanted | BYSTANDERS)
-        rounds.append(one)
-        shutil.rmtree(out)
-    assert (first["code"], first["told"]) == (0, [20, 0])
-    assert {"write", "pwrite", "ftruncate", "link", "unlink", "before committing", ""} <= kinds
-    assert kinds >= STEPS and kinds & set(SYNCS)
+    rounds = Rounds(nginx.url, served, runs, tmp_path)
+    kinds = {what: rounds.all(what) for what in (*CHANGES, *SYNCS, *STEPS)}
+    assert {what for what, some in kinds.items() if not some} - set(SYNCS) == NEVER
+    assert any(kinds[what] for what in SYNCS)
     with urllib.request.urlopen(nginx.url("/ranges/f0")):  # nginx has written of all before it
         pass
     asked = Asked(nginx.ranges_log)
-    for one in rounds:
-        check_asked(one, asked.ranges(one.run), wanted.keys())
-    assert any(0 < len(one.left.complete) < 20 for one in rounds)
-    assert any(one.left.named - one.left.complete for one in rounds)
-    assert any(long in one.left.held and one.left.held[long].size for one in rounds)
-    assert len(asked.connections(f"{k}.1", long)) > 1
-    assert asked.ranges(f"{k}.1")[resumed] == [(BEGUN, sys.maxsize)]
+    killed = [one for some in kinds.values() for one in some]
+    for one in killed:
+        check_asked(one, asked.ranges(one.run), rounds.wanted.keys() - BYSTANDERS.keys())
+    assert any(0 < len(one.complete) < 20 for one in killed)
+    assert any(one.named - one.complete for one in killed)
+    assert any(long in one.held and one.held[long].size for one in killed)
+    whole = "rename-0-first"
+    assert len(asked.connections(whole, long)) > 1
+    assert asked.ranges(whole)[resumed] == [(BEGUN, sys.maxsize)]
 
 
 # --- at any moment ----------------------------------------------------------------------------
@@ -168,18 +196,19 @@ KILLS = int(os.environ.get("KILLS", "50"))
 FILES = 500
 # Lists that are fetched side by side, since each run takes a while to start.
 LISTS = 5
-# A run is killed at one of so many requests. Those of a connection take 5 ms each, so that what has
-# ended is kept some times.
+# A run is killed at one of so many requests. Those of a connection take 20 ms each, so that it goes
+# on for as long as it takes to keep what has ended.
 MOST = 240
 
 
 @dataclass
 class Figures:
-    """What came of the kills: how many found some of the files complete, and how often a file was
-    asked for that had been asked for before."""
+    """What came of the kills: how many found some of the files complete, and how many some that
+    the killed run itself had asked for; how often a file was asked for that had been before."""
 
     kills: int = 0
     midway: int = 0
+    kept: int = 0
     twice: int = 0
 
 
@@ -254,6 +283,7 @@ class Often:
         assert left.complete >= self._complete
         self._figures.kills += code != 0
         self._figures.midway += code != 0 and 0 < len(left.complete) < FILES
+        self._figures.kept += code != 0 and bool(asked & left.complete)
         self._figures.twice += len(asked & self._ever)
         self._complete, self._named = left.complete, left.named
         self._ever |= asked
@@ -261,7 +291,7 @@ class Often:
 
 @pytest.fixture
 def servers(reactor: Any) -> Generator[list[Late], None, None]:
-    servers = [Late(reactor, 0.005) for _ in range(LISTS)]
+    servers = [Late(reactor, 0.02) for _ in range(LISTS)]
     yield servers
     pytest_twisted.blockon(gatherResults([server.stop() for server in servers]))
 
@@ -276,7 +306,7 @@ async def test_killed_at_any_moment(servers: list[Late], tmp_path: Path) -> None
     await gatherResults([Deferred.fromCoroutine(one.kill(kills)) for one in lists])
     print(figures)
     assert figures.kills == KILLS
-    assert figures.midway
+    assert figures.midway and figures.kept, figures
 
 
 # --- what is right ----------------------------------------------------------------------------
@@ -298,31 +328,32 @@ def wrong(found: dict[str, bytes], wanted: dict[str, bytes]) -> set[str]:
 
 def check_asked(one: Killed, asked: dict[str, list[Range]], names: Set[str]) -> None:
     """What was known to be complete is not asked for again, nor are bytes that journals tell of."""
-    known = one.left.complete | one.left.named
+    known = one.complete | one.named
     assert asked.keys() == names - known, one.run
     assert one.told == [len(names - known), len(known)], one.run
-    for name, held in one.left.held.items():
+    for name, held in one.held.items():
         for start, stop in asked.get(name, []):
             assert not any(start < end and begin < stop for begin, end in held), (one.run, name)
 
 
 class Asked:
-    """What nginx tells of requests: for each run, `ranges` by the names of the files."""
+    """What nginx tells of requests, for each run."""
 
     def __init__(self, log: list[list[str]]) -> None:
-        self._log = log
+        self._of: dict[str, list[tuple[str, str, str]]] = {}
+        for path, connection, run, wanted in log:
+            self._of.setdefault(run, []).append((named(path), connection, wanted))
 
     def ranges(self, run: str) -> dict[str, list[Range]]:
-        """The bytes that this run asked for, of each file."""
+        """The bytes that it asked for, by the names of the files."""
         found: dict[str, list[Range]] = {}
-        for path, _, by, wanted in self._log:
-            if by == run:
-                found.setdefault(named(path), []).append(range_of(wanted))
+        for name, _, wanted in self._of.get(run, ()):
+            found.setdefault(name, []).append(range_of(wanted))
         return found
 
     def connections(self, run: str, name: str) -> set[str]:
-        """Those over which this run asked for this file."""
-        return {number for path, number, by, _ in self._log if by == run and named(path) == name}
+        """Those over which it asked for this file."""
+        return {connection for asked, connection, _ in self._of[run] if asked == name}
 
 
 def named(path: str) -> str:

@@ -1,10 +1,10 @@
 """List runs that are killed at one of their calls: for test_killed.
 
-`killed.py LIST` reads lines of JSON, `{"out", "last", "name"}`: for each a child process fetches
-LIST to the directory OUT, and is killed (SIGKILL) before its call LAST that changes a file, or its
-step LAST with the store; null, and it is not. Its requests have the header X-Run: NAME. How it
-ended is a line that is written: `{"killed_at", "code", "told"}`, the call, the exit code or minus
-the signal, and the counts of files that were fetched and that were skipped.
+`killed.py LIST` reads lines of JSON, `{"out", "name", "last"}`: for each a child process fetches
+LIST to the directory OUT, with the header X-Run: NAME. LAST, `[what, n]`, is the call before which
+it is killed (SIGKILL): a call that changes a file, or a step with the store, that comes after n of
+its name; null, and it is not killed. How it ended is a line that is written, `{"code", "told"}`:
+the exit code or minus the signal, and the counts of files that were fetched and that were skipped.
 
 What is synced does not matter to a process that is killed, so fsync and its like are calls, but do
 nothing, and neither does the store sync.
@@ -40,23 +40,25 @@ HASTE = 100
 LEAST = 1024 * 1024
 CHANGES = ("ftruncate", "link", "pwrite", "rename", "replace", "unlink", "write")
 SYNCS = ("fdatasync", "fsync", "syncfs")
+STEPS = tuple(
+    f"{when} {what}" for what in ("plan", "committing", "complete") for when in ("before", "after")
+)
 
 
 class Killer:
-    """Kills this process before its `last` call; None: never. It tells which that is, on `tell`."""
+    """Kills this process before the call that is `last`: a name, and how many of that name were
+    made before; None: never."""
 
-    def __init__(self, last: int | None, tell: int) -> None:
-        self._last = last
-        self._tell = tell
-        self._calls = itertools.count()
+    def __init__(self, last: tuple[str, int] | None) -> None:
+        self._name, self._before = last or ("", 0)
+        self._calls = itertools.count()  # in whatever thread
         calls = {name: self._counted(name, getattr(SYSTEM, name)) for name in CHANGES}
         calls |= {name: self._counted(name, lambda fd: None) for name in SYNCS}
         self.system = SimpleNamespace(**{**vars(SYSTEM), **calls})
 
     def step(self, name: str) -> None:
         """A call is about to be made."""
-        if next(self._calls) == self._last:
-            os.write(self._tell, name.encode())
+        if name == self._name and next(self._calls) == self._before:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _counted(self, name: str, call: Any) -> Any:
@@ -148,14 +150,16 @@ def run(list_path: str, out: str, name: str, killer: Killer) -> Report:
     return counts[0]
 
 
-def in_child(list_path: str, out: str, name: str, last: int | None) -> tuple[int, str]:
+def in_child(
+    list_path: str, out: str, name: str, last: tuple[str, int] | None
+) -> tuple[int, list[int]]:
     """How a child ended that did it: its exit code, or minus its signal, and what it told."""
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
         code = 3
         try:
-            counts = run(list_path, out, name, Killer(last, write))
+            counts = run(list_path, out, name, Killer(last))
             os.write(write, f"{counts.complete} {counts.skipped}".encode())
             code = 0 if counts.ok else 1
         finally:
@@ -163,19 +167,16 @@ def in_child(list_path: str, out: str, name: str, last: int | None) -> tuple[int
     os.close(write)
     with os.fdopen(read) as told:
         text = told.read()
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return code, [int(count) for count in text.split()]
 
 
 def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
-        code, text = in_child(sys.argv[1], asked["out"], asked["name"], asked["last"])
-        ended: dict[str, Any] = {"killed_at": "", "code": code, "told": []}
-        if code == -signal.SIGKILL:
-            ended["killed_at"] = text
-        else:
-            ended["told"] = [int(count) for count in text.split()]
-        print(json.dumps(ended), flush=True)
+        last = asked["last"] and tuple(asked["last"])
+        code, told = in_child(sys.argv[1], asked["out"], asked["name"], last)
+        print(json.dumps({"code": code, "told": told}), flush=True)
 
 
 if __name__ == "__main__":
