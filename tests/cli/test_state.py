@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.late import Late
+from support.left import Left
 from twisted.internet.task import deferLater
 
 from downloader.testing import Connection, Origin, content
@@ -218,8 +220,7 @@ async def test_a_password_is_for_the_first_line_of_the_list(
 async def test_killed(
     start: Start, origin: Origin, tmp_path: Path, reactor: Any, files_before: int
 ) -> None:
-    """kill -9 in the middle; the same command brings what is missing, and asks for what was
-    complete no more than once, but for the last half second."""
+    """kill -9 in the middle; the same command brings what is missing."""
     urls = [origin.add(f"/d/f{n}", SIZE + n, pause=0.01) for n in range(FILES)]
     written(tmp_path, urls)
     out = tmp_path / "out"
@@ -228,6 +229,36 @@ async def test_killed(
         await deferLater(reactor, 0)
     first.signal("KILL")
     assert await first.ended == -signal.SIGKILL
+    left = Left(out)
+    origin.requests.clear()
     await run(start, tmp_path)
     assert files(tmp_path) == expected(*range(FILES))
-    assert max(origin.requests.values()) <= 2
+    known = left.complete | left.named
+    assert set(origin.requests) == {f"/d/f{n}" for n in range(FILES)} - {f"/d/{f}" for f in known}
+
+
+async def test_killed_when_the_report_tells_of_some(
+    start: Start, tmp_path: Path, reactor: Any
+) -> None:
+    """What a line of the report tells of is kept, and not asked for again."""
+    asked: list[str] = []
+    server = Late(reactor, 0.02)
+    server.asked = asked.append
+    server.files = {f"/f{n}": b"%d" % n for n in range(400)}
+    written(tmp_path, [server.url(path) for path in server.files])
+    report = tmp_path / "report"
+    first = start("fetch", "-i", "list", "-d", "out", "-j", "2", "--report", "report")
+    while not report.exists() or not report.read_text():
+        await deferLater(reactor, 0.01)
+    first.signal("KILL")
+    assert await first.ended == -signal.SIGKILL
+    lines = report.read_text().rpartition("\n")[0].splitlines()
+    told = {json.loads(line)["url"] for line in lines}
+    assert 0 < len(told) < len(server.files)
+    while server.open:
+        await deferLater(reactor, 0)
+    asked.clear()
+    await run(start, tmp_path)
+    assert not told & {server.url(path) for path in asked}
+    assert files(tmp_path) == {path[1:]: data for path, data in server.files.items()}
+    await server.stop()

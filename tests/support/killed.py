@@ -1,12 +1,13 @@
-"""A list run that is killed at one of its calls, again and again: for test_killed.
+"""List runs that are killed at one of their calls: for test_killed.
 
-`killed.py LIST OUT`: for k = 0, 1, 2 ... a child process fetches LIST to OUT/k and is killed
-(SIGKILL) before its k-th call that changes a file, or its k-th step with the store. Another one
-then does the same without being killed. It prints a line of JSON for each k, until a child has come
-to its end: `{"k", "killed_at", "code", "told"}`, where `told` are the second one's counts.
+`killed.py LIST` reads lines of JSON, `{"out", "name", "last"}`: for each a child process fetches
+LIST to the directory OUT, with the header X-Run: NAME. LAST, `[what, n]`, is the call before which
+it is killed (SIGKILL): a call that changes a file, or a step with the store, that comes after n of
+its name; null, and it is not killed. How it ended is a line that is written, `{"code", "told"}`:
+the exit code or minus the signal, and the counts of files that were fetched and that were skipped.
 
 What is synced does not matter to a process that is killed, so fsync and its like are calls, but do
-nothing.
+nothing, and neither does the store sync.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ import json
 import os
 import signal
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from downloader import Downloader, Limits
+from downloader import Downloader, Limits, Splitting
 from downloader.errors import BadLine
 from downloader.jobs import Report, Result
 from downloader.listrun.forms import FetchForm
@@ -34,25 +34,31 @@ from downloader.store import JobStore
 from downloader.transfer.disks import Disks
 from downloader.transfer.system import SYSTEM
 
+# How many times as fast the list's clock goes: what has ended is kept every 5 ms.
+HASTE = 100
+# Files of twice as many bytes come over several connections.
+LEAST = 1024 * 1024
 CHANGES = ("ftruncate", "link", "pwrite", "rename", "replace", "unlink", "write")
 SYNCS = ("fdatasync", "fsync", "syncfs")
+STEPS = tuple(
+    f"{when} {what}" for what in ("plan", "committing", "complete") for when in ("before", "after")
+)
 
 
 class Killer:
-    """Kills this process before its `last` call; None: never. It tells which that is, on `tell`."""
+    """Kills this process before the call that is `last`: a name, and how many of that name were
+    made before; None: never."""
 
-    def __init__(self, last: int | None, tell: int) -> None:
-        self._last = last
-        self._tell = tell
-        self._calls = itertools.count()
+    def __init__(self, last: tuple[str, int] | None) -> None:
+        self._name, self._before = last or ("", 0)
+        self._calls = itertools.count()  # in whatever thread
         calls = {name: self._counted(name, getattr(SYSTEM, name)) for name in CHANGES}
         calls |= {name: self._counted(name, lambda fd: None) for name in SYNCS}
         self.system = SimpleNamespace(**{**vars(SYSTEM), **calls})
 
     def step(self, name: str) -> None:
         """A call is about to be made."""
-        if next(self._calls) == self._last:
-            os.write(self._tell, name.encode())
+        if name == self._name and next(self._calls) == self._before:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _counted(self, name: str, call: Any) -> Any:
@@ -75,13 +81,26 @@ class Steps:
         return self._stepped("plan", self._store.plan, rows)
 
     def end(self, rows: Any) -> Deferred[None]:
-        return self._stepped("end", self._store.end, rows)
+        return self._stepped(rows[0].status, self._store.end, rows)
 
     def _stepped(self, name: str, call: Any, rows: Any) -> Deferred[None]:
         self._killer.step(f"before {name}")
         done: Deferred[None] = call(rows)
         done.addCallback(lambda _: self._killer.step(f"after {name}"))
         return done
+
+
+class Hasty:
+    """The reactor, as the list's run knows it: time passes faster."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def seconds(self) -> float:
+        return float(self._reactor.seconds() * HASTE)
+
+    def callLater(self, delay: float, call: Any, *arguments: Any, **keywords: Any) -> Any:
+        return self._reactor.callLater(delay / HASTE, call, *arguments, **keywords)
 
 
 class Quiet:
@@ -95,7 +114,7 @@ class Quiet:
         print(sentence, file=sys.stderr)
 
 
-def run(list_path: str, out: str, killer: Killer) -> Report:
+def run(list_path: str, out: str, name: str, killer: Killer) -> Report:
     """Fetch the list in this process, which has no reactor yet."""
     from twisted.internet import reactor
 
@@ -104,11 +123,17 @@ def run(list_path: str, out: str, killer: Killer) -> Report:
     disks = Disks(
         reactor, seconds=lambda: next(ticks) / 50, in_memory=lambda _: False, system=killer.system
     )
-    downloader = Downloader(reactor, limits=Limits(total=4), disks=disks)
-    store: Any = Steps(JobStore(reactor, os.path.join(out, STATE)), killer)
+    downloader = Downloader(
+        reactor,
+        limits=Limits(total=4),
+        splitting=Splitting(connections=3, least=LEAST),
+        disks=disks,
+        headers=[("X-Run", name)],
+    )
+    store: Any = Steps(JobStore(reactor, os.path.join(out, STATE), durable=False), killer)
     watcher = Quiet()
     list_run = ListRun(
-        reactor,
+        Hasty(reactor),
         downloader,
         open_list(reactor, list_path, FetchForm(out)),
         watcher,
@@ -125,14 +150,16 @@ def run(list_path: str, out: str, killer: Killer) -> Report:
     return counts[0]
 
 
-def in_child(list_path: str, out: str, last: int | None) -> tuple[int, str]:
+def in_child(
+    list_path: str, out: str, name: str, last: tuple[str, int] | None
+) -> tuple[int, list[int]]:
     """How a child ended that did it: its exit code, or minus its signal, and what it told."""
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
         code = 3
         try:
-            counts = run(list_path, out, Killer(last, write))
+            counts = run(list_path, out, name, Killer(last))
             os.write(write, f"{counts.complete} {counts.skipped}".encode())
             code = 0 if counts.ok else 1
         finally:
@@ -140,23 +167,16 @@ def in_child(list_path: str, out: str, last: int | None) -> tuple[int, str]:
     os.close(write)
     with os.fdopen(read) as told:
         text = told.read()
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return code, [int(count) for count in text.split()]
 
 
 def main() -> None:
-    list_path, out = sys.argv[1:]
-    for k in itertools.count():
-        here = Path(out, str(k))
-        here.mkdir(parents=True)
-        (here / "bystander").write_bytes(b"mine")
-        code, killed_at = in_child(list_path, str(here), k)
-        if code == -signal.SIGKILL:
-            code, told = in_child(list_path, str(here), None)
-        else:
-            killed_at, told = "", killed_at
-        print(json.dumps({"k": k, "killed_at": killed_at, "code": code, "told": told}), flush=True)
-        if not killed_at:
-            return
+    for line in sys.stdin:
+        asked = json.loads(line)
+        last = asked["last"] and tuple(asked["last"])
+        code, told = in_child(sys.argv[1], asked["out"], asked["name"], last)
+        print(json.dumps({"code": code, "told": told}), flush=True)
 
 
 if __name__ == "__main__":

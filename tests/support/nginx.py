@@ -28,6 +28,7 @@ http {{
     scgi_temp_path scgi;
     keepalive_requests 1000000;
     sendfile on;
+    log_format ranges '$request_uri $connection $http_x_run $http_range';
     server {{
         listen 127.0.0.1:{port};
         listen 127.0.0.1:{tls_port} ssl;
@@ -43,6 +44,9 @@ http {{
             dav_methods PUT;
             create_full_put_path on;
             client_max_body_size 64k;
+        }}
+        location /ranges/ {{
+            access_log ranges.log ranges;
         }}
     }}
     log_format asked '$request_uri $pipe';
@@ -65,7 +69,8 @@ class Nginx:
     """Serves the files below `root` on `port`, and over TLS on `tls_port`, until `stop`.
 
     On `few_port` each connection has ten requests, which `few_log` tells: lines of a path and a
-    letter, `p` for a request that had come along with the one before it.
+    letter, `p` for a request that had come along with the one before it. What was asked for below
+    /ranges/ is in `ranges_log`: a path, the connection's number, and the request's X-Run and Range.
     """
 
     def __init__(self, program: str, directory: Path, authority: Authority) -> None:
@@ -93,7 +98,12 @@ class Nginx:
     @property
     def few_log(self) -> list[list[str]]:
         """What was asked for there."""
-        return [line.split() for line in (self._directory / "few.log").read_text().splitlines()]
+        return self._log("few.log")
+
+    @property
+    def ranges_log(self) -> list[list[str]]:
+        """What was asked for below /ranges/, by requests that have ended; `-` for no header."""
+        return self._log("ranges.log")
 
     @property
     def pid(self) -> int:
@@ -104,6 +114,9 @@ class Nginx:
         """End the process, its worker with it, and wait for that."""
         self._process.terminate()
         self._process.wait(10)
+
+    def _log(self, name: str) -> list[list[str]]:
+        return [line.split() for line in (self._directory / name).read_text().splitlines()]
 
     def _config(self, pem: Path) -> str:
         # Started by root, a worker would turn into nobody, who may not look into our directory.
