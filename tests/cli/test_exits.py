@@ -76,7 +76,7 @@ async def test_a_bad_line_stops_nothing(start: Any, origin: Origin, tmp_path: Pa
 
 
 BAD = {
-    "no URL": ([], "give URLs, or a list"),
+    "no URL": ([], "give URLs, a list with -i"),
     "URLs and a list": ([URL, "-i", "list"], "not both"),
     "a list as a URL": (["list"], "is it a list? then: -i list"),
     "another scheme": (["ftp://h/x"], "the scheme 'ftp' is not http or https"),
