@@ -9,6 +9,7 @@ stays ignored.
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -84,6 +85,7 @@ def run_reactor(
     `stop` is called at the first signal and has to make that Deferred fire. Its failure is
     raised here.
     """
+    gc.freeze()  # what was loaded stays: else the collector goes through it again and again
     outcome: list[T | Failure] = []
     stopper = Stopper(reactor, stop)
 

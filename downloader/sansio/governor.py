@@ -152,6 +152,11 @@ class Governor:
 
     # --- who may start ------------------------------------------------------------------------
 
+    @property
+    def is_unpaced(self) -> bool:
+        """Whether the total alone says if a job may start, whatever the time."""
+        return self._rate is None
+
     def wait(self, now: float) -> float:
         """Seconds until a job may start, whatever its host; inf: not before one ends."""
         if self.running >= self.total:

@@ -46,7 +46,10 @@ class Window(Generic[ItemT]):
 
     def add(self, host: str, item: ItemT) -> None:
         """Queue `item` behind the others of its host."""
-        self._hosts.setdefault(host, deque()).append(item)
+        queue = self._hosts.get(host)
+        if queue is None:
+            queue = self._hosts[host] = deque()
+        queue.append(item)
         self._length += 1
 
     def take(self, ready: Callable[[str, ItemT], bool]) -> ItemT | None:

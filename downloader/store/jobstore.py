@@ -1,8 +1,8 @@
 """The jobs of a list: which line became which file.
 
-What goes in and out is one JSON text for many rows. Python's sqlite3 gives up the interpreter for
-each row it steps over, and has to wait for the reactor's thread each time; one statement for all is
-one such wait.
+What goes in is one statement for many rows, and what comes out is one JSON text. Python's sqlite3
+gives up the interpreter for each row it steps over, and has to wait for the reactor's thread each
+time; one statement for all is one such wait.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from sqlite3 import Cursor
+from sqlite3 import SQLITE_LIMIT_VARIABLE_NUMBER, Cursor
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, succeed
@@ -21,20 +21,13 @@ from downloader.store.database import Database
 # Rows of an earlier form of the list have their numbers behind those of any list.
 _EARLIER = 1 << 40
 
-_PLAN = """
-INSERT OR REPLACE INTO entry (number, key, path, status)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-       'planned'
-FROM json_each(?)
-"""
+_PLAN = "INSERT OR REPLACE INTO entry (number, key, path, status) VALUES "
+_PLANNED = "(?, ?, ?, 'planned')"
 _END = """
 INSERT OR REPLACE INTO entry
-    (number, key, path, status, inode, size, etag, modified, checksum)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
-       json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]')
-FROM json_each(?)
+    (number, key, path, status, inode, size, etag, modified, checksum) VALUES
 """
+_ENDED = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ROW = "json_array(number, key, path, status, inode, size, etag, modified, checksum)"
 _IN_PLACE = f"""
 SELECT json_group_array(json({_ROW}))
@@ -101,7 +94,7 @@ class JobStore:
 
         **Fires**, **fails** and **cancelling**: as `end`.
         """
-        return self._database.run(_do, _PLAN, rows)
+        return self._database.run(_insert, _PLAN, _PLANNED, rows)
 
     def end(self, rows: Sequence[Row]) -> Deferred[None]:
         """Keep what came of these jobs, in place of what is known of them.
@@ -109,7 +102,7 @@ class JobStore:
         **Fires with** None when that is committed. **Fails with** StoreError. **Cancelling** stops
         the waiting only.
         """
-        return self._database.run(_do, _END, rows)
+        return self._database.run(_insert, _END, _ENDED, rows)
 
     def close(self) -> None:
         """Close it: at once, or once what was begun is done."""
@@ -161,5 +154,9 @@ class JobStore:
         return row._replace(number=record.number)
 
 
-def _do(cursor: Cursor, statement: str, rows: Sequence[Any]) -> None:
-    cursor.execute(statement, (json.dumps(rows),))
+def _insert(cursor: Cursor, statement: str, row: str, rows: Sequence[Sequence[Any]]) -> None:
+    most = cursor.connection.getlimit(SQLITE_LIMIT_VARIABLE_NUMBER) // row.count("?")
+    for first in range(0, len(rows), most):
+        some = rows[first : first + most]
+        values = [value for one in some for value in one]
+        cursor.execute(statement + ", ".join([row] * len(some)), values)

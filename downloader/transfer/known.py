@@ -9,4 +9,6 @@ from downloader.sansio.condition import condition
 def condition_of(job: Job) -> tuple[str, str] | None:
     """What asks only for another version than the one that is there, if one is."""
     record = job.record
-    return None if record is None else condition(record.etag, record.last_modified)
+    if record is None or not (record.etag or record.last_modified):
+        return None
+    return condition(record.etag, record.last_modified)

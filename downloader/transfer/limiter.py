@@ -48,7 +48,10 @@ class Limiter:
     @property
     def free(self) -> bool:
         """Whether a slot of the total is free, and a job may start now."""
-        return self._is_time(self._governor.wait(self._clock.seconds()))
+        governor = self._governor
+        if governor.is_unpaced:  # as it is, and this is asked for each job more than once
+            return governor.running < governor.total
+        return self._is_time(governor.wait(self._clock.seconds()))
 
     @property
     def idle(self) -> bool:

@@ -213,7 +213,8 @@ class Way(Generic[JobT]):
 
     async def _try_until_done(self) -> None:
         while True:
-            self._pass_over()
+            if self.job.mirrors or self._tries.made:
+                self._pass_over()
             url = self._tries.url
             try:
                 await self._try(url)
