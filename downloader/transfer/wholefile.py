@@ -129,8 +129,7 @@ def write_whole(folder: Folder, path: str, data: bytes) -> bool:
     except NoNameless:
         return False
     try:
-        if not folder.disk.in_memory:  # which has nothing to tell
-            file.settle()
+        file.settle()
         file.publish(path)
     except NoNameless:
         return False
