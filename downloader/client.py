@@ -271,6 +271,11 @@ class Downloader:
         if self._setup.authorizations is not None:
             self._setup.authorizations.refuse()
 
+    @property
+    def found(self) -> int:
+        """How many bytes of files that were gone on with had come before, in earlier runs."""
+        return self._setup.found
+
     def active(self) -> list[Way[Any]]:
         """The jobs that run now, or wait for a slot or their next try."""
         return list(self._transfers)

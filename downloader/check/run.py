@@ -106,6 +106,11 @@ class CheckRun:
         """The bytes that were read."""
         return self._read + sum(one.read for one in self._under_way)
 
+    @property
+    def found(self) -> int:
+        """All of them are read."""
+        return 0
+
     def count(self, seconds: float) -> int | None:
         """How many files there are, or None while that is not known."""
         return self.source.total

@@ -148,7 +148,7 @@ class Bars(Live):
     def _show_whole(self) -> None:
         run, size = self._run, self._run.received
         total = run.count(seconds=0.03)
-        self._pace.add(self._now, run.finished, size)
+        self._pace.add(self._now, run.finished, size - run.found)
         left = self._pace.seconds_left(None if total is None else total - run.ended)
         self._progress.update(
             self._whole,

@@ -66,7 +66,7 @@ class Plain(Live):
 
     def _tick(self) -> None:
         run = self._run
-        self._pace.add(self._now, run.finished, run.received)
+        self._pace.add(self._now, run.finished, run.received - run.found)
         total = run.count(seconds=0.05)
         parts = [files_text(run.ended, total), size_text(run.received)]
         parts.append(f"{size_text(self._pace.bytes_rate)}/s")

@@ -43,6 +43,10 @@ class Shown(Protocol):
     def received(self) -> int:
         """The bytes of files that have ended well, and of those under way."""
 
+    @property
+    def found(self) -> int:
+        """How many of these were there when it began."""
+
     def count(self, seconds: float) -> int | None:
         """How many lines there are, or None while that is not known. Each call may go on counting
         for so many `seconds`."""

@@ -129,6 +129,11 @@ class ListRun:
         active: int = sum(way.progress().received for way in self.active())
         return self.counts.bytes + active
 
+    @property
+    def found(self) -> int:
+        """How many of these earlier runs had left."""
+        return self.downloader.found
+
     def active(self) -> Sequence[Any]:
         """The jobs that run now, or wait for their next try."""
         return self.downloader.active()
@@ -148,7 +153,7 @@ class ListRun:
     @property
     def summary(self) -> str:
         """What came of the list, in one line."""
-        return summary_text(self.counts, self.cancelled)
+        return summary_text(self.counts, self.cancelled, self.found)
 
     async def _run(self) -> Report:
         started = self._reactor.seconds()

@@ -38,10 +38,11 @@ def duration_text(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def summary_text(report: Report, cancelled: int = 0) -> str:
+def summary_text(report: Report, cancelled: int = 0, found: int = 0) -> str:
     """One line such as `497 complete, 3 failed, 12.3 MiB in 2.1 s (5.9 MiB/s)`.
 
-    So many of those that the report counts as skipped were `cancelled` on their own.
+    So many of those that the report counts as skipped were `cancelled` on their own, and so many
+    bytes were `found`: they took no time.
     """
     counts = [f"{report.complete:,} complete"]
     for number, word in (
@@ -54,8 +55,8 @@ def summary_text(report: Report, cancelled: int = 0) -> str:
     ):
         if number:
             counts.append(f"{number:,} {word}")
-    known = report.bytes and report.seconds > 0
-    rate = f" ({size_text(report.bytes / report.seconds)}/s)" if known else ""
+    came = max(0, report.bytes - found)
+    rate = f" ({size_text(came / report.seconds)}/s)" if came and report.seconds > 0 else ""
     took = duration_text(report.seconds)
     return f"{', '.join(counts)}, {size_text(report.bytes)} in {took}{rate}"
 

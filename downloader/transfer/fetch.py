@@ -82,6 +82,8 @@ class Transfer(Incoming):
         found = await part.found()
         if found is not None and self._proof.fits(found.version.total):
             self._proof.pinned = found.version.checksum
+            if not self._tries.made:
+                self._setup.found += found.size
             if await self._complete(url, Ranges(found.ranges), found.version):
                 return
             self._whole_only = True

@@ -29,7 +29,8 @@ def _nothing() -> None:
 @dataclass(slots=True)
 class Setup:
     """What transfers are made with. `agent` has deadlines of its own, and its requests are over
-    once they are cancelled. `free_descriptors()` closes what is open and not needed."""
+    once they are cancelled. `free_descriptors()` closes what is open and not needed. `found` counts
+    the bytes that earlier runs had left of files that were gone on with."""
 
     clock: IReactorTime
     agent: IAgent
@@ -49,6 +50,7 @@ class Setup:
     robots: Robots | None = None
     checksums: Checksums | None = None
     free_descriptors: Callable[[], None] = _nothing
+    found: int = 0
 
     def __post_init__(self) -> None:
         if self.checksums is not None and self.content_disposition:

@@ -19,7 +19,7 @@ class Unshowable:
     """A run about which asking fails, and how often it was asked."""
 
     doing = "fetching"
-    ended = finished = failed = received = 0
+    ended = finished = failed = received = found = 0
 
     def __init__(self) -> None:
         self.asked = 0

@@ -54,6 +54,8 @@ def test_a_summary_tells_what_there_is_to_tell() -> None:
     report = Report(complete=1497, failed=3, bytes=12_897_485, seconds=2.1)
     assert summary_text(report) == "1,497 complete, 3 failed, 12.3 MiB in 2.1 s (5.9 MiB/s)"
     assert summary_text(Report()) == "0 complete, 0 B in 0 ms"
+    partly = "1,497 complete, 3 failed, 12.3 MiB in 2.1 s (1.1 MiB/s)"
+    assert summary_text(report, found=report.bytes - round(2.31 * 2**20)) == partly
     report = Report(complete=2, skipped=1, invalid=3, pending=4, unverified=2, bytes=1, seconds=1)
     words = "2 complete, 1 skipped, 3 invalid, 4 pending, 2 unverified, 1 B in 1.0 s (1 B/s)"
     assert summary_text(report) == words

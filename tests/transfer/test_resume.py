@@ -389,3 +389,16 @@ def test_what_cannot_be_kept_is_not_asked_for_without_end(
         answer = spy.requests[request].answer(206, ranged(HALF, HALF + WORTH), length=WORTH)
         give(answer, OLD[HALF : HALF + WORTH])
     assert type(error_of(fetching)) is TruncatedBody
+
+
+def test_what_was_there_is_counted_once(make: Make, spy: AgentSpy, out: str) -> None:
+    """Not what this run itself has brought, in a try before: a rate is of what came."""
+    left_half(make, spy, out)
+    before = len(spy.requests)
+    downloader = make()
+    fetching = downloader.fetch(Job(URL, out))
+    answer = spy.requests[before].answer(206, ranged(HALF), length=SIZE - HALF)
+    give(answer, OLD[HALF : HALF + WORTH], CUT)
+    assert downloader.found == HALF
+    fetching.addErrback(lambda _: None)
+    fetching.cancel()
