@@ -12,6 +12,7 @@ waits for space, as the files do.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -32,6 +33,8 @@ T = TypeVar("T")
 # Jobs that are looked for at a time, and how many Nones of a source they wait for: about as many.
 BATCH = 256
 TURNS = 16
+# Names that are safe at a glance, as most are.
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}[A-Za-z0-9_]")
 # The last: nobody knows whether the file got its name.
 _FAILED = frozenset(("failed", "committing"))
 
@@ -299,18 +302,22 @@ def _key(job: Job) -> int:
 
 
 def _skipped(job: Job, row: Row) -> Result:
-    path = os.path.join(job.directory, row.path)
+    path = f"{job.directory}/{row.path}"
     return Result(job, Status.REMOVED, path, redacted(job.url), error=FetchedBefore())
 
 
 def _safe(row: Row | None) -> Row | None:
     """`row`, if its path is one that we give: the database may have been changed by others."""
-    if row is None or not row.path:
+    if row is None or not row.path or _is_plain(row.path):
         return row
     try:
         return row if checked_name(row.path) == row.path else None
     except BadName:
         return None
+
+
+def _is_plain(path: str) -> bool:
+    return _PLAIN.fullmatch(path) is not None and not path.endswith((".part", ".journal"))
 
 
 def _below(directory: str, path: str) -> str:

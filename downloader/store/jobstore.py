@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from sqlite3 import SQLITE_LIMIT_VARIABLE_NUMBER, Cursor
+from sqlite3 import Cursor
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, succeed
@@ -20,6 +20,8 @@ from downloader.store.database import Database
 
 # Rows of an earlier form of the list have their numbers behind those of any list.
 _EARLIER = 1 << 40
+# Rows of one statement; nine values each, and 999 were the most in older SQLite.
+_MOST = 64
 
 _PLAN = "INSERT OR REPLACE INTO entry (number, key, path, status) VALUES "
 _PLANNED = "(?, ?, ?, 'planned')"
@@ -155,8 +157,11 @@ class JobStore:
 
 
 def _insert(cursor: Cursor, statement: str, row: str, rows: Sequence[Sequence[Any]]) -> None:
-    most = cursor.connection.getlimit(SQLITE_LIMIT_VARIABLE_NUMBER) // row.count("?")
-    for first in range(0, len(rows), most):
-        some = rows[first : first + most]
-        values = [value for one in some for value in one]
-        cursor.execute(statement + ", ".join([row] * len(some)), values)
+    """In powers of two at a time: statements are kept, each as large as its rows."""
+    first, most = 0, _MOST
+    while first < len(rows):
+        while most > len(rows) - first:
+            most //= 2
+        values = [value for one in rows[first : first + most] for value in one]
+        cursor.execute(statement + ", ".join([row] * most), values)
+        first += most
