@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from sqlite3 import Cursor
+from sqlite3 import SQLITE_LIMIT_VARIABLE_NUMBER, Cursor
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, succeed
@@ -20,8 +20,8 @@ from downloader.store.database import Database
 
 # Rows of an earlier form of the list have their numbers behind those of any list.
 _EARLIER = 1 << 40
-# Rows of one statement; nine values each, and 999 were the most in older SQLite.
-_MOST = 64
+# Rows of one statement, each of nine values at most.
+_MOST = 256
 
 _PLAN = "INSERT OR REPLACE INTO entry (number, key, path, status) VALUES "
 _PLANNED = "(?, ?, ?, 'planned')"
@@ -157,8 +157,9 @@ class JobStore:
 
 
 def _insert(cursor: Cursor, statement: str, row: str, rows: Sequence[Sequence[Any]]) -> None:
-    """In powers of two at a time: statements are kept, each as large as its rows."""
-    first, most = 0, _MOST
+    """In few sizes, each half of the one before: SQLite keeps statements, as large as they are."""
+    values_at_most = cursor.connection.getlimit(SQLITE_LIMIT_VARIABLE_NUMBER)
+    first, most = 0, min(_MOST, values_at_most // 9)
     while first < len(rows):
         while most > len(rows) - first:
             most //= 2
