@@ -117,7 +117,7 @@ class Kept:
             rows = [row for row, _ in intended]
             self._committing.update(row.number for row in rows)
             keeping = self._do(lambda store: store.end(rows))
-            keeping.addCallback(_fire, [done for _, done in intended])
+            keeping.addBoth(_fire, [done for _, done in intended])
             keeping.addCallback(self._keep_intended)
 
     def end(self, results: Sequence[Result]) -> Deferred[None]:
@@ -327,8 +327,8 @@ def _below(directory: str, path: str) -> str:
     return os.path.relpath(path, directory)
 
 
-def _fire(_: None, waiting: Iterable[Deferred[None]]) -> None:
-    """Unless whoever waits was cancelled meanwhile."""
+def _fire(result: Any, waiting: Iterable[Deferred[None]]) -> None:
+    """A failure is a bug, and each of them hears of it; who was cancelled meanwhile does not."""
     for done in waiting:
         if not done.called:
-            done.callback(None)
+            done.callback(result)

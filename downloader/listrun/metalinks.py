@@ -120,8 +120,8 @@ class FetchedMetalinks:
         for name, document in self._documents:
             try:
                 found.append((redacted(name), document or await self._fetched(name)))
-            except (DownloadError, ListError) as error:
-                self.error = f"{printable(redacted(name))}: {error}"
+            except (DownloadError, ListError, OSError) as error:
+                self.error = f"{printable(redacted(name))}: {reason_text(error)}"
                 return
         self._files = MetalinkFiles(found, self._directory, self._headers)
         self._known = True

@@ -81,7 +81,7 @@ class Transfer(Incoming):
         part = self._part = self.target.open(self._setup.folders, True)
         found = await part.found()
         if found is not None and self._proof.fits(found.version.total):
-            self._proof.pinned = found.version.checksum
+            self._proof.pinned = found.version.checksum or self._proof.pinned
             if not self._tries.made:
                 self._setup.found += found.size
             if await self._complete(url, Ranges(found.ranges), found.version):

@@ -38,18 +38,8 @@ class Incoming(Way[Job]):
     """
 
     __slots__ = (
-        *(
-            "_base",
-            "_before",
-            "_body",
-            "_changed",
-            "_condition",
-            "_part",
-            "_proof",
-            "_recorder",
-            "_space",
-        ),
-        *("_streams", "_validators", "_whole_only", "target"),
+        *("_base", "_before", "_body", "_changed", "_condition", "_part", "_proof"),
+        *("_recorder", "_space", "_streams", "_validators", "_whole_only", "target"),
     )
 
     def __init__(
