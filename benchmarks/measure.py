@@ -84,8 +84,10 @@ class Child:
 
 
 def environment(ca: Path | None = None) -> dict[str, str]:
-    """Ours without proxies, since everything is on loopback; Python finds our modules."""
-    ours = {k: v for k, v in os.environ.items() if k.lower() not in _PROXIES}
+    """Ours without proxies, since everything is on loopback. Python finds our modules, and keeps
+    what it has compiled of them: pip leaves every tool so."""
+    left_out = {*_PROXIES, "pythondontwritebytecode"}
+    ours = {k: v for k, v in os.environ.items() if k.lower() not in left_out}
     paths = [str(ROOT), *filter(None, [ours.get("PYTHONPATH")])]
     trusted = {} if ca is None else {"SSL_CERT_FILE": str(ca)}
     return {**ours, **trusted, "PYTHONPATH": os.pathsep.join(paths)}

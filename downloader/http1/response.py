@@ -60,7 +60,7 @@ class Response:
     __slots__ = (
         *("_exchange", "_finished", "_flushing", "_head", "_headers", "_held", "_protocol"),
         *(
-            "_lowered",
+            "_fields",
             "_raw_headers",
             "_reason",
             "_source",
@@ -92,7 +92,7 @@ class Response:
         self._exchange = exchange
         self._head = head
         self._raw_headers = raw_headers
-        self._lowered: list[bytes] | None = None
+        self._fields: dict[bytes, bytes] | None = None
         self._headers: Headers | None = None
         self._source: Source | None = source
         self._protocol: IProtocol | None = None
@@ -116,24 +116,19 @@ class Response:
 
     def has_any(self, names: frozenset[bytes]) -> bool:
         """Whether it has a header of these names, in lower case; without making `headers`."""
-        return not names.isdisjoint(self._names())
+        return not names.isdisjoint(self._last_fields())
 
     def validators(self) -> tuple[bytes | None, bytes | None]:
         """The ETag and the Last-Modified, the last of several; without making `headers`."""
-        return self._last(b"etag"), self._last(b"last-modified")
+        fields = self._last_fields()
+        etag, modified = fields.get(b"etag"), fields.get(b"last-modified")
+        return etag and etag.rstrip(b" \t"), modified and modified.rstrip(b" \t")
 
-    def _last(self, name: bytes) -> bytes | None:
-        names = self._names()
-        if name not in names:
-            return None
-        place = len(names) - 1 - names[::-1].index(name)
-        return self._raw_headers[place][1].rstrip(b" \t")
-
-    def _names(self) -> list[bytes]:
-        """Of its headers, in lower case."""
-        if self._lowered is None:
-            self._lowered = [name.lower() for name, _ in self._raw_headers]
-        return self._lowered
+    def _last_fields(self) -> dict[bytes, bytes]:
+        """Its headers, names in lower case; of several of one name the last."""
+        if self._fields is None:
+            self._fields = {name.lower(): value for name, value in self._raw_headers}
+        return self._fields
 
     @property
     def claimed(self) -> bool:

@@ -34,9 +34,11 @@ T = TypeVar("T")
 BATCH = 256
 TURNS = 16
 # Names that are safe at a glance, as most are.
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}[A-Za-z0-9_]")
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}[A-Za-z0-9_](?<!\.part)(?<!\.journal)")
 # The last: nobody knows whether the file got its name.
 _FAILED = frozenset(("failed", "committing"))
+# One for all of them, which are many.
+_FETCHED_BEFORE = FetchedBefore()
 
 
 class Kept:
@@ -46,7 +48,7 @@ class Kept:
     `only_failed`, jobs are given that failed in an earlier run, and no others; with `again`, also
     those that were fetched. With `if_changed`, these are given to be replaced by a new version if
     there is one. `plans` says that a job's path is known before its server is asked. `names` are
-    for the run, so that nobody gets the name of a file that is skipped.
+    for the run: nobody gets the name of a file that is skipped.
     """
 
     def __init__(
@@ -199,7 +201,8 @@ class Kept:
             row = _safe(kept)
             is_there = row is not None and self._is_there(job, row) and self._is_proven(job, row)
             if row is not None and is_there and not self._if_changed:
-                self.names.reserve(job.directory, row.path)
+                if not self._earlier.gives_way:
+                    self.names.reserve(job.directory, row.path)
                 self._skip(_skipped(job, row))
                 if row.status != "complete":
                     found.append(row._replace(status="complete"))
@@ -250,16 +253,15 @@ class Kept:
         self._committing.discard(job.record.number)
         if result.status is Status.ERROR and (job.record.replace or may_have_it):
             return None  # the file is there as before, or the next run has to look whether it is
-        status = "complete" if result.status is Status.COMPLETE else "failed"
+        is_complete = result.status is Status.COMPLETE
         return Row(
             job.record.number,
             job.record.key,
             "" if result.path is None else _below(job.directory, result.path),
-            status,
-            size=result.bytes if status == "complete" else None,
-            etag=result.etag,
-            modified=result.last_modified,
-            checksum=result.checksum,
+            "complete" if is_complete else "failed",
+            None,
+            result.bytes if is_complete else None,
+            *(result.etag, result.last_modified, result.checksum),
         )
 
 
@@ -303,21 +305,17 @@ def _key(job: Job) -> int:
 
 def _skipped(job: Job, row: Row) -> Result:
     path = f"{job.directory}/{row.path}"
-    return Result(job, Status.REMOVED, path, redacted(job.url), error=FetchedBefore())
+    return Result(job, Status.REMOVED, path, redacted(job.url), error=_FETCHED_BEFORE)
 
 
 def _safe(row: Row | None) -> Row | None:
     """`row`, if its path is one that we give: the database may have been changed by others."""
-    if row is None or not row.path or _is_plain(row.path):
+    if row is None or not row.path or _PLAIN.fullmatch(row.path):
         return row
     try:
         return row if checked_name(row.path) == row.path else None
     except BadName:
         return None
-
-
-def _is_plain(path: str) -> bool:
-    return _PLAIN.fullmatch(path) is not None and not path.endswith((".part", ".journal"))
 
 
 def _below(directory: str, path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from downloader.errors import DownloadError, TooManyOpenFiles
-from downloader.jobs import Job
+from downloader.jobs import Job, OnConflict
 from downloader.sansio.url import parse_url
 from downloader.transfer.folder import Folder
 from downloader.transfer.journalfile import JournalFile
@@ -20,6 +20,11 @@ class Earlier:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether a job takes another name where a file has its own: then that need not be told."""
+        return self._setup.on_conflict is OnConflict.RENAME
 
     def meet(self, url: str) -> None:
         """There is a job of this URL, fetched or not: credentials that do not say which server they

@@ -122,6 +122,8 @@ class Folder:
 
         The descriptor is the caller's to close unless it is the folder's own `fd`.
         """
+        if "/" not in path:
+            return self.fd, path
         *parents, name = path.split("/")
         fd = self.fd
         try:
