@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -126,9 +127,8 @@ class Downloader:
         wait = backoff(retries)
         governor = Governor(limits, retries, wait, reactor.seconds(), careful=respect_robots)
         self.limiter = Limiter(reactor, governor)
-        self.throttle = Throttle(
-            reactor, deadlines, limits.bytes_per_second, limits.bytes_per_second_per_file
-        )
+        speeds = (limits.bytes_per_second, limits.bytes_per_second_per_file)
+        self.throttle = Throttle(reactor, deadlines, *speeds)
         self._setup = Setup(
             clock=reactor,
             agent=asked,
@@ -156,7 +156,8 @@ class Downloader:
         self._was_short = False
         self.warned: Callable[[str], None] = log_warning
         look = looking(self._disks)
-        self.space = Space(reactor, look, device_of, self._warn, self._disks.look_every)
+        warn = lambda said: self.warned(said)  # noqa: E731  it may be another by then
+        self.space = Space(reactor, look, device_of, warn, self._disks.look_every)
         self._names = TakenNames()
         self._transfers: dict[Way[Any], None] = {}
         self._runs: dict[Run[Any], None] = {}
@@ -178,15 +179,25 @@ class Downloader:
             self._http = HTTPClient(self.agent, self._hop_agent)
         return self._http
 
-    def fetch(self, job: Job) -> Deferred[Result]:
-        """Fetch one file.
+    def fetch(
+        self, job: Job, recorder: Recorder | None = None, names: TakenNames | None = None
+    ) -> Deferred[Result]:
+        """Fetch one file. With a `recorder`, which is told which file it will be, before, it waits
+        for space on a full disk. Of `names` it takes its name, and gives it back at the end.
 
         **Fires with** its Result when the file has its final name, or was there and is not
         wanted again (`on_conflict` SKIP). **Fails with** a DownloadError that says why.
         **Cancelling** it aborts its transport in whatever phase it is (see `Agent.request` where
         it shares one) and keeps the part file; it fails with CancelledError.
         """
-        return self._start(lambda: self._transfer(job, self._names))
+        space = None if recorder is None else self.space
+        make = partial(self._transfer, job, names or self._names, recorder, space)
+        return self._start(make, recorder)
+
+    def quiet(self) -> Deferred[None]:
+        """**Fires with** None once the connections are closed that carry what was cancelled by now;
+        at once with an agent not of ours. **Fails** never. **Cancelling** stops the waiting."""
+        return succeed(None) if self._own_agent is None else self._own_agent.quiet()
 
     def request(
         self,
@@ -235,10 +246,8 @@ class Downloader:
         job and reads no further; it fails with CancelledError.
         """
         taken = names or TakenNames()
-        done = self._run(
-            lambda job: self._transfer(job, taken, recorder, self.space),
-            *(jobs, on_result, recorder),
-        )
+        make = partial(self._transfer, names=taken, recorder=recorder, space=self.space)
+        done = self._run(make, jobs, on_result, recorder)
         return done.addBoth(_closing, taken)
 
     @staticmethod
@@ -303,7 +312,7 @@ class Downloader:
         await self._disks.settled()
         await closing
 
-    def _start(self, make: Callable[[], Way[Any]]) -> Deferred[Result]:
+    def _start(self, make: Callable[[], Way[Any]], recorder: Any = None) -> Deferred[Result]:
         if self._closed:
             return fail(Closed())
         try:
@@ -312,7 +321,7 @@ class Downloader:
             return fail(Failure())
         done: Deferred[Result] = Deferred(lambda _: way.cancel())
         self._transfers[way] = None
-        way.start().addBoth(self._ended, way, done)
+        way.start(recorder).addBoth(self._ended, way, done)
         return done
 
     def _run(
@@ -356,10 +365,7 @@ class Downloader:
             self._own_agent.close_idle()
         if not self._was_short:
             self._was_short = True
-            self._warn("too many files and connections are open; fewer jobs run from now on")
-
-    def _warn(self, sentence: str) -> None:
-        self.warned(sentence)
+            self.warned("too many files and connections are open; fewer jobs run from now on")
 
     def _shut_down(self) -> Deferred[None]:
         self._trigger = None  # it is being called, and may not be removed any more

@@ -201,6 +201,26 @@ class NotChanged(LocalProblem):
     """It has not changed."""
 
 
+class QueueError(LocalProblem):
+    """The queue cannot do that."""
+
+
+class NoSuchJob(QueueError):
+    """There is no such job."""
+
+
+class NotNow(QueueError):
+    """That cannot be done with this job now."""
+
+
+class DuplicateGid(QueueError):
+    """There is a job with this gid already."""
+
+
+class QueueFull(QueueError):
+    """The queue takes no further job."""
+
+
 class StoreError(LocalProblem):
     """What is kept from one run to the next cannot be used."""
 

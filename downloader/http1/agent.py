@@ -127,6 +127,14 @@ class Agent:
         """Close the connections that nobody uses."""
         self._pool.close_idle()
 
+    def quiet(self) -> Deferred[None]:
+        """Wait for what was cancelled by now.
+
+        **Fires with** None once the connections that carry it are closed. **Fails** never.
+        **Cancelling** it stops the waiting.
+        """
+        return self._pool.quiet()
+
     def close(self) -> Deferred[None]:
         """Abort every exchange and close every connection; nothing more can be asked.
 

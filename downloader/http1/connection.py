@@ -53,9 +53,7 @@ class Connection(Opening):
         )
         self._pipeline: Pipeline[Exchange] = Pipeline()
         self._sender = Sender(
-            deadlines,
-            self._pipeline,
-            first_byte_timeout,
+            *(deadlines, self._pipeline, first_byte_timeout),
             wrote=self._await_answer,
             out=self._out,
             failed=self._not_sent,
@@ -95,6 +93,11 @@ class Connection(Opening):
     def has_room(self, depth: int) -> bool:
         """Whether it is usable and has fewer exchanges than `depth`."""
         return len(self._pipeline) + len(self._unsent) < depth and self.usable
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it ends soon: it was closed, or carries what was cancelled."""
+        return self._aborted or self._pipeline.has_unwanted
 
     @property
     def _shared(self) -> bool:
@@ -196,8 +199,7 @@ class Connection(Opening):
             exchange.fail(reason)
 
     def _await_answer(self) -> None:
-        """Time the answer from now on: from the last bytes that were sent of the request, or from
-        the end of the answer before it."""
+        """Time the answer from now on: its request is sent, or the answer before it has ended."""
         if self._response is None:
             self._wait.begin()
 
@@ -238,8 +240,7 @@ class Connection(Opening):
         if self._response is None:
             exchange = self._pipeline.current  # of a body, much may still be on its way
             return HEAD if exchange and exchange.producer is None else None
-        held = self._flow.paused or not self._pipeline.open
-        return HELD_BODY if held else SHORT_BODY
+        return HELD_BODY if self._flow.paused or not self._pipeline.open else SHORT_BODY
 
     def _return(self, again: list[Exchange]) -> None:
         unsent, self._unsent = self._unsent, []

@@ -97,6 +97,11 @@ class _Host:
         return len(self.idle) + len(self.busy) + len(self.connecting)
 
     @property
+    def open(self) -> set[Connection]:
+        """Those that are in use, or being made ready."""
+        return self.unready | self.busy
+
+    @property
     def unused(self) -> bool:
         """Whether nothing of it is left."""
         return not (self.connections or self.waiting or self.unready)
@@ -159,6 +164,7 @@ class Pool:
         self._idle: OrderedDict[Connection, _Host] = OrderedDict()
         self._closed = False
         self._closing: list[Deferred[None]] = []
+        self._leaving: dict[Deferred[None], set[Connection]] = {}
 
     def __repr__(self) -> str:
         return f"<Pool {list(self._hosts.values())!r}>"
@@ -225,6 +231,18 @@ class Pool:
             self._forget_unused(host)
         self._fire_closed()
         return closed
+
+    def quiet(self) -> Deferred[None]:
+        """Wait for the connections that carry what was cancelled by now.
+
+        **Fires with** None once they are closed. **Fails** never. **Cancelling** it stops the
+        waiting.
+        """
+        quiet: Deferred[None] = Deferred(self._leaving.__delitem__)
+        hosts = self._hosts.values()
+        self._leaving[quiet] = {one for host in hosts for one in host.open if one.leaving}
+        self._left()
+        return quiet
 
     # --- connections coming and going -------------------------------------------------------
 
@@ -311,6 +329,7 @@ class Pool:
         host.busy.discard(connection)
         host.unready.discard(connection)
         host.roomy.pop(connection, None)
+        self._left(connection)
         if again:
             for idle in list(host.idle):
                 # as old as the one that was lost, so as likely to be dead
@@ -342,6 +361,14 @@ class Pool:
         if host.unused and self._hosts.get(host.key) is host:
             del self._hosts[host.key]
         self._fire_closed()
+
+    def _left(self, connection: Connection | None = None) -> None:
+        """It is closed: tell those who waited for it and for no other."""
+        for quiet, leaving in list(self._leaving.items()):
+            leaving.discard(connection)
+            if not leaving:
+                del self._leaving[quiet]
+                quiet.callback(None)
 
     def _fire_closed(self) -> None:
         if self._closed and not self._hosts:

@@ -111,6 +111,9 @@ class Kept:
             self._keep_intended()
         return done
 
+    def troubled(self, job: Job, error: DownloadError) -> None:
+        """Of a list, what came of it at last is told, and nothing else."""
+
     def _keep_intended(self, _: None = None) -> None:
         """Together, what has come while others were kept."""
         intended, self._intended = self._intended, []

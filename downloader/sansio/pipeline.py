@@ -184,6 +184,11 @@ class Pipeline(Generic[ExchangeT]):
         return len(self._queue) == 1
 
     @property
+    def has_unwanted(self) -> bool:
+        """Whether any was cancelled while it waited for others."""
+        return bool(self._unwanted)
+
+    @property
     def unwanted(self) -> bool:
         """Whether the head of the queue was cancelled while it waited for those before it."""
         return bool(self._unwanted and self._queue) and self._queue[0] in self._unwanted

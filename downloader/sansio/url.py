@@ -76,6 +76,11 @@ class HttpUrl(NamedTuple):
         return (self.scheme, self.host, self.port)
 
     @property
+    def server(self) -> str:
+        """Host and port: what jobs are counted by."""
+        return f"{self.host}:{self.port}"
+
+    @property
     def netloc(self) -> str:
         """The Host header's value: the port is left out when it is the scheme's own."""
         host = bracketed(self.host)

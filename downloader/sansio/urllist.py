@@ -289,7 +289,7 @@ def _with_option(job: Job, name: str, value: str) -> Job | None:
         checked_name(value)
         return replace(job, name=value)
     if name == "dir":
-        return replace(job, subdirectory=_below(job.directory, value))
+        return replace(job, subdirectory=below(job.directory, value))
     if name == "header":
         if len(job.headers) == MAX_HEADERS:
             raise ValueError(f"more than {MAX_HEADERS} headers")
@@ -299,8 +299,8 @@ def _with_option(job: Job, name: str, value: str) -> Job | None:
     return None
 
 
-def _below(directory: str, text: str) -> str:
-    """The option `dir` as a path below `directory`; raises `BadName` when it leads elsewhere."""
+def below(directory: str, text: str) -> str:
+    """`text` as a path below `directory`; raises `BadName` when it leads elsewhere."""
     if not text:
         raise BadName("an empty dir")
     root = normpath(directory).rstrip("/") + "/"

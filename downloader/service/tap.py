@@ -7,15 +7,17 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from twisted.application.service import IService
+from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from downloader.client import Downloader
-from downloader.jobs import Limits, Naming, OnConflict, Retries, Splitting
+from downloader.jobs import Limits, Naming, Retries, Splitting
 from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
 from downloader.sansio.network import Network
 from downloader.sansio.product import checked_contact
 from downloader.sansio.proxies import Proxies
-from downloader.service.lists import DownloadService
+from downloader.service.service import DownloadService, Listener
+from downloader.service.state import TOKEN
 
 T = TypeVar("T")
 _CONNECTIONS = "Open up to so many connections to one host."
@@ -30,7 +32,11 @@ _RATE = "Start no more than so many requests a second, minute or hour, such as 1
 _DELAY = "Leave so many seconds between the starts of two requests to one host."
 _CONTACT = "Tell servers this http URL or mail address, so that they can reach you."
 _ROBOTS = "Fetch only what each site's robots.txt allows, and as slowly as it says."
+_INSECURE = "Listen also where others may read along: beyond this machine without TLS."
 _NAMES = "Name files after the last part of their URLs (flat), or after host and path (tree)."
+
+LISTEN = "tcp:6800:interface=127.0.0.1"
+REPEATED = ("listen", "dir", "allow-origin", "allow-host")
 
 
 def _checked(parse: Callable[[str], T]) -> Callable[[str], T]:
@@ -69,15 +75,17 @@ def _naming(text: str) -> Naming:
 class Options(usage.Options):
     """What `twistd downloader` takes."""
 
-    synopsis = "[options] -i LIST"
+    synopsis = "[options]"
     longdesc = (
-        "Fetches the URLs in LIST, in aria2's input-file format. Files that are there already "
-        "are not fetched again, so a start after a stop goes on."
+        "A queue of downloads that survives whatever ends the process, with an HTTP API and "
+        "aria2's RPC. It listens on loopback; who asks shows the token that is in the file "
+        f"{TOKEN} of the state directory."
     )
     optParameters: ClassVar[list[list[object]]] = [
-        ["input-file", "i", None, "The list: a file of URLs, gzip too."],
-        ["dir", "d", ".", "Write files below this directory, which is made if it is missing."],
-        ["jobs", "j", Limits().total, "Fetch up to so many files at once.", _count],
+        ["state", None, None, "Keep the queue and the token in this directory."],
+        ["config", None, None, "Read options from this TOML file; those given here come first."],
+        ["concurrency", "j", Limits().total, "Fetch up to so many files at once.", _count],
+        ["per-host", None, None, "Fetch up to so many files of one host at once.", _count],
         ["connections-per-host", None, Limits().connections_per_host, _CONNECTIONS, _count],
         ["max-connection-per-server", "x", Splitting().connections, _PER_SERVER, _count],
         ["split", "s", Splitting().parts, _SPLIT, _count],
@@ -91,44 +99,92 @@ class Options(usage.Options):
         ["contact", None, None, _CONTACT, _checked(checked_contact)],
         ["names", None, Naming.FLAT, _NAMES, _naming],
     ]
+    optFlags: ClassVar[list[list[object]]] = [
+        ["respect-robots", None, _ROBOTS],
+        ["insecure-listen", None, _INSECURE],
+    ]
 
-    optFlags: ClassVar[list[list[object]]] = [["respect-robots", None, _ROBOTS]]
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        for name in REPEATED:
+            self[name] = []
+
+    def opt_listen(self, text: str) -> None:
+        """Listen at this Twisted endpoint, such as tcp:6800:interface=127.0.0.1 (the default),
+        unix:/run/downloader.sock or ssl:6800:privateKey=k.pem:certKey=c.pem; may be repeated."""
+        self["listen"].append(text)
+
+    def opt_dir(self, text: str) -> None:
+        """Files may go to this directory, and below it; may be repeated. The first is where they go
+        without a word; it is the current one by default."""
+        self["dir"].append(os.path.abspath(text))
+
+    opt_d = opt_dir
+
+    def opt_allow_origin(self, text: str) -> None:
+        """Let pages of this origin ask, such as https://ariang.example; may be repeated."""
+        self["allow-origin"].append(text.lower())
+
+    def opt_allow_host(self, text: str) -> None:
+        """Be asked by this name too; addresses and localhost always may. May be repeated."""
+        self["allow-host"].append(text.lower())
 
     def postOptions(self) -> None:
         """Check what can be known before the service starts."""
-        path = self["input-file"]
-        if path is None:
-            raise usage.UsageError("say which list to fetch, with -i LIST")
-        if not os.path.exists(path):
-            raise usage.UsageError(f"there is no list {path}")
+        self["listen"] = self["listen"] or [LISTEN]
+        self["dir"] = self["dir"] or [os.getcwd()]
+        self["state"] = os.path.abspath(self["state"] or _state())
+
+
+def _state() -> str:
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(home, "downloader")
 
 
 def makeService(options: Any) -> IService:
-    """The service that `options` describe; it reads its list when it is started."""
+    """The service that `options` describe."""
     from twisted.internet import reactor
+
+    limits = Limits(
+        options["concurrency"],
+        options["per-host"],
+        connections_per_host=options["connections-per-host"],
+        pipeline=options["pipeline"],
+        bytes_per_second=options["limit-rate"] or None,
+        rate=options["rate"],
+        per_host_delay=options["per-host-delay"] or None,
+    )
 
     def make_downloader() -> Downloader:
         return Downloader(
             reactor,
-            limits=Limits(
-                options["jobs"],
-                connections_per_host=options["connections-per-host"],
-                pipeline=options["pipeline"],
-                bytes_per_second=options["limit-rate"] or None,
-                rate=options["rate"],
-                per_host_delay=options["per-host-delay"] or None,
-            ),
+            limits=limits,
             retries=Retries(tries=options["max-tries"]),
             splitting=Splitting(
                 options["max-connection-per-server"], options["split"], options["min-split-size"]
             ),
             naming=options["names"],
             network=options["proxy"] or Network(),
-            on_conflict=OnConflict.SKIP,
             contact=options["contact"],
             respect_robots=bool(options["respect-robots"]),
         )
 
-    # twistd may change its working directory before it starts the service.
-    list_path, directory = os.path.abspath(options["input-file"]), os.path.abspath(options["dir"])
-    return DownloadService(reactor, list_path, directory, make_downloader)
+    service = DownloadService(
+        reactor,
+        *(options["state"], options["dir"], _listeners(reactor, options)),
+        *(limits, make_downloader, lambda: reactor.callLater(0, reactor.stop)),
+    )
+    service.door.hosts = frozenset(options["allow-host"])
+    service.door.origins = frozenset(options["allow-origin"])
+    return service
+
+
+def _listeners(reactor: Any, options: Any) -> list[Listener]:
+    found = []
+    for text in options["listen"]:
+        secure = text.startswith(("ssl:", "tls:")) or bool(options["insecure-listen"])
+        try:
+            found.append(Listener(serverFromString(reactor, text), secure))
+        except (ValueError, TypeError, LookupError) as error:
+            raise usage.UsageError(f"{text!r} is no endpoint: {error}") from error
+    return found

@@ -1,8 +1,8 @@
 """One SQLite database in a directory of its own, for one process at a time.
 
-It is in WAL mode, and reached through adbapi with one thread, which is its only writer. Each number
-in `schema` is a version of it; a database of an earlier one is brought up to date, one of a later
-one is left alone.
+It is in WAL mode, and reached through adbapi with one thread, which is its only writer. What it
+holds is a `Schema`: each number in its directory is a version of it; a database of an earlier one
+is brought up to date, one of a later one is left alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from twisted.enterprise.adbapi import ConnectionPool
 from twisted.internet.defer import Deferred
@@ -26,8 +26,6 @@ from downloader.errors import StoreBusy, StoreError, StoreFull, StoreTooNew
 from downloader.sansio.printable import printable
 
 T = TypeVar("T")
-VERSION = 1
-NAME = "state.sqlite"
 LOCK = "lock"
 _PRIVATE_DIRECTORY = 0o700
 _OWN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -35,8 +33,20 @@ _OWN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FULL = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE))
 
 
+class Schema(NamedTuple):
+    """What a database holds: its file's name, and `version` scripts in the directory `scripts`."""
+
+    name: str
+    scripts: str
+    version: int
+
+
+LIST = Schema("state.sqlite", "list", 1)
+QUEUE = Schema("queue.sqlite", "queue", 1)
+
+
 class Database:
-    """The database in `directory`, which is made if need be, for its owner only.
+    """The database of `schema` in `directory`, which is made if need be, for its owner only.
 
     Raises StoreBusy, StoreTooNew, or StoreError. `durable` says whether what was committed is to
     survive a loss of power, too; `fsync` waits until the disk has a directory.
@@ -46,17 +56,18 @@ class Database:
         self,
         reactor: Any,
         directory: str,
+        schema: Schema,
         durable: bool,
         fsync: Callable[[int], None] = os.fsync,
     ) -> None:
         self.directory = directory
-        self.path = os.path.join(directory, NAME)
+        self.path = os.path.join(directory, schema.name)
         self._lock = -1
         try:
             os.makedirs(directory, _PRIVATE_DIRECTORY, exist_ok=True)
             check_own(os.lstat(directory), stat.S_ISDIR)
             self._lock = locked(os.path.join(directory, LOCK))
-            _prepare(self.path)
+            _prepare(self.path, schema)
             if durable:
                 _sync_names(directory, fsync)
         except BaseException as error:
@@ -160,9 +171,24 @@ def locked(path: str) -> int:
     return fd
 
 
-def too_new(path: str, found: int) -> StoreTooNew:
+def is_busy(directory: str) -> bool:
+    """Whether another process has the state in `directory`, as far as can be seen."""
+    try:
+        fd = os.open(os.path.join(directory, LOCK), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def too_new(path: str, found: int, schema: Schema) -> StoreTooNew:
     """The database `path` is of version `found`."""
-    return StoreTooNew(f"{printable(path)} is of version {found}, and {VERSION} is known")
+    return StoreTooNew(f"{printable(path)} is of version {found}, and {schema.version} is known")
 
 
 def renamed(error: BaseException, directory: str) -> BaseException:
@@ -183,7 +209,7 @@ def _sync_names(directory: str, fsync: Callable[[int], None]) -> None:
             os.close(fd)
 
 
-def _prepare(path: str) -> None:
+def _prepare(path: str, schema: Schema) -> None:
     """Make it, or bring it up to date."""
     fd = os.open(path, _OWN, 0o600)
     try:
@@ -193,16 +219,12 @@ def _prepare(path: str) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         (found,) = database.execute("PRAGMA user_version").fetchone()
-        if found > VERSION:
-            raise too_new(path, found)
-        for version in range(found + 1, VERSION + 1):
-            database.executescript(
-                f"BEGIN; {_script(version)} PRAGMA user_version = {version}; COMMIT"
-            )
-
-
-def _script(version: int) -> str:
-    return (Path(__file__).parent / "schema" / f"{version}.sql").read_text("utf-8")
+        if found > schema.version:
+            raise too_new(path, found, schema)
+        for version in range(found + 1, schema.version + 1):
+            script = Path(__file__).parent / "schema" / schema.scripts / f"{version}.sql"
+            text = script.read_text("utf-8")
+            database.executescript(f"BEGIN; {text} PRAGMA user_version = {version}; COMMIT")
 
 
 def _set(connection: sqlite3.Connection, durable: bool) -> None:

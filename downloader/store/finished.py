@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from downloader.store.database import LOCK, NAME, VERSION, check_own, locked, renamed, too_new
+from downloader.store.database import LIST, LOCK, check_own, locked, renamed, too_new
 
 _ALL = "FROM entry WHERE status = 'complete'"
 
@@ -24,14 +24,14 @@ class Finished:
         self._directory = directory
         self._lock = -1
         try:
-            path = Path(directory, NAME).absolute()
+            path = Path(directory, LIST.name).absolute()
             check_own(os.lstat(directory), stat.S_ISDIR)
             check_own(os.lstat(path), stat.S_ISREG)
             self._lock = locked(os.path.join(directory, LOCK))
             self._database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
             (found,) = self._database.execute("PRAGMA user_version").fetchone()
-            if found > VERSION:
-                raise too_new(str(path), found)
+            if found > LIST.version:
+                raise too_new(str(path), found, LIST)
             (self.count,) = self._database.execute(f"SELECT count(*) {_ALL}").fetchone()
         except BaseException as error:
             self.close()

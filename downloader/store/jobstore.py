@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import Deferred, succeed
 
 from downloader.jobs import Record
-from downloader.store.database import Database
+from downloader.store.database import LIST, Database
 
 # Rows of an earlier form of the list have their numbers behind those of any list.
 _EARLIER = 1 << 40
@@ -64,7 +64,7 @@ class JobStore:
         durable: bool = True,
         fsync: Callable[[int], None] = os.fsync,
     ) -> None:
-        self._database = Database(reactor, directory, durable, fsync)
+        self._database = Database(reactor, directory, LIST, durable, fsync)
         self._moved = False  # known, and changed, in the database's thread only
         # Behind it there is nothing to find; None while that is not known, or not so.
         self._last: int | None = None

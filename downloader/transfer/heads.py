@@ -9,7 +9,7 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
 
 from downloader.sansio.quota import pause_asked
 from downloader.sansio.resume import Answer
-from downloader.sansio.url import HttpUrl, parse_url
+from downloader.sansio.url import parse_url
 from downloader.transfer.limiter import Limiter
 
 
@@ -51,14 +51,9 @@ def validators_of(response: IResponse) -> tuple[str | None, str | None]:
     return etag and etag.decode("latin-1"), modified and modified.decode("latin-1")
 
 
-def host_of(url: HttpUrl) -> str:
-    """What jobs are counted by."""
-    return f"{url.host}:{url.port}"
-
-
 def obey(response: IResponse, limiter: Limiter) -> None:
     """Leave the host that has answered alone for as long as it asks."""
     seconds = pause_asked(response.code, values_in(response), time.time())
     if seconds:
         uri = response.request.absoluteURI.decode("ascii", "replace")
-        limiter.hold(host_of(parse_url(uri)), seconds)
+        limiter.hold(parse_url(uri).server, seconds)

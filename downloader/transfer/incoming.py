@@ -90,6 +90,10 @@ class Incoming(Way[Job]):
         space, directory = self._space, self.job.directory
         return space.wait(directory) if space is not None and space.is_full(directory) else None
 
+    def _troubled(self, error: DownloadError) -> None:
+        if self._recorder is not None:
+            self._recorder.troubled(self.job, error)
+
     def _passes(self, error: DownloadError) -> Deferred[None] | None:
         if self._space is None or not isinstance(error, DiskFull):
             return None
@@ -151,7 +155,7 @@ class Incoming(Way[Job]):
             await part.written()
             await self._recorder.intend(self.job, self.target.relative, part.inode, part.size)
 
-    def _settled(self) -> Deferred[None] | None:
+    def closing(self) -> Deferred[None] | None:
         return None if self._part is None else self._part.closed()
 
     async def _close(self) -> None:

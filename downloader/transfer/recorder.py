@@ -7,11 +7,12 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from downloader.errors import DownloadError
 from downloader.jobs import AnyJob, Job
 
 
 class Recorder(Protocol):
-    """Is told, before it happens, which files a run will make. Neither call fails."""
+    """Is told, before it happens, which files a run will make. No call fails."""
 
     def plan(self, jobs: Sequence[tuple[AnyJob, str]]) -> Deferred[None]:
         """These jobs will have these paths, below their directories; nothing has them by now.
@@ -24,3 +25,6 @@ class Recorder(Protocol):
 
         **Fires with** None when it is kept; then it does. **Cancelling** stops the waiting only.
         """
+
+    def troubled(self, job: Job, error: DownloadError) -> None:
+        """A try of this job failed, which may have further ones."""

@@ -18,7 +18,7 @@ from downloader.sansio.retry import Tries
 from downloader.sansio.segments import Segments, splits
 from downloader.sansio.url import HttpUrl, parse_url
 from downloader.sansio.version import Version, version_of
-from downloader.transfer.heads import answer_of, host_of
+from downloader.transfer.heads import answer_of
 from downloader.transfer.segments import First, Streams
 from downloader.transfer.setup import Setup
 from downloader.transfer.writer import PartWriter
@@ -97,6 +97,6 @@ def _mirrors(setup: Setup, url: HttpUrl, texts: Sequence[str]) -> Sequence[HttpU
     for text in texts[1:] if setup.robots is None else ():
         with suppress(DownloadError):
             mirror = parse_url(text)
-            if not setup.limiter.shuns(host_of(mirror)):
+            if not setup.limiter.shuns(mirror.server):
                 urls.append(mirror)
     return urls

@@ -34,8 +34,9 @@ from downloader.sansio.quota import QUOTA_HEADERS, REFUSALS
 from downloader.sansio.retry import Tries
 from downloader.sansio.url import HttpUrl, parse_url, redacted
 from downloader.transfer.door import refused, translate
-from downloader.transfer.heads import has_any, host_of, obey
+from downloader.transfer.heads import has_any, obey
 from downloader.transfer.limiter import Slot
+from downloader.transfer.recorder import Recorder
 from downloader.transfer.request import request_headers, with_headers
 from downloader.transfer.setup import Setup
 
@@ -58,14 +59,24 @@ class Way(Generic[JobT]):
 
     __slots__ = (
         *("_began", "_deadline", "_final_url", "_http_status", "_length", "_out_of_time"),
-        *("_proven", "_running", "_says_more", "_setup", "_slot", "_slots", "_tries", "_verified"),
+        *(
+            "_planner",
+            "_proven",
+            "_running",
+            "_says_more",
+            "_setup",
+            "_slot",
+            "_slots",
+            "_tries",
+            "_verified",
+        ),
         *("cancelled", "host", "job", "since", "url"),
     )
 
     def __init__(self, job: JobT, setup: Setup) -> None:
         self.job = job
         self.url = parse_url(job.url)
-        self.host = host_of(self.url)
+        self.host = self.url.server
         self._setup = setup
         self._tries = Tries(job.urls, setup.retries, setup.backoff)
         self._slot: Slot | None = None
@@ -76,6 +87,7 @@ class Way(Generic[JobT]):
         self._final_url = job.url
         self._proven: str | None = None
         self._verified = True
+        self._planner: Recorder | None = None
         self._began: float | None = None
         self._running: Deferred[Result] | None = None
         self._out_of_time = False
@@ -122,11 +134,14 @@ class Way(Generic[JobT]):
         """One request, and what its answer brings."""
         raise NotImplementedError
 
+    def _troubled(self, error: DownloadError) -> None:
+        """A try failed."""
+
     def _passes(self, error: DownloadError) -> Deferred[None] | None:
         """What fires when `error` is over, which is no failed try then; else None."""
         return None
 
-    def _settled(self) -> Deferred[None] | None:
+    def closing(self) -> Deferred[None] | None:
         """What fires when its file is closed, after a try that left something to do; else None."""
         return None
 
@@ -144,13 +159,14 @@ class Way(Generic[JobT]):
         """The Result of a job that was cancelled on its own, the others going on."""
         return self._result(Status.REMOVED, None)
 
-    def start(self) -> Deferred[Result]:
-        """Run it.
+    def start(self, recorder: Recorder | None = None) -> Deferred[Result]:
+        """Run it; with a `recorder`, nothing is asked before that has kept its path.
 
         **Fires with** its Result, a failed one too: its `error` is set then. **Fails with**
         CancelledError only. **Cancelling** it, or calling `cancel`, aborts what is under way and
         keeps the part file.
         """
+        self._planner = recorder
         self._running = Deferred.fromCoroutine(self._run())
         return self._running
 
@@ -221,6 +237,7 @@ class Way(Generic[JobT]):
                 return
             except DownloadError as error:
                 error.url = redacted(url)
+                self._troubled(error)
                 if self.cancelled:  # by whoever got our slot, while we gave it
                     raise CancelledError() from error
                 passing = self._passes(error)
@@ -243,7 +260,7 @@ class Way(Generic[JobT]):
         """With a mirror to ask, a host that is to be left alone can wait for the next round."""
         limiter, tries = self._setup.limiter, self._tries
         with suppress(BadUrl):  # told by whoever asks it
-            while tries.has_other and limiter.shuns(host_of(parse_url(tries.url))):
+            while tries.has_other and limiter.shuns(parse_url(tries.url).server):
                 tries.pass_over()
 
     def _wait(self, error: DownloadError) -> float | None:
@@ -259,7 +276,7 @@ class Way(Generic[JobT]):
         """One request, with a slot. Raises our errors and CancelledError, nothing else."""
         url = self.url if text is self.job.url else parse_url(text)
         limiter, robots = self._setup.limiter, self._setup.robots
-        host = self.host if url is self.url else host_of(url)
+        host = self.host if url is self.url else url.server
         if robots is not None:
             robots.check(url)
         slot = self._slot = limiter.take(host) or await self._wait_for(host)
@@ -268,6 +285,10 @@ class Way(Generic[JobT]):
         try:
             if robots is not None:
                 await robots.permit(url, slot)
+                self._heed_cancel()
+            if self._planner is not None:
+                planner, self._planner = self._planner, None
+                await planner.plan([(self.job, self.name)])
                 self._heed_cancel()
             await self._exchange(url)
             good = True
@@ -300,7 +321,7 @@ class Way(Generic[JobT]):
 
     def _give_back(self, slot: Slot, good: bool) -> None:
         """Of a cancelled job not before its file is settled."""
-        settled = self._settled()
+        settled = self.closing()
         if settled is None:
             slot.release(good)
         else:

@@ -1,0 +1,152 @@
+"""One job of the queue, and the form in which it is kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from downloader.jobs import Job, Pieces, Result, Status
+from downloader.sansio.url import redacted
+from downloader.store import QueueRow
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked of the queue: to fetch `job`.
+
+    `gid` is 16 lower-case hexadecimal digits, None to be given one. With `paused`, it waits until
+    it is resumed. Of those that wait, the ones with the highest `priority` begin first. `options`
+    are what it was asked with, in aria2's words, for who asks for them again.
+    """
+
+    job: Job
+    gid: str | None = None
+    paused: bool = False
+    priority: int = 0
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class Told:
+    """What came of a job.
+
+    `error` is the name of a class of `downloader.errors`, and `message` its sentence; `ended` is
+    in seconds since 1970, the other fields are those of `Result`.
+    """
+
+    error: str | None = None
+    message: str | None = None
+    http_status: int | None = None
+    final_url: str | None = None
+    bytes: int = 0
+    seconds: float = 0.0
+    attempts: int = 0
+    verified: bool = True
+    checksum: str | None = None
+    ended: float = 0.0
+
+
+@dataclass(slots=True)
+class Entry:
+    """One job, as it stands.
+
+    `number` is its own in this queue, `gid` what others know it by. `path` is the file's below the
+    job's directory, once it was decided. `inode` and `size` are of the file that is about to get
+    it. `added` is in seconds since 1970. `leaving` is what it will be when its connection is
+    closed, of a job that was told to stop. `received` and `length` are in bytes, `rate` in bytes a
+    second. `troubles` are the latest tries that failed: when, and why.
+    """
+
+    number: int
+    gid: str
+    job: Job
+    status: Status
+    priority: int
+    place: float
+    options: tuple[tuple[str, str], ...] = ()
+    added: float = 0.0
+    path: str | None = None
+    inode: int | None = None
+    size: int | None = None
+    told: Told | None = None
+    leaving: Status | None = None
+    since: int = 0
+    received: int = 0
+    length: int | None = None
+    rate: float = 0.0
+    troubles: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come of it, unless it is tried again."""
+        return self.status in OVER
+
+    def row(self, status: Status | None = None, told: Told | None = None) -> QueueRow:
+        """It, as it is kept: one that runs waits there, as it does when the process has ended. With
+        a `status`, as it is to be."""
+        wanted = {**_wanted(self.job), "added": self.added}
+        if self.options:
+            wanted["options"] = self.options
+        if status is None:
+            status, told = self.status, self.told
+        if status is Status.ACTIVE:
+            status = Status.WAITING
+        return QueueRow(
+            *(self.number, self.gid, str(status), self.priority, self.place, json.dumps(wanted)),
+            *(self.path, self.inode, self.size),
+            None if told is None else json.dumps(asdict(told)),
+        )
+
+
+OVER = frozenset((Status.COMPLETE, Status.ERROR, Status.REMOVED))
+_OWN = frozenset(("pieces", "record", "line"))
+
+
+def _wanted(job: Job) -> dict[str, Any]:
+    """What `job` asks for; nothing that is as it is without a word."""
+    found = {}
+    for name in (name for name in Job.__slots__ if name not in _OWN):
+        if (value := getattr(job, name)) not in (None, (), ""):
+            found[name] = value
+    if job.pieces is not None:
+        found["pieces"] = [job.pieces.kind, job.pieces.length, job.pieces.sums]
+    return found
+
+
+def entry_of(row: QueueRow) -> Entry:
+    """The job that is kept in `row`. ValueError, TypeError or KeyError for what we never wrote."""
+    wanted = json.loads(row.wanted)
+    added, options = wanted.pop("added"), wanted.pop("options", ())
+    wanted["mirrors"] = tuple(wanted.get("mirrors", ()))
+    wanted["headers"] = tuple((name, value) for name, value in wanted.get("headers", ()))
+    if "pieces" in wanted:
+        kind, length, sums = wanted["pieces"]
+        wanted["pieces"] = Pieces(kind, length, tuple(sums))
+    entry = Entry(
+        *(row.number, row.gid, Job(**wanted), Status(row.status), row.priority, row.place),
+        tuple((name, value) for name, value in options),
+        *(added, row.path, row.inode, row.size),
+        None if row.told is None else Told(**json.loads(row.told)),
+    )
+    if entry.told is not None:
+        entry.received = entry.told.bytes
+        entry.length = entry.told.bytes if entry.status is Status.COMPLETE else None
+    return entry
+
+
+def told_of(result: Result, ended: float) -> Told:
+    """What is kept of `result`."""
+    error = result.error
+    return Told(
+        error=None if error is None else type(error).__name__,
+        message=None if error is None else str(error),
+        http_status=result.http_status,
+        final_url=None if result.final_url is None else redacted(result.final_url),
+        bytes=result.bytes,
+        seconds=result.seconds,
+        attempts=result.attempts,
+        verified=result.verified,
+        checksum=result.checksum,
+        ended=ended,
+    )

@@ -1,0 +1,319 @@
+"""The queue: what is asked of it, and in which order it is fetched.
+
+Whatever a verb answers is kept by then: a process that is killed has taken on what it said it had,
+and goes on with it when it is started again. All of it is in memory too, so nobody who asks how
+things stand waits for the disk.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError, succeed
+from twisted.logger import Logger
+
+from downloader.client import Downloader
+from downloader.errors import DuplicateGid, NoSuchJob, NotNow, QueueFull, StoreError
+from downloader.jobs import Limits, Status
+from downloader.queue.entry import OVER, Entry, Wanted, entry_of
+from downloader.queue.meter import Meter
+from downloader.queue.turns import PATIENCE, Turns
+from downloader.store import QueueStore
+
+# Jobs that wait or run, in memory, with some 2,000 bytes each.
+MOST = 100_000
+# Those that have ended and are kept to be looked at, as aria2 does.
+MOST_OVER = 1000
+
+Listener = Callable[[Entry, Status], None]
+_log = Logger()
+
+
+class Queue:
+    """The jobs that are kept in `store`, fetched by `downloader`, both of which it closes.
+
+    `limits` are those of the downloader, and may be changed with `limit`. `wall()` is the time of
+    day in seconds since 1970. At most `most` jobs are taken on, and `most_over` that have ended are
+    kept.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        store: QueueStore,
+        downloader: Downloader,
+        limits: Limits,
+        wall: Callable[[], float],
+        most: int = MOST,
+        most_over: int = MOST_OVER,
+    ) -> None:
+        self.downloader = downloader
+        self.limits = limits
+        self.most_over = most_over
+        self._reactor = reactor
+        self._store = store
+        self._wall = wall
+        self._most = most
+        self._entries: dict[str, Entry] = {}  # by gid
+        self._over: dict[int, Entry] = {}  # in the order they ended
+        self._next = 1  # number
+        self._listeners: list[Listener] = []
+        self._coming: set[str] = set()  # gids that are being kept
+        self.turns = Turns(reactor, downloader, store, self._changed, wall)
+        self.meter = Meter(reactor, downloader, lambda: self.turns.active)
+
+    def __repr__(self) -> str:
+        return f"<Queue {len(self._entries)} jobs, {len(self._over)} of them over>"
+
+    def start(self) -> Deferred[None]:
+        """Go on where the last process ended.
+
+        **Fires with** None when what is kept is here; jobs run from then on. **Fails with**
+        StoreError. **Cancelling** is not done.
+        """
+        return Deferred.fromCoroutine(self._start())
+
+    def close(self) -> Deferred[None]:
+        """Stop every job, which waits then for the next `start`.
+
+        **Fires with** None when every socket and file is closed, and what came of them is kept.
+        **Fails** never. **Cancelling** it stops the waiting only.
+        """
+        return Deferred.fromCoroutine(self._close())
+
+    # --- looking ------------------------------------------------------------------------------
+
+    def find(self, gid: str) -> Entry:
+        """The job with this gid, or with the one that begins so. Raises NoSuchJob."""
+        entry = self._entries.get(gid)
+        if entry is not None:
+            return entry
+        found = [one for one in self._entries if gid and one.startswith(gid)]
+        if len(found) > 1:
+            raise NoSuchJob(f"several begin with {gid[:16]}")
+        if not found:
+            raise NoSuchJob(gid[:16])
+        return self._entries[found[0]]
+
+    @property
+    def active(self) -> list[Entry]:
+        """Those that run, in the order they were begun."""
+        return self.turns.active
+
+    @property
+    def waiting(self) -> list[Entry]:
+        """Those that wait, paused ones too, in their order."""
+        return self.turns.waiting
+
+    @property
+    def over(self) -> list[Entry]:
+        """Those that have ended and are still known, the one that ended first in front."""
+        return list(self._over.values())
+
+    def position(self, entry: Entry) -> int | None:
+        """How many wait before it; None unless it waits."""
+        return self.turns.position(entry)
+
+    def watch(self, listener: Listener) -> None:
+        """From now on, `listener(entry, before)` is called when a job's status has changed, and is
+        kept; a new one had none, and was REMOVED before, as one that is forgotten is now."""
+        self._listeners.append(listener)
+
+    def unwatch(self, listener: Listener) -> None:
+        """Call it no more."""
+        self._listeners.remove(listener)
+
+    # --- what is asked ------------------------------------------------------------------------
+
+    def add(self, wanted: Sequence[Wanted], position: int | None = None) -> Deferred[list[Entry]]:
+        """Take on these jobs: all, or none. The first stands at `position` of those that wait,
+        counted from 0, the others behind it; with None, they are the last of their priority.
+
+        **Fires with** their entries when they are kept. **Fails with** DuplicateGid, QueueFull,
+        StoreError. **Cancelling** stops the waiting only.
+        """
+        return Deferred.fromCoroutine(self._add(wanted, position))
+
+    def pause(self, entry: Entry) -> Deferred[None]:
+        """Stop it, to go on with it later.
+
+        **Fires with** None when its connection is closed and that is kept. **Fails with** NotNow,
+        StoreError. **Cancelling** stops the waiting only.
+        """
+        return Deferred.fromCoroutine(self._leave(entry, Status.PAUSED))
+
+    def resume(self, entry: Entry) -> Deferred[None]:
+        """Let it wait for its turn: one that is paused, or that failed.
+
+        **Fires with** None when that is kept. **Fails with** NotNow, StoreError. **Cancelling**
+        stops the waiting only.
+        """
+        return Deferred.fromCoroutine(self._resume(entry))
+
+    def remove(self, entry: Entry) -> Deferred[None]:
+        """Stop it for good. What has come of its file stays there.
+
+        **Fires**, **fails** and **cancelling**: as `pause`.
+        """
+        return Deferred.fromCoroutine(self._leave(entry, Status.REMOVED))
+
+    def prefer(self, entry: Entry, priority: int) -> Deferred[None]:
+        """Let it have another priority, and be the last of it.
+
+        **Fires with** None when that is kept. **Fails with** NotNow, StoreError. **Cancelling**
+        stops the waiting only.
+        """
+        return Deferred.fromCoroutine(self._prefer(entry, priority))
+
+    def limit(self, limits: Limits) -> None:
+        """Let so many jobs run from now on, and bytes come; those that run go on."""
+        self.limits = limits
+        self.downloader.limiter.resize(limits.total, limits.per_host)
+        each = limits.bytes_per_second_per_file
+        self.downloader.throttle.set(limits.bytes_per_second, each)
+
+    def forget(self, entries: Iterable[Entry]) -> Deferred[None]:
+        """Keep no longer what came of these, which have ended.
+
+        **Fires with** None when that is done. **Fails with** NotNow, StoreError. **Cancelling**
+        stops the waiting only.
+        """
+        gone = list(entries)
+        if any(not entry.is_over for entry in gone):
+            raise NotNow("it has not ended")
+        return self._forget(gone)
+
+    def move(self, entry: Entry, position: int) -> Deferred[int]:
+        """Let it stand at `position` of those that wait, counted from 0, or at the nearest end.
+
+        **Fires with** the position that it has then. **Fails with** NotNow, StoreError.
+        **Cancelling** stops the waiting only.
+        """
+        return Deferred.fromCoroutine(self._move(entry, position))
+
+    # --- how it is done -----------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        for row in await self._store.load():
+            self._next = max(self._next, row.number + 1)
+            try:
+                entry = entry_of(row)
+            except (ValueError, TypeError, KeyError) as error:
+                raise StoreError(f"job {row.gid} makes no sense") from error
+            self._entries[entry.gid] = entry
+        ended = [entry for entry in self._entries.values() if entry.is_over]
+        for entry in sorted(ended, key=lambda one: one.told.ended if one.told else 0.0):
+            self._over[entry.number] = entry
+        self.turns.start([entry for entry in self._entries.values() if not entry.is_over])
+        self.meter.start()
+
+    async def _close(self) -> None:
+        self.meter.stop()
+        await self.turns.close()
+        await self.downloader.close()
+        with suppress(StoreError, TimeoutError):  # a disk that hangs is nothing to wait for
+            await self._store.save(()).addTimeout(PATIENCE, self._reactor)
+        self._store.close()
+
+    async def _add(self, wanted: Sequence[Wanted], position: int | None) -> list[Entry]:
+        if len(self._entries) - len(self._over) + len(wanted) > self._most:
+            raise QueueFull(f"it has {self._most} jobs")
+        gids = [one.gid or self._new_gid() for one in wanted]
+        taken = {*self._entries, *self._coming}
+        for gid in gids:
+            if gid in taken:
+                raise DuplicateGid(gid)
+            taken.add(gid)
+        entries = [self._made(one, gid) for one, gid in zip(wanted, gids, strict=True)]
+        moved = self.turns.place(entries, position)
+        self._coming.update(gids)
+        try:
+            await self._store.save(entry.row() for entry in (*entries, *moved))
+        except StoreError:
+            self.turns.drop(entries)
+            raise
+        finally:
+            self._coming.difference_update(gids)
+        for entry in entries:
+            self._entries[entry.gid] = entry
+            self._changed(entry, Status.REMOVED)
+        self.turns.let(entries)
+        return entries
+
+    def _made(self, wanted: Wanted, gid: str) -> Entry:
+        number, self._next = self._next, self._next + 1
+        status = Status.PAUSED if wanted.paused else Status.WAITING
+        entry = Entry(number, gid, wanted.job, status, wanted.priority, 0.0, wanted.options)
+        entry.added = self._wall()
+        return entry
+
+    def _new_gid(self) -> str:
+        while (gid := secrets.token_hex(8)) in self._entries or not int(gid, 16):
+            pass
+        return gid
+
+    async def _leave(self, entry: Entry, status: Status) -> None:
+        if entry.is_over or (entry.status is status):
+            raise NotNow(f"it is {entry.status}")
+        await self.turns.leave(entry, status)
+
+    async def _resume(self, entry: Entry) -> None:
+        if entry.leaving is Status.PAUSED:  # it will be, and then not
+            await self.turns.leave(entry, Status.WAITING)
+            return
+        if entry.status not in (Status.PAUSED, Status.ERROR):
+            raise NotNow(f"it is {entry.status}")
+        await self.turns.resume(entry)
+        self._over.pop(entry.number, None)
+
+    async def _move(self, entry: Entry, position: int) -> int:
+        if self.turns.position(entry) is None:
+            raise NotNow(f"it is {entry.status}")
+        moved = self.turns.move(entry, position)
+        await self._store.save(one.row() for one in moved)
+        found = self.turns.position(entry)
+        return 0 if found is None else found
+
+    async def _prefer(self, entry: Entry, priority: int) -> None:
+        if entry.is_over:
+            raise NotNow(f"it is {entry.status}")
+        self.turns.prefer(entry, priority)
+        await self._store.save([entry.row()])
+
+    def _forget(self, gone: Sequence[Entry]) -> Deferred[None]:
+        for entry in gone:
+            self._over.pop(entry.number, None)
+            self._entries.pop(entry.gid, None)
+        if not gone:
+            return succeed(None)
+        done = self._store.save((), [entry.number for entry in gone])
+        done.addCallback(lambda _: self._forgotten(gone))
+        return done
+
+    def _forgotten(self, gone: Sequence[Entry]) -> None:
+        for entry in gone:
+            before, entry.status = entry.status, Status.REMOVED
+            self._tell(entry, before)
+
+    def _changed(self, entry: Entry, before: Status) -> None:
+        """It has another status, which is kept."""
+        if entry.status in OVER and entry.gid in self._entries:
+            self._over[entry.number] = entry
+            if len(self._over) > self.most_over:
+                surplus = len(self._over) - self.most_over
+                self._forget(list(self._over.values())[:surplus]).addErrback(_not_kept)
+        self._tell(entry, before)
+
+    def _tell(self, entry: Entry, before: Status) -> None:
+        for listener in list(self._listeners):
+            try:
+                listener(entry, before)
+            except Exception:
+                _log.failure("who watches the queue raised")
+
+
+def _not_kept(failure: Any) -> None:
+    _log.error("the queue could not be kept: {error}", error=failure.value)

@@ -1,0 +1,219 @@
+"""Our own HTTP API, version 1: what may be done with jobs, limits and the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from downloader.errors import NotNow
+from downloader.jobs import Status
+from downloader.queue import Entry, Queue, Wanted
+from downloader.sansio.jsontext import parse_json
+from downloader.service.answers import Answer, Refusal, as_json
+from downloader.service.desk import MAX_JOBS, PRIORITIES, Desk
+from downloader.service.routes import Asked, Route
+from downloader.service.shown import limits, shown, stats
+
+# Jobs of one answer.
+MOST_SHOWN = 10_000
+_STATUSES = frozenset(str(status) for status in Status)
+
+
+class Api:
+    """The verbs on `queue`; what is wanted comes over `desk`. `shut_down()` ends the service."""
+
+    def __init__(self, queue: Queue, desk: Desk, shut_down: Callable[[], object]) -> None:
+        self._queue = queue
+        self._desk = desk
+        self._shut_down = shut_down
+
+    def __repr__(self) -> str:
+        return f"<Api of {self._queue!r}>"
+
+    def routes(self) -> list[Route]:
+        """Where they are."""
+        all_jobs = {
+            "GET": self.jobs,
+            "POST": self.add,
+            "PATCH": self.change_all,
+            "DELETE": self.forget,
+        }
+        one = {"GET": self.job, "PATCH": self.change, "DELETE": self.remove}
+        return [
+            Route("/api/v1/jobs", all_jobs),
+            Route("/api/v1/jobs/{gid}", one),
+            Route("/api/v1/limits", {"GET": self.limits, "PATCH": self.limit}),
+            Route("/api/v1/stats", {"GET": self.stats}),
+            Route("/api/v1/shutdown", {"POST": self.shutdown}),
+        ]
+
+    # --- jobs -----------------------------------------------------------------------------------
+
+    async def jobs(self, asked: Asked) -> Answer:
+        """Those that run, then those that wait, then those that have ended, the latest first."""
+        queue = self._queue
+        queue.meter.look()
+        entries = [*queue.active, *queue.waiting, *reversed(queue.over)]
+        wanted = set(filter(None, asked.query.get("status", "").split(",")))
+        if wanted - _STATUSES:
+            raise Refusal(422, f"a status is {', '.join(sorted(_STATUSES))}")
+        if wanted:
+            entries = [entry for entry in entries if str(entry.status) in wanted]
+        offset = _counted(asked, "offset", 0, 2**31)
+        limit = _counted(asked, "limit", 1000, MOST_SHOWN)
+        page = [shown(entry, queue) for entry in entries[offset : offset + limit]]
+        return as_json({"jobs": page, "total": len(entries)})
+
+    async def add(self, asked: Asked) -> Answer:
+        """Take on one job, several, or a list in aria2's format."""
+        body = _body(asked)
+        if isinstance(body, dict) and "list" in body:
+            return await self._add_list(body)
+        many = isinstance(body, list)
+        if many and len(body) > MAX_JOBS:
+            raise Refusal(422, f"more than {MAX_JOBS} jobs at a time")
+        wanted = [self._desk.wanted(one) for one in (body if many else [body])]
+        entries = await self._queue.add(wanted)
+        jobs = [shown(entry, self._queue) for entry in entries]
+        if many:
+            return as_json({"jobs": jobs}, 201)
+        return as_json(jobs[0], 201, Location=f"/api/v1/jobs/{entries[0].gid}")
+
+    async def _add_list(self, body: dict[str, Any]) -> Answer:
+        text, directory = body["list"], body.get("dir")
+        paused = body.get("paused", False)
+        if not isinstance(text, str) or not isinstance(directory, (str, type(None))):
+            raise Refusal(422, "list and dir are texts")
+        if set(body) - {"list", "dir", "paused"} or not isinstance(paused, bool):
+            raise Refusal(422, "a list has a dir and is paused or not, and nothing else")
+        jobs, bad = self._desk.listed(text, directory)
+        entries = await self._queue.add([Wanted(job, paused=paused) for job in jobs])
+        return as_json(
+            {
+                "jobs": [shown(entry, self._queue) for entry in entries],
+                "refused": [{"line": one.line, "message": one.message} for one in bad],
+            },
+            201,
+        )
+
+    async def change_all(self, asked: Asked) -> Answer:
+        """Pause all that are not, or resume all that are paused."""
+        status = _only(_body(asked), "status")
+        if status == Status.PAUSED:
+            entries = [*self._queue.active, *self._queue.waiting]
+            await _each(self._queue.pause, (e for e in entries if e.status is not Status.PAUSED))
+        elif status == Status.WAITING:
+            entries = [e for e in self._queue.waiting if e.status is Status.PAUSED]
+            await _each(self._queue.resume, iter(entries))
+        else:
+            raise Refusal(422, "status is paused or waiting")
+        return as_json(stats(self._queue))
+
+    async def forget(self, asked: Asked) -> Answer:
+        """Forget those that have ended; with `status`, those that ended so."""
+        wanted = set(filter(None, asked.query.get("status", "").split(",")))
+        over = [e for e in self._queue.over if not wanted or str(e.status) in wanted]
+        await self._queue.forget(over)
+        return as_json({"forgotten": len(over)})
+
+    # --- one job --------------------------------------------------------------------------------
+
+    async def job(self, asked: Asked) -> Answer:
+        entry = self._queue.find(asked.named["gid"])
+        self._queue.meter.look()
+        return as_json(shown(entry, self._queue))
+
+    async def change(self, asked: Asked) -> Answer:
+        """Pause, resume or try again, or move."""
+        entry = self._queue.find(asked.named["gid"])
+        body = _body(asked)
+        if not isinstance(body, dict) or not body or set(body) - {"status", "position", "priority"}:
+            raise Refusal(422, "status, position and priority can be changed")
+        for name, span in (("position", range(2**31)), ("priority", PRIORITIES)):
+            value = body.get(name, 0)
+            if not isinstance(value, int) or isinstance(value, bool) or value not in span:
+                raise Refusal(422, f"{name} is a whole number from {span[0]} to {span[-1]}")
+        if body.get("status", Status.PAUSED) not in (Status.PAUSED, Status.WAITING):
+            raise Refusal(422, "status is paused or waiting")
+        if "status" in body:
+            verb = self._queue.pause if body["status"] == Status.PAUSED else self._queue.resume
+            await verb(entry)
+        if "priority" in body:
+            await self._queue.prefer(entry, body["priority"])
+        if "position" in body:
+            await self._queue.move(entry, body["position"])
+        return as_json(shown(entry, self._queue))
+
+    async def remove(self, asked: Asked) -> Answer:
+        """Stop it for good, answered when its connection is closed; or forget it, if it ended."""
+        entry = self._queue.find(asked.named["gid"])
+        if entry.is_over:
+            await self._queue.forget([entry])
+        else:
+            await self._queue.remove(entry)
+        return Answer(204, content_type="")
+
+    # --- the whole ------------------------------------------------------------------------------
+
+    async def limits(self, asked: Asked) -> Answer:
+        return as_json(limits(self._queue))
+
+    async def limit(self, asked: Asked) -> Answer:
+        """Other limits, from now on."""
+        body = _body(asked)
+        names = {"concurrency": "total", "per_host": "per_host"}
+        names["bytes_per_second"] = "bytes_per_second"
+        if not isinstance(body, dict) or not body or set(body) - set(names):
+            raise Refusal(422, "concurrency, per_host and bytes_per_second can be changed")
+        for name, value in body.items():
+            none = value is None and name != "concurrency"
+            most = 2**53 if name == "bytes_per_second" else 10_000
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not none and not (whole and 1 <= value <= most):
+                raise Refusal(422, f"{name} is a whole number from 1 to {most}")
+        changes = {names[name]: value for name, value in body.items()}
+        self._queue.limit(replace(self._queue.limits, **changes))
+        return as_json(limits(self._queue))
+
+    async def stats(self, asked: Asked) -> Answer:
+        return as_json(stats(self._queue))
+
+    async def shutdown(self, asked: Asked) -> Answer:
+        """End the service, once this is answered."""
+        self._shut_down()
+        return as_json({"status": "stopping"}, 202)
+
+
+def _body(asked: Asked) -> Any:
+    try:
+        return parse_json(asked.body)
+    except ValueError as error:
+        raise Refusal(400, f"the body is no JSON: {error}"[:200]) from error
+
+
+def _only(body: Any, name: str) -> Any:
+    if not isinstance(body, dict) or set(body) != {name}:
+        raise Refusal(422, f"{name} can be changed, and nothing else")
+    return body[name]
+
+
+def _counted(asked: Asked, name: str, default: int, most: int) -> int:
+    text = asked.query.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit()) or len(text) > 12 or int(text) > most:
+        raise Refusal(422, f"{name} is a whole number from 0 to {most}")
+    return int(text)
+
+
+async def _each(verb: Callable[[Entry], Deferred[None]], entries: Any) -> None:
+    """All of them at once; one that has come to its end meanwhile needs nothing more."""
+    verbs = [verb(entry) for entry in entries]
+    for done in verbs:
+        try:
+            await done
+        except NotNow:
+            pass

@@ -1,0 +1,147 @@
+"""What happens, as it happens: Server-Sent Events, which go on where a reader had left off.
+
+``job`` is a job that has changed, whole; ``gone`` one that is forgotten; ``progress`` comes once a
+second and has no number, since a later one says it all. Who was away for longer than is remembered
+is sent ``reset``, and asks for the whole.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from typing import Any
+
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+from downloader.jobs import Status
+from downloader.queue import Entry, Queue
+from downloader.service.answers import Answer, Refusal, dumped
+from downloader.service.door import head
+from downloader.service.routes import Asked
+from downloader.service.shown import shown, stats
+
+# Events that are remembered for readers who come again, of some 1,000 bytes each.
+REMEMBERED = 4096
+# Readers at a time; a browser has one for each page.
+MOST_READERS = 64
+# What a reader who does not read may have waiting, in bytes; then it is sent away to come again.
+MOST_WAITING = 4 * 1024 * 1024
+
+
+@implementer(IPushProducer)
+class _Reader:
+    """One open stream."""
+
+    def __init__(self, request: Any) -> None:
+        self.request = request
+        self.paused = False
+        self._held: deque[bytes] = deque()
+        self._size = 0
+        request.registerProducer(self, True)
+
+    def send(self, data: bytes, matters: bool = True) -> None:
+        """Send it; later, if it matters, while nothing is read."""
+        if not self.paused:
+            self.request.write(data)
+        elif matters:
+            self._held.append(data)
+            self._size += len(data)
+            if self._size > MOST_WAITING:
+                self.request.loseConnection()
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+        while self._held and not self.paused:
+            data = self._held.popleft()
+            self._size -= len(data)
+            self.request.write(data)
+
+    def stopProducing(self) -> None:
+        self.paused = True
+        self._held.clear()
+
+
+class Events:
+    """Tells what happens in `queue` to whoever reads."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._process = secrets.token_hex(4)
+        self._number = 0
+        self._past: deque[tuple[int, bytes]] = deque(maxlen=REMEMBERED)
+        self._readers: dict[_Reader, None] = {}
+        queue.watch(self._changed)
+        queue.meter.watchers.append(self._tick)
+
+    def __repr__(self) -> str:
+        return f"<Events {self._number}, {len(self._readers)} readers>"
+
+    async def read(self, asked: Asked) -> None:
+        """Answer with the stream, which has no end."""
+        if len(self._readers) >= MOST_READERS:
+            raise Refusal(503, "too many read already", Retry_After="10")
+        request = asked.request
+        head(request, Answer(200, content_type="text/event-stream"))
+        request.setHeader(b"x-accel-buffering", b"no")  # a proxy in front is to pass it on at once
+        if request.method == b"HEAD":
+            request.finish()
+            return
+        reader = _Reader(request)
+        request.write(b"retry: 2000\n\n")
+        self._catch_up(reader, request.getHeader(b"last-event-id") or asked.query.get("last", ""))
+        self._readers[reader] = None
+        request.notifyFinish().addBoth(lambda _: self._readers.pop(reader, None))
+        reader.send(self._progress())
+
+    def close(self) -> None:
+        """End every stream."""
+        for reader in list(self._readers):
+            reader.request.unregisterProducer()
+            reader.request.finish()
+
+    def _catch_up(self, reader: _Reader, last: str | bytes) -> None:
+        """Send what came after the event `last`."""
+        text = last.decode("ascii", "replace") if isinstance(last, bytes) else last
+        process, _, digits = text.partition("-")
+        known = process == self._process and digits.isascii() and digits.isdigit()
+        number = int(digits[:18]) if known else -1
+        first = self._past[0][0] if self._past else self._number + 1
+        if not known or number + 1 < first or number > self._number:
+            reader.send(self._event("reset", b"{}", self._number))
+            return
+        for event_number, data in self._past:
+            if event_number > number:
+                reader.send(data)
+
+    def _changed(self, entry: Entry, before: Status) -> None:
+        known = entry.is_over or entry.status is not Status.REMOVED
+        gone = entry.status is Status.REMOVED and entry not in self._queue.over
+        self._number += 1
+        if gone or not known:
+            data = self._event("gone", dumped({"gid": entry.gid}), self._number)
+        else:
+            data = self._event("job", dumped(shown(entry, self._queue)), self._number)
+        self._past.append((self._number, data))
+        for reader in list(self._readers):
+            reader.send(data)
+
+    def _tick(self) -> None:
+        if self._readers:
+            data = self._progress()
+            for reader in list(self._readers):
+                reader.send(data, matters=False)
+
+    def _progress(self) -> bytes:
+        active = [
+            [entry.gid, entry.received, entry.length, round(entry.rate)]
+            for entry in self._queue.active
+        ]
+        return self._event("progress", dumped({"active": active, **stats(self._queue)}))
+
+    def _event(self, name: str, data: bytes, number: int | None = None) -> bytes:
+        told = b"" if number is None else f"id: {self._process}-{number}\n".encode()
+        return b"%bevent: %b\ndata: %b\n" % (told, name.encode(), data)

@@ -1,0 +1,94 @@
+"""HTTP for the door: what Twisted's site does, with caps on what a stranger may make it keep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.server import Request, Site
+
+from downloader.service.answers import PROBLEM, dumped
+from downloader.service.door import Door
+
+# Bytes of a body, and seconds in which nothing comes from who has not asked yet.
+MAX_BODY = 4 * 1024 * 1024
+PATIENCE = 30.0
+# Open connections. A browser has six, and an aria2 client one.
+MOST_CONNECTIONS = 512
+
+
+class _Request(Request):
+    """Refuses a body that is too long when it is told, and ends one that is not told."""
+
+    _came = 0
+
+    def gotLength(self, length: int | None) -> None:
+        if length is not None and length > MAX_BODY:
+            self._too_long()
+        else:
+            super().gotLength(length)  # type: ignore[no-untyped-call]
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self._came += len(data)
+        if self._came > MAX_BODY:
+            self._too_long()
+        else:
+            super().handleContentChunk(data)  # type: ignore[no-untyped-call]
+
+    def _too_long(self) -> None:
+        body = dumped({"type": "about:blank", "title": "the body is too long", "status": 413})
+        told = (str(len(body)).encode(), PROBLEM.encode(), body)
+        channel: Any = self.channel
+        if channel is not None and channel.transport is not None:
+            channel.transport.write(
+                b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
+                b"Content-Length: %b\r\nContent-Type: %b\r\n\r\n%b" % told
+            )
+            channel.loseConnection()
+        self.content = None
+
+
+class _Channel(HTTPChannel):
+    """One connection, which its site counts."""
+
+    def connectionMade(self) -> None:
+        self.factory.open.add(self)
+        super().connectionMade()  # type: ignore[no-untyped-call]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.factory.open.discard(self)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+
+class DoorSite(Site):
+    """Serves `door` to at most `MOST_CONNECTIONS` at a time; `open` are those. No request is
+    logged: targets may hold what is secret."""
+
+    protocol = _Channel  # type: ignore[assignment]
+
+    def __init__(self, reactor: Any, door: Door) -> None:
+        super().__init__(  # type: ignore[no-untyped-call]
+            door, requestFactory=_Request, timeout=PATIENCE, reactor=reactor
+        )
+        self.displayTracebacks = False
+        self.open: set[_Channel] = set()
+
+    def __repr__(self) -> str:
+        return f"<DoorSite {len(self.open)} connections>"
+
+    def buildProtocol(self, addr: Any) -> Any:
+        if len(self.open) >= MOST_CONNECTIONS:
+            return None
+        return super().buildProtocol(addr)  # type: ignore[no-untyped-call]
+
+    def log(self, request: Any) -> None:
+        """No line for a request."""
+
+    def close(self) -> None:
+        """End every connection, with whatever is under way there."""
+        for channel in list(self.open):
+            transport: Any = channel.transport
+            if transport is not None:
+                transport.abortConnection()

@@ -1,0 +1,44 @@
+"""What a service keeps beside its queue: the token that who asks has to show."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from downloader.errors import StoreError
+from downloader.sansio.printable import printable
+
+TOKEN = "token"
+_BYTES = 32
+_OWN = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def token_in(directory: str) -> str:
+    """The token in the directory `directory`, made if there is none; both are for their owner only.
+    Raises StoreError."""
+    path = Path(directory, TOKEN)
+    try:
+        os.makedirs(directory, 0o700, exist_ok=True)
+        try:
+            fd = os.open(path, _OWN, 0o600)
+        except FileExistsError:
+            return _read(path)
+        with os.fdopen(fd, "w") as file:
+            file.write(secrets.token_hex(_BYTES) + "\n")
+            file.flush()
+            os.fsync(fd)
+        return _read(path)
+    except OSError as error:
+        raise StoreError(f"{printable(str(path))}: {error.strerror}") from error
+
+
+def _read(path: Path) -> str:
+    found = os.lstat(path)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise StoreError(f"{printable(str(path))}: it may be read by others, or is not ours")
+    token = path.read_text("ascii", "replace").strip()
+    if len(token) < _BYTES:
+        raise StoreError(f"{printable(str(path))}: it is too short to be a token")
+    return token

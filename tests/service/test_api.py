@@ -1,0 +1,148 @@
+"""Our HTTP API, asked over a real socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from downloader.testing import Origin
+
+
+async def test_a_job_from_its_add_to_its_file(served: Any, origin: Origin) -> None:
+    s = await served()
+    added = await s.ask("POST", "/api/v1/jobs", {"urls": [origin.add("/a", 10)]})
+    assert added.status == 201
+    gid = added.json["gid"]
+    assert added.header("location") == f"/api/v1/jobs/{gid}"
+    await s.until(lambda: s.queue.find(gid).is_over)
+    job = (await s.ask("GET", f"/api/v1/jobs/{gid}")).json
+    assert (job["status"], job["received"], job["length"]) == ("complete", 10, 10)
+    assert job["path"] == str(s.out / "a")
+    assert (s.out / "a").stat().st_size == 10
+    everything = (await s.ask("GET", "/api/v1/jobs")).json
+    assert everything == {"jobs": [job], "total": 1}
+    assert (await s.ask("DELETE", f"/api/v1/jobs/{gid}")).status == 204
+    assert (await s.ask("GET", f"/api/v1/jobs/{gid}")).status == 404
+
+
+async def test_many_at_once_paged_and_filtered(served: Any, origin: Origin) -> None:
+    s = await served()
+    wanted = [{"urls": origin.url(f"/{n}"), "paused": True, "priority": n} for n in range(5)]
+    added = await s.ask("POST", "/api/v1/jobs", wanted)
+    assert [job["priority"] for job in added.json["jobs"]] == [0, 1, 2, 3, 4]
+    page = (await s.ask("GET", "/api/v1/jobs?status=paused,active&offset=1&limit=2")).json
+    assert page["total"] == 5
+    assert [job["priority"] for job in page["jobs"]] == [3, 2]
+    assert [job["position"] for job in page["jobs"]] == [1, 2]
+    assert (await s.ask("GET", "/api/v1/jobs?status=waiting")).json["jobs"] == []
+
+
+async def test_a_list(served: Any, origin: Origin) -> None:
+    """As it is pasted: with options, and lines that make no job."""
+    s = await served()
+    text = f"{origin.add('/a', 3)}\n out=b\n dir=c\nftp://no\n{origin.add('/d', 3)}"
+    added = await s.ask("POST", "/api/v1/jobs", {"list": text, "dir": "sub"})
+    assert added.status == 201 and len(added.json["jobs"]) == 2
+    assert [one["line"] for one in added.json["refused"]] == [4]
+    await s.until(lambda: len(s.queue.over) == 2)
+    assert sorted(str(p.relative_to(s.out)) for p in s.out.rglob("*") if p.is_file()) == [
+        *("sub/c/b", "sub/d"),
+    ]
+
+
+async def test_change(served: Any, scripted: Any) -> None:
+    """Pause, resume, move and prefer; pausing is answered when the connection is closed."""
+
+    async def silent(connection: Any) -> None:
+        await connection.head()
+
+    server = scripted(silent)
+    s = await served()
+    added = await s.ask("POST", "/api/v1/jobs", {"urls": [server.url("/a")]})
+    where = added.header("location")
+    await s.until(lambda: server.connections and server.connections[0].heads)
+    assert (await s.ask("PATCH", where, {"status": "paused"})).json["status"] == "paused"
+    await s.until(lambda: server.connections[0].end is not None)
+    two = await s.ask("POST", "/api/v1/jobs", {"urls": [server.url("/b")], "paused": True})
+    moved = await s.ask("PATCH", two.header("location"), {"position": 0})
+    assert moved.json["position"] == 0
+    first = await s.ask("PATCH", where, {"priority": 5})
+    assert (first.json["priority"], first.json["position"]) == (5, 0)
+    assert (await s.ask("PATCH", where, {"status": "waiting"})).json["status"] == "waiting"
+    await s.until(lambda: len(server.connections) == 2)
+    assert (await s.ask("PATCH", "/api/v1/jobs", {"status": "paused"})).json["jobs"]["paused"] == 2
+    assert (await s.ask("PATCH", "/api/v1/jobs", {"status": "waiting"})).status == 200
+    assert (await s.ask("DELETE", where)).status == 204
+
+
+async def test_limits_and_stats(served: Any, origin: Origin) -> None:
+    s = await served()
+    assert (await s.ask("GET", "/api/v1/limits")).json["concurrency"] == 4
+    changed = await s.ask("PATCH", "/api/v1/limits", {"concurrency": 2, "bytes_per_second": 1000})
+    assert changed.json == {"concurrency": 2, "per_host": None, "bytes_per_second": 1000}
+    assert s.queue.downloader.limiter.total == 2
+    assert (await s.ask("GET", "/api/v1/stats")).json["limits"] == changed.json
+    assert (await s.ask("DELETE", "/api/v1/jobs")).json == {"forgotten": 0}
+
+
+async def test_shutdown_is_answered_first(served: Any) -> None:
+    s = await served()
+    assert (await s.ask("POST", "/api/v1/shutdown", {})).status == 202
+    await s.until(lambda: s.stops)
+
+
+WRONG = [
+    ("no JSON", b"{", 400),
+    ("NaN", b'{"urls": ["http://a/"], "priority": NaN}', 400),
+    ("nested", b"[" * 100 + b"]" * 100, 400),
+    ("no object", 3, 422),
+    ("no URL", {}, 422),
+    ("an empty list of URLs", {"urls": []}, 422),
+    ("no list of texts", {"urls": [3]}, 422),
+    ("another scheme", {"urls": ["ftp://a/"]}, 422),
+    ("no such field", {"urls": ["http://a/"], "hook": "rm"}, 422),
+    ("a directory elsewhere", {"urls": ["http://a/"], "dir": "/etc"}, 422),
+    ("a directory above", {"urls": ["http://a/"], "dir": "../x"}, 422),
+    ("a name elsewhere", {"urls": ["http://a/"], "out": "/etc/passwd"}, 422),
+    ("a name above", {"urls": ["http://a/"], "out": "../x"}, 422),
+    ("a header of ours", {"urls": ["http://a/"], "headers": ["Host: b"]}, 422),
+    ("a header of two lines", {"urls": ["http://a/"], "headers": ["a: b\r\nc: d"]}, 422),
+    ("a checksum of no kind", {"urls": ["http://a/"], "checksum": "crc=1"}, 422),
+    ("a size below 0", {"urls": ["http://a/"], "size": -1}, 422),
+    ("a size that is true", {"urls": ["http://a/"], "size": True}, 422),
+    ("a gid of zeros", {"urls": ["http://a/"], "gid": "0" * 16}, 422),
+    ("a priority of text", {"urls": ["http://a/"], "priority": "1"}, 422),
+    ("paused by text", {"urls": ["http://a/"], "paused": "true"}, 422),
+    ("a list and more", {"list": "http://a/", "out": "x"}, 422),
+]
+
+
+@pytest.mark.parametrize(("body", "status"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
+async def test_what_is_wrong_is_told_and_does_nothing(served: Any, body: Any, status: int) -> None:
+    s = await served()
+    answer = await s.ask("POST", "/api/v1/jobs", body)
+    assert answer.status == status
+    assert answer.header("content-type") == "application/problem+json"
+    assert answer.json["status"] == status and answer.json["title"]
+    assert s.queue.waiting == s.queue.active == []
+
+
+async def test_a_restart_keeps_what_was_answered(served: Any, origin: Origin) -> None:
+    s = await served()
+    added = await s.ask("POST", "/api/v1/jobs", {"urls": [origin.url("/a")], "paused": True})
+    await s.restart()
+    job = (await s.ask("GET", added.header("location"))).json
+    assert (job["gid"], job["status"]) == (added.json["gid"], "paused")
+
+
+async def test_metrics_and_health(served: Any, origin: Origin) -> None:
+    s = await served()
+    await s.ask("POST", "/api/v1/jobs", {"urls": [origin.add("/a", 10)]})
+    await s.until(lambda: s.queue.over)
+    text = (await s.ask("GET", "/metrics")).body.decode()
+    assert 'downloader_jobs{status="complete"} 1.0' in text
+    assert 'downloader_jobs_ended_total{status="complete"} 1.0' in text
+    assert "downloader_bytes_total 10.0" in text
+    health = await s.ask("GET", "/healthz", headers={"Authorization": ""})
+    assert (health.status, health.body) == (200, b"ok\n")
