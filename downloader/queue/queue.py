@@ -113,6 +113,14 @@ class Queue:
         """Those that have ended and are still known, the one that ended first in front."""
         return list(self._over.values())
 
+    @property
+    def counts(self) -> dict[Status, int]:
+        """How many there are of each status."""
+        found = dict.fromkeys(Status, 0)
+        for entry in self._over.values():
+            found[entry.status] += 1
+        return {**found, **self.turns.counts}
+
     def position(self, entry: Entry) -> int | None:
         """How many wait before it; None unless it waits."""
         return self.turns.position(entry)

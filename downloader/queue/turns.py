@@ -83,6 +83,14 @@ class Turns:
         """Those that wait, paused ones too, in their order."""
         return [self._entries[number] for number in self._order.numbers]
 
+    @property
+    def counts(self) -> dict[Status, int]:
+        """How many run, wait and are paused."""
+        waiting = self._order.ready
+        paused = len(self._order) - waiting
+        active = len(self._running)
+        return {Status.ACTIVE: active, Status.WAITING: waiting, Status.PAUSED: paused}
+
     def position(self, entry: Entry) -> int | None:
         """How many wait before it; None unless it waits."""
         return self._order.position(entry.number) if entry.number in self._order else None

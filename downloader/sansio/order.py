@@ -41,6 +41,11 @@ class Order:
         return f"<Order {len(self._all)} jobs, {len(self._ready)} ready>"
 
     @property
+    def ready(self) -> int:
+        """How many may be begun."""
+        return len(self._ready)
+
+    @property
     def numbers(self) -> list[int]:
         """All of them, in order."""
         return [turn.number for turn in self._all]

@@ -18,7 +18,7 @@ from downloader.service.routes import Asked, Route
 from downloader.service.shown import limits, shown, stats
 
 # Jobs of one answer.
-MOST_SHOWN = 10_000
+MOST_SHOWN = 1000
 _STATUSES = frozenset(str(status) for status in Status)
 
 
@@ -63,7 +63,7 @@ class Api:
         if wanted:
             entries = [entry for entry in entries if str(entry.status) in wanted]
         offset = _counted(asked, "offset", 0, 2**31)
-        limit = _counted(asked, "limit", 1000, MOST_SHOWN)
+        limit = _counted(asked, "limit", MOST_SHOWN, MOST_SHOWN)
         page = [shown(entry, queue) for entry in entries[offset : offset + limit]]
         return as_json({"jobs": page, "total": len(entries)})
 

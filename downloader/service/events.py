@@ -14,6 +14,7 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
+from downloader.errors import NoSuchJob
 from downloader.jobs import Status
 from downloader.queue import Entry, Queue
 from downloader.service.answers import Answer, Refusal, dumped
@@ -21,8 +22,8 @@ from downloader.service.door import head
 from downloader.service.routes import Asked
 from downloader.service.shown import shown, stats
 
-# Events that are remembered for readers who come again, of some 1,000 bytes each.
-REMEMBERED = 4096
+# Events that are remembered for readers who come again: of each, which job it was of.
+REMEMBERED = 16_384
 # Readers at a time; a browser has one for each page.
 MOST_READERS = 64
 # What a reader who does not read may have waiting, in bytes; then it is sent away to come again.
@@ -72,7 +73,7 @@ class Events:
         self._queue = queue
         self._process = secrets.token_hex(4)
         self._number = 0
-        self._past: deque[tuple[int, bytes]] = deque(maxlen=REMEMBERED)
+        self._past: deque[tuple[int, str]] = deque(maxlen=REMEMBERED)
         self._readers: dict[_Reader, None] = {}
         queue.watch(self._changed)
         queue.meter.watchers.append(self._tick)
@@ -104,30 +105,34 @@ class Events:
             reader.request.finish()
 
     def _catch_up(self, reader: _Reader, last: str | bytes) -> None:
-        """Send what came after the event `last`."""
+        """Send how the jobs stand that changed after the event `last`."""
         text = last.decode("ascii", "replace") if isinstance(last, bytes) else last
         process, _, digits = text.partition("-")
         known = process == self._process and digits.isascii() and digits.isdigit()
         number = int(digits[:18]) if known else -1
         first = self._past[0][0] if self._past else self._number + 1
         if not known or number + 1 < first or number > self._number:
-            reader.send(self._event("reset", b"{}", self._number))
+            reader.send(self._event("reset", dumped({}), self._number))
             return
-        for event_number, data in self._past:
-            if event_number > number:
-                reader.send(data)
+        changed = dict.fromkeys(gid for n, gid in self._past if n > number)
+        for gid in changed:
+            reader.send(self._told(gid))
 
     def _changed(self, entry: Entry, before: Status) -> None:
-        known = entry.is_over or entry.status is not Status.REMOVED
-        gone = entry.status is Status.REMOVED and entry not in self._queue.over
         self._number += 1
-        if gone or not known:
-            data = self._event("gone", dumped({"gid": entry.gid}), self._number)
-        else:
-            data = self._event("job", dumped(shown(entry, self._queue)), self._number)
-        self._past.append((self._number, data))
-        for reader in list(self._readers):
-            reader.send(data)
+        self._past.append((self._number, entry.gid))
+        if self._readers:
+            data = self._told(entry.gid)
+            for reader in list(self._readers):
+                reader.send(data)
+
+    def _told(self, gid: str) -> bytes:
+        """How this job stands now; who has heard this hears again of what changes later."""
+        try:
+            entry = self._queue.find(gid)
+        except NoSuchJob:
+            return self._event("gone", dumped({"gid": gid}), self._number)
+        return self._event("job", dumped(shown(entry, self._queue)), self._number)
 
     def _tick(self) -> None:
         if self._readers:

@@ -51,12 +51,8 @@ def name_of(entry: Entry) -> str:
 
 def stats(queue: Queue) -> dict[str, Any]:
     """How the whole stands."""
-    waiting, over = queue.waiting, queue.over
-    count = {str(status): 0 for status in Status}
-    for entry in (*waiting, *over):
-        count[str(entry.status)] += 1
-    count[str(Status.ACTIVE)] = len(queue.active)
-    return {"jobs": count, "rate": round(queue.meter.rate), "limits": limits(queue)}
+    jobs = {str(status): count for status, count in queue.counts.items()}
+    return {"jobs": jobs, "rate": round(queue.meter.rate), "limits": limits(queue)}
 
 
 def limits(queue: Queue) -> dict[str, Any]:

@@ -1,0 +1,110 @@
+"""What is told as it happens, read over a real socket."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+
+from downloader.http1.agent import Agent
+from downloader.testing import Origin
+
+
+class Reader(Protocol):
+    """Reads events: (name, data), and the id of the last that had one."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, Any]] = []
+        self.last = ""
+        self.ended: Deferred[None] = Deferred()
+        self._rest = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        *whole, self._rest = (self._rest + data).split(b"\n\n")
+        for text in whole:
+            fields = dict(line.split(": ", 1) for line in text.decode().split("\n"))
+            self.last = fields.get("id", self.last)
+            if "event" in fields:
+                self.events.append((fields["event"], json.loads(fields["data"])))
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        self.ended.callback(None)
+
+    def of(self, name: str) -> list[Any]:
+        return [data for event, data in self.events if event == name]
+
+
+async def read(s: Any, last: str = "") -> Reader:
+    agent, reader = Agent(s.reactor), Reader()
+    headers = Headers({"Authorization": [f"Bearer {s.token}"]})
+    if last:
+        headers.setRawHeaders("Last-Event-ID", [last])
+    url = f"http://127.0.0.1:{s.port}/events".encode()
+    response = await agent.request(b"GET", url, headers)
+    assert response.headers.getRawHeaders("content-type") == ["text/event-stream"]
+    response.deliverBody(reader)
+    reader.ended.addCallback(lambda _: agent.close())
+    return reader
+
+
+async def end(s: Any, *readers: Reader) -> None:
+    await s.service.stopService()
+    for reader in readers:
+        await reader.ended
+
+
+async def test_each_change_is_told(served: Any, origin: Origin) -> None:
+    s = await served()
+    reader = await read(s)
+    await s.until(lambda: reader.of("progress"))
+    assert reader.of("reset") == [{}]
+    await s.ask("POST", "/api/v1/jobs", {"urls": origin.add("/a", 10)})
+    await s.until(lambda: len(reader.of("job")) == 3)
+    assert [job["status"] for job in reader.of("job")] == ["waiting", "active", "complete"]
+    gid = reader.of("job")[0]["gid"]
+    await s.ask("DELETE", f"/api/v1/jobs/{gid}")
+    await s.until(lambda: reader.of("gone"))
+    assert reader.of("gone") == [{"gid": gid}]
+    await end(s, reader)
+
+
+async def test_who_comes_again_hears_what_changed_meanwhile(served: Any, origin: Origin) -> None:
+    """Once for each job, as it stands; who was away too long is told to begin anew."""
+    s = await served()
+    first = await read(s)
+    await s.ask("POST", "/api/v1/jobs", {"urls": origin.url("/a"), "paused": True})
+    await s.until(lambda: first.of("job"))
+    await s.ask("POST", "/api/v1/jobs", {"urls": origin.add("/b", 1)})
+    await s.until(lambda: s.queue.over)
+    second = await read(s, first.last.replace(first.last.split("-")[1], "1"))
+    await s.until(lambda: second.of("progress"))
+    assert [(job["name"], job["status"]) for job in second.of("job")] == [("b", "complete")]
+    assert second.of("reset") == []
+    third = await read(s, "00000000-1")
+    await s.until(lambda: third.of("progress"))
+    assert third.of("reset") == [{}] and third.of("job") == []
+    await end(s, first, second, third)
+
+
+async def test_progress_of_what_runs(served: Any, scripted: Any) -> None:
+    """Each second, with what has come."""
+
+    async def half(connection: Any) -> None:
+        await connection.head()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+
+    server = scripted(half)
+    s = await served()
+    reader = await read(s)
+    added = await s.ask("POST", "/api/v1/jobs", {"urls": server.url("/a")})
+    gid = added.json["gid"]
+    wanted = [gid, 5, 10]
+    await s.until(
+        lambda: any(p["active"][0][:3] == wanted for p in reader.of("progress") if p["active"])
+    )
+    assert reader.of("progress")[-1]["jobs"]["active"] == 1
+    await end(s, reader)
