@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from downloader.jobs import Job, Pieces, Result, Status
-from downloader.sansio.url import redacted
+from twisted.internet.defer import DeferredLock
+
+from downloader.jobs import Job, Pieces, Status
 from downloader.store import QueueRow
 
 
@@ -47,15 +48,16 @@ class Told:
     ended: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
     """One job, as it stands.
 
     `number` is its own in this queue, `gid` what others know it by. `path` is the file's below the
     job's directory, once it was decided. `inode` and `size` are of the file that is about to get
     it. `added` is in seconds since 1970. `leaving` is what it will be when its connection is
-    closed, of a job that was told to stop. `received` and `length` are in bytes, `rate` in bytes a
-    second. `troubles` are the latest tries that failed: when, and why.
+    closed, of a job that was told to stop, and `coming` what is just being kept of it. `received`
+    and `length` are in bytes, `rate` in bytes a second. `troubles` are the latest tries that
+    failed: when, and why. Who has `changing` changes its status.
     """
 
     number: int
@@ -71,25 +73,26 @@ class Entry:
     size: int | None = None
     told: Told | None = None
     leaving: Status | None = None
+    coming: tuple[Status, Told | None] | None = None
     since: int = 0
     received: int = 0
     length: int | None = None
     rate: float = 0.0
     troubles: list[tuple[float, str]] = field(default_factory=list)
+    changing: DeferredLock = field(default_factory=DeferredLock, repr=False)
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more will come of it, unless it is tried again."""
         return self.status in OVER
 
-    def row(self, status: Status | None = None, told: Told | None = None) -> QueueRow:
-        """It, as it is kept: one that runs waits there, as it does when the process has ended. With
-        a `status`, as it is to be."""
+    def row(self) -> QueueRow:
+        """It, as it is kept: as it is to be, if it is just being changed. One that runs waits
+        there, as it does when the process has ended."""
         wanted = {**_wanted(self.job), "added": self.added}
         if self.options:
             wanted["options"] = self.options
-        if status is None:
-            status, told = self.status, self.told
+        status, told = self.coming or (self.status, self.told)
         if status is Status.ACTIVE:
             status = Status.WAITING
         return QueueRow(
@@ -133,20 +136,3 @@ def entry_of(row: QueueRow) -> Entry:
         entry.received = entry.told.bytes
         entry.length = entry.told.bytes if entry.status is Status.COMPLETE else None
     return entry
-
-
-def told_of(result: Result, ended: float) -> Told:
-    """What is kept of `result`."""
-    error = result.error
-    return Told(
-        error=None if error is None else type(error).__name__,
-        message=None if error is None else str(error),
-        http_status=result.http_status,
-        final_url=None if result.final_url is None else redacted(result.final_url),
-        bytes=result.bytes,
-        seconds=result.seconds,
-        attempts=result.attempts,
-        verified=result.verified,
-        checksum=result.checksum,
-        ended=ended,
-    )

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from downloader.client import Downloader
 from downloader.errors import DuplicateGid, NoSuchJob, NotNow, QueueFull, StoreError
 from downloader.jobs import Limits, Status
+from downloader.queue.ends import rows_of
 from downloader.queue.entry import OVER, Entry, Wanted, entry_of
 from downloader.queue.meter import Meter
 from downloader.queue.turns import PATIENCE, Turns
@@ -190,7 +191,7 @@ class Queue:
         stops the waiting only.
         """
         gone = list(entries)
-        if any(not entry.is_over for entry in gone):
+        if any(not entry.is_over or entry.coming for entry in gone):
             raise NotNow("it has not ended")
         return self._forget(gone)
 
@@ -227,7 +228,8 @@ class Queue:
         self._store.close()
 
     async def _add(self, wanted: Sequence[Wanted], position: int | None) -> list[Entry]:
-        if len(self._entries) - len(self._over) + len(wanted) > self._most:
+        there = len(self._entries) - len(self._over) + len(self._coming)
+        if there + len(wanted) > self._most:
             raise QueueFull(f"it has {self._most} jobs")
         gids = [one.gid or self._new_gid() for one in wanted]
         taken = {*self._entries, *self._coming}
@@ -239,7 +241,7 @@ class Queue:
         moved = self.turns.place(entries, position)
         self._coming.update(gids)
         try:
-            await self._store.save(entry.row() for entry in (*entries, *moved))
+            await self._store.save(*rows_of([*entries, *moved]))
         except StoreError:
             self.turns.drop(entries)
             raise
@@ -272,8 +274,6 @@ class Queue:
         if entry.leaving is Status.PAUSED:  # it will be, and then not
             await self.turns.leave(entry, Status.WAITING)
             return
-        if entry.status not in (Status.PAUSED, Status.ERROR):
-            raise NotNow(f"it is {entry.status}")
         await self.turns.resume(entry)
         self._over.pop(entry.number, None)
 
@@ -281,7 +281,7 @@ class Queue:
         if self.turns.position(entry) is None:
             raise NotNow(f"it is {entry.status}")
         moved = self.turns.move(entry, position)
-        await self._store.save(one.row() for one in moved)
+        await self._store.save(*rows_of(moved))
         found = self.turns.position(entry)
         return 0 if found is None else found
 
@@ -289,10 +289,11 @@ class Queue:
         if entry.is_over:
             raise NotNow(f"it is {entry.status}")
         self.turns.prefer(entry, priority)
-        await self._store.save([entry.row()])
+        await self._store.save(*rows_of([entry]))
 
     def _forget(self, gone: Sequence[Entry]) -> Deferred[None]:
         for entry in gone:
+            entry.coming = Status.REMOVED, None
             self._over.pop(entry.number, None)
             self._entries.pop(entry.gid, None)
         if not gone:
@@ -303,11 +304,13 @@ class Queue:
 
     def _forgotten(self, gone: Sequence[Entry]) -> None:
         for entry in gone:
-            before, entry.status = entry.status, Status.REMOVED
+            before, entry.status, entry.coming = entry.status, Status.REMOVED, None
             self._tell(entry, before)
 
     def _changed(self, entry: Entry, before: Status) -> None:
         """It has another status, which is kept."""
+        if entry.status is Status.REMOVED and before in (Status.WAITING, Status.PAUSED):
+            self._entries.pop(entry.gid, None)  # nothing had come of it, and nothing is kept
         if entry.status in OVER and entry.gid in self._entries:
             self._over[entry.number] = entry
             if len(self._over) > self.most_over:

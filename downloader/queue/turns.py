@@ -25,9 +25,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from downloader.client import Downloader
-from downloader.errors import BadUrl, DownloadError, InternalError, StoreError
+from downloader.errors import BadUrl, DownloadError, NotNow, StoreError
 from downloader.jobs import AnyJob, Job, Record, Result, Status
-from downloader.queue.entry import OVER, Entry, Told, told_of
+from downloader.queue.ends import outcome, rows_of
+from downloader.queue.entry import OVER, Entry, Told
 from downloader.sansio.order import Order
 from downloader.sansio.url import parse_url
 from downloader.store import QueueStore
@@ -166,37 +167,67 @@ class Turns:
             self.let([entry])
 
     async def leave(self, entry: Entry, status: Status) -> None:
-        """It is to be paused, or removed. Over when it is, and that is kept."""
-        before = entry.status
-        if before is Status.ACTIVE:
-            stopping, entry.leaving = entry.leaving is None, status
-            end = self._end_of(entry)
-            if stopping:
-                self._stop(entry)
-            await end
-            return
+        """It is to be paused, or removed; of one that runs, it may be to wait again. Over when it
+        is, and that is kept."""
+        await entry.changing.acquire()
+        try:
+            if entry.status is not Status.ACTIVE:
+                await self._leave(entry, status)
+                return
+        finally:
+            entry.changing.release()
+        stopping, entry.leaving = entry.leaving is None, status
+        end = self._end_of(entry)
+        if stopping:
+            self._stop(entry)
+        await end
+
+    async def _leave(self, entry: Entry, status: Status) -> None:
+        """One that waits; nothing is left of it when it is removed."""
+        if entry.is_over or entry.status is status:
+            raise NotNow(f"it is {entry.status}")
         self._order.hold(entry.number)
         try:
-            gone = [entry.number] if status is Status.REMOVED else []
-            await self._store.save([] if gone else [entry.row(status)], gone)
+            await self._become(entry, status)
         except StoreError:
             self.let([entry])
             raise
-        entry.status = status
+        before, entry.status = entry.status, status
         if status is Status.REMOVED:
             self.drop([entry])
         self._changed(entry, before)
 
+    async def _become(self, entry: Entry, status: Status, told: Told | None = None) -> None:
+        """Keep what it is to be. Who keeps it for another reason meanwhile keeps that too."""
+        entry.coming = status, told
+        try:
+            await self._store.save(*rows_of([entry]))
+        finally:
+            entry.coming = None
+
     async def resume(self, entry: Entry) -> None:
-        """It may have its turn again."""
-        await self._store.save([entry.row(Status.WAITING)])
-        before, entry.status, entry.told = entry.status, Status.WAITING, None
-        if entry.number not in self._order:
-            entry.troubles = []
-            self.place([entry], None)
-            self._reserve(entry)
-        self._changed(entry, before)
-        self.let([entry])
+        """It may have its turn again: one that was paused, or that failed."""
+        await entry.changing.acquire()
+        try:
+            if entry.coming or entry.status not in (Status.PAUSED, Status.ERROR):
+                raise NotNow(f"it is {entry.status}")
+            failed = entry.number not in self._order
+            if failed:
+                self.place([entry], None)
+            try:
+                await self._become(entry, Status.WAITING)
+            except StoreError:
+                if failed:
+                    self.drop([entry])
+                raise
+            before, entry.status, entry.told = entry.status, Status.WAITING, None
+            if failed:
+                entry.troubles = []
+                self._reserve(entry)
+            self._changed(entry, before)
+            self.let([entry])
+        finally:
+            entry.changing.release()
 
     # --- the downloads' recorder ----------------------------------------------------------------
 
@@ -262,8 +293,13 @@ class Turns:
             done = self._downloader.fetch(job, self, self._names)
         self._running[entry.number] = done
         self._changed(entry, before)
-        done.addBoth(lambda result: Deferred.fromCoroutine(self._ended(entry, result)))
-        done.addErrback(lambda failure: _log.failure("a bug in the queue", failure))
+
+        def ended(result: Any) -> None:
+            # It is not what `done` waits for: who cancels that is not to cancel this.
+            ending = Deferred.fromCoroutine(self._ended(entry, result))
+            ending.addErrback(lambda failure: _log.failure("a bug in the queue", failure))
+
+        done.addBoth(ended)
 
     def _is_there(self, entry: Entry) -> bool:
         if entry.path is None or entry.inode is None:
@@ -275,10 +311,11 @@ class Turns:
         """Its download is over, as `result` says; None is a file that was there."""
         if isinstance(result, Failure) and result.check(CancelledError):
             await self._closing(entry)
-        kept = None
-        while kept is None or kept[0] is not self._outcome(entry, result)[0]:  # told otherwise
-            kept = status, told = self._outcome(entry, result)
-            await self._store.save([entry.row(status, told)]).addErrback(_not_kept, entry)
+        status, told = outcome(entry, result, self._wall())
+        await self._end_as(entry, status, told)
+        while (again := outcome(entry, result, self._wall()))[0] is not status:  # told otherwise
+            status, told = again
+            await self._end_as(entry, status, told)
         before, entry.status, entry.told, entry.rate = entry.status, status, told, 0.0
         entry.leaving = None
         del self._running[entry.number]
@@ -293,32 +330,12 @@ class Turns:
         if not self._closed:
             self.let([entry] if status is Status.WAITING else [])
 
-    def _outcome(self, entry: Entry, result: Result | Failure | None) -> tuple[Status, Told | None]:
-        now = self._wall()
-        if result is None:
-            entry.received = entry.length = entry.size or 0
-            return Status.COMPLETE, Told(bytes=entry.size or 0, ended=now)
-        if isinstance(result, Result):
-            entry.received = result.bytes
-            entry.length = result.bytes
-            complete = result.status is Status.COMPLETE
-            return Status.COMPLETE if complete else Status.ERROR, told_of(result, now)
-        if result.check(CancelledError):
-            leaving = entry.leaving or Status.WAITING
-            return leaving, Told(ended=now) if leaving is Status.REMOVED else None
-        error = result.value
-        if not isinstance(error, DownloadError):
-            _log.failure("a bug met by {gid}", result, gid=entry.gid)
-            error = InternalError(type(error).__name__)
-        return Status.ERROR, Told(
-            error=type(error).__name__,
-            message=str(error),
-            http_status=error.http_status,
-            final_url=error.url,
-            bytes=entry.received,
-            attempts=error.attempts,
-            ended=now,
-        )
+    async def _end_as(self, entry: Entry, status: Status, told: Told | None) -> None:
+        """Keep it, or say why that cannot be: what came of it is true all the same."""
+        try:
+            await self._become(entry, status, told)
+        except StoreError as error:
+            _log.error("{gid} is not kept: {error}", gid=entry.gid, error=error)
 
     def _stop(self, entry: Entry) -> None:
         ways = [way for way in self._downloader.active() if self._of(way.job) is entry]
@@ -358,4 +375,5 @@ def _server(job: Job) -> str:
 
 
 def _not_kept(failure: Failure, entry: Entry) -> None:
+    failure.trap(StoreError)
     _log.error("{gid} is not kept: {error}", gid=entry.gid, error=failure.value)

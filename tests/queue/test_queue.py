@@ -116,7 +116,9 @@ async def test_one_that_waits_is_dropped(kept: Any, origin: Origin) -> None:
     await k.queue.start()
     (entry,) = await k.add(origin.add("/a", 10), paused=True)
     await k.queue.remove(entry)
-    assert k.queue.waiting == []
+    assert k.queue.waiting == k.queue.over == []
+    with pytest.raises(NoSuchJob):
+        k.queue.find(entry.gid)
     assert not origin.requests
 
 

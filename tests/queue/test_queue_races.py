@@ -1,0 +1,89 @@
+"""Two words at once on one job, whatever it does: both are answered, and what is kept is so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import deferLater
+
+from downloader.errors import NoSuchJob, NotNow, QueueError
+from downloader.queue import Entry
+from downloader.testing import Origin
+
+VERBS: dict[str, Callable[[Any, Entry], Deferred[Any]]] = {
+    "pause": lambda queue, entry: queue.pause(entry),
+    "resume": lambda queue, entry: queue.resume(entry),
+    "remove": lambda queue, entry: queue.remove(entry),
+    "move": lambda queue, entry: queue.move(entry, 0),
+    "prefer": lambda queue, entry: queue.prefer(entry, 1),
+    "forget": lambda queue, entry: queue.forget([entry]),
+}
+STATES = ("waiting", "paused", "active", "error", "complete")
+
+
+async def entry_in(k: Any, origin: Origin, state: str) -> Entry:
+    """A job in this state; all slots are taken by others when it waits."""
+    if state == "waiting":
+        others = [origin.add_silent(f"/{n}") for n in range(4)]
+        await k.add(*others, priority=9)
+        await k.until(lambda: len(k.queue.active) == 4)
+    url = {"error": origin.url("/none"), "complete": origin.add("/a", 1)}.get(state)
+    (entry,) = await k.add(url or origin.add_silent("/b"), paused=state == "paused")
+    await k.until(lambda: entry.status == state and (state != "active" or origin.silent))
+    origin.add_silent("/none")  # it does not end once more
+    return entry  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("second", VERBS)
+@pytest.mark.parametrize("first", VERBS)
+async def test_two_words(kept: Any, origin: Origin, state: str, first: str, second: str) -> None:
+    """None of them hangs or is lost; a restart finds what they came to."""
+    k = kept()
+    await k.queue.start()
+    entry = await entry_in(k, origin, state)
+    done, forgotten = [], False
+    for verb in (first, second):
+        try:
+            done.append(VERBS[verb](k.queue, entry))
+            forgotten |= verb == "forget"
+        except NotNow:
+            pass  # told at once
+    for fine, result in await DeferredList(done, consumeErrors=True):
+        assert fine or result.check(QueueError), result
+    status = entry.status
+    known = [one.gid for one in (*k.queue.active, *k.queue.waiting, *k.queue.over)]
+    gone = forgotten or (status == "removed" and state in ("waiting", "paused"))
+    assert known.count(entry.gid) == (not gone)
+    await k.queue.close()
+    assert not origin.silent
+    await k.again().start()
+    if gone:
+        with pytest.raises(NoSuchJob):
+            k.queue.find(entry.gid)
+    else:
+        again = k.queue.find(entry.gid)
+        assert again.status == ("waiting" if status == "active" else status)
+        assert again.priority == entry.priority
+
+
+async def test_a_word_at_the_very_end(kept: Any, origin: Origin) -> None:
+    """While what came of it is being kept, a job is told to stop: too late, and that is all."""
+    k = kept()
+    await k.queue.start()
+    late = False
+    turns = 0
+    while not late:
+        (entry,) = await k.add(origin.add(f"/{turns}", 1))
+        for _ in range(turns):
+            await deferLater(k.reactor, 0)
+        running = entry.status == "active" and entry.coming is not None
+        done = [VERBS[verb](k.queue, entry) for verb in ("pause", "resume")]
+        await DeferredList(done, consumeErrors=True)
+        await k.ended(entry)
+        assert entry.status == "complete"
+        late |= running
+        turns = (turns + 1) % 40
