@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from downloader.errors import NotNow
-from downloader.jobs import Status
+from downloader.errors import BadLine, NotNow
+from downloader.jobs import Job, Status
 from downloader.queue import Entry, Queue, Wanted
 from downloader.sansio.jsontext import parse_json
 from downloader.service.answers import Answer, Refusal, as_json
@@ -17,8 +18,9 @@ from downloader.service.desk import MAX_JOBS, PRIORITIES, Desk
 from downloader.service.routes import Asked, Route
 from downloader.service.shown import limits, shown, stats
 
-# Jobs of one answer.
+# Jobs of one answer, and of a list that are taken on at a time: some ten milliseconds.
 MOST_SHOWN = 1000
+PORTION = 250
 _STATUSES = frozenset(str(status) for status in Status)
 
 
@@ -89,15 +91,19 @@ class Api:
             raise Refusal(422, "list and dir are texts")
         if set(body) - {"list", "dir", "paused"} or not isinstance(paused, bool):
             raise Refusal(422, "a list has a dir and is paused or not, and nothing else")
-        jobs, bad = self._desk.listed(text, directory)
-        entries = await self._queue.add([Wanted(job, paused=paused) for job in jobs])
-        return as_json(
-            {
-                "jobs": [shown(entry, self._queue) for entry in entries],
-                "refused": [{"line": one.line, "message": one.message} for one in bad],
-            },
-            201,
-        )
+        gids: list[str] = []
+        refused: list[dict[str, Any]] = []
+        for portion in batched(self._desk.listed(text, directory), PORTION):
+            refused += [
+                {"line": one.line, "message": one.message}
+                for one in portion
+                if isinstance(one, BadLine)
+            ]
+            jobs = [one for one in portion if isinstance(one, Job)]
+            # Others have their turn while it is kept: a list may have as much as a body.
+            entries = await self._queue.add([Wanted(job, paused=paused) for job in jobs])
+            gids += [entry.gid for entry in entries]
+        return as_json({"gids": gids, "refused": refused}, 201)
 
     async def change_all(self, asked: Asked) -> Answer:
         """Pause all that are not, or resume all that are paused."""
@@ -185,6 +191,12 @@ class Api:
         """End the service, once this is answered."""
         self._shut_down()
         return as_json({"status": "stopping"}, 202)
+
+
+def batched(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    """`items`, so many at a time."""
+    while batch := list(islice(items, size)):
+        yield batch
 
 
 def _body(asked: Asked) -> Any:

@@ -7,7 +7,7 @@ A directory may be one of the roots or below one; which file it is in the end is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,8 +22,8 @@ from downloader.service.answers import Refusal
 
 # As much as one URL may have in a list.
 MAX_TEXT = 64 * 1024
-# Jobs of one request.
-MAX_JOBS = 10_000
+# Jobs of one array, which are taken on all or none.
+MAX_JOBS = 1000
 GID = re.compile(r"(?!0{16})[0-9a-f]{16}")
 PRIORITIES = range(-1000, 1001)
 _FIELDS = frozenset(
@@ -100,18 +100,26 @@ class Desk:
             *(None, subdirectory, size),
         )
 
-    def listed(self, text: str, directory: str | None) -> tuple[list[Job], list[BadLine]]:
-        """The jobs of a list in aria2's format, and the lines that make none. Raises Refusal for
-        one that is too long, BadName."""
+    def listed(self, text: str, directory: str | None) -> Iterator[Job | BadLine]:
+        """What a list in aria2's format has, one after the other. Raises BadName."""
         root, subdirectory = self.place(directory)
-        parser = ListParser(root)
-        items = [item for line in text.split("\n") for item in parser.feed(line)]
-        items += parser.close()
-        jobs = [item for item in items if isinstance(item, Job)]
-        if len(jobs) > MAX_JOBS:
-            raise Refusal(422, f"more than {MAX_JOBS} jobs at a time")
-        bad = [item for item in items if isinstance(item, BadLine)]
-        return [_within(job, subdirectory) for job in jobs], bad
+        return _listed(text, root, subdirectory)
+
+
+def _listed(text: str, root: str, subdirectory: str) -> Iterator[Job | BadLine]:
+    parser = ListParser(root)
+    for line in text.split("\n"):
+        yield from _within(parser.feed(line), subdirectory)
+    yield from _within(parser.close(), subdirectory)
+
+
+def _within(items: Iterable[Any], subdirectory: str) -> Iterator[Job | BadLine]:
+    for item in items:
+        if isinstance(item, BadLine):
+            yield item
+        elif isinstance(item, Job):
+            path = "/".join(part for part in (subdirectory, item.subdirectory) if part)
+            yield replace(item, subdirectory=path, line=None)
 
 
 def checked_gid(text: str | None) -> str | None:
@@ -119,11 +127,6 @@ def checked_gid(text: str | None) -> str | None:
     if text is not None and not GID.fullmatch(text):
         raise Refusal(422, "a gid has 16 lower-case hexadecimal digits, not all 0")
     return text
-
-
-def _within(job: Job, subdirectory: str) -> Job:
-    path = "/".join(part for part in (subdirectory, job.subdirectory) if part)
-    return replace(job, subdirectory=path, line=None)
 
 
 def _said(check: Callable[[str], Any], text: str) -> Any:
