@@ -63,7 +63,8 @@ def _downloader(task: Task) -> list[str]:
     if task.streams is not None:
         more += ["-x", str(task.streams), "-s", str(task.streams)]
     return [
-        *(sys.executable, "-m", "downloader", "fetch"),
+        # -P: it runs where the files go, whose names Python would remember to look for modules.
+        *(sys.executable, "-P", "-m", "downloader", "fetch"),
         *("-i", str(task.urls), "-d", str(task.out), "-j", str(jobs), *more),
         *("--report", str(task.scratch / "report.jsonl"), "--progress", "none"),
     ]

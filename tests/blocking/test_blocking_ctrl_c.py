@@ -122,6 +122,8 @@ from support.asking import hello
 from support.interrupting import Interrupt
 from downloader.blocking import loop, reactor, urlopen
 
+# From Python 3.13 on, an interrupt that meets a finalizer is told of; nobody can heed it there.
+sys.unraisablehook = lambda told: None
 # What of Python's own can be interrupted without harm to itself.
 BEGINNING = (threading.Thread.start.__code__, threading.Condition.wait.__code__)
 
