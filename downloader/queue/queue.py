@@ -8,15 +8,16 @@ things stand waits for the disk.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from downloader.client import Downloader
-from downloader.errors import DuplicateGid, NoSuchJob, NotNow, QueueFull, StoreError
+from downloader.errors import DuplicateGid, NoSuchJob, NotNow, QueueError, QueueFull, StoreError
 from downloader.jobs import Limits, Status
 from downloader.queue.ends import rows_of
 from downloader.queue.entry import OVER, Entry, Wanted, entry_of
@@ -29,6 +30,7 @@ MOST = 100_000
 # Those that have ended and are kept to be looked at, as aria2 does.
 MOST_OVER = 1000
 
+T = TypeVar("T")
 Listener = Callable[[Entry, Status], None]
 _log = Logger()
 
@@ -144,7 +146,7 @@ class Queue:
         **Fires with** their entries when they are kept. **Fails with** DuplicateGid, QueueFull,
         StoreError. **Cancelling** stops the waiting only.
         """
-        return Deferred.fromCoroutine(self._add(wanted, position))
+        return _apart(self._add(wanted, position))
 
     def pause(self, entry: Entry) -> Deferred[None]:
         """Stop it, to go on with it later.
@@ -152,7 +154,7 @@ class Queue:
         **Fires with** None when its connection is closed and that is kept. **Fails with** NotNow,
         StoreError. **Cancelling** stops the waiting only.
         """
-        return Deferred.fromCoroutine(self._leave(entry, Status.PAUSED))
+        return _apart(self._leave(entry, Status.PAUSED))
 
     def resume(self, entry: Entry) -> Deferred[None]:
         """Let it wait for its turn: one that is paused, or that failed.
@@ -160,14 +162,14 @@ class Queue:
         **Fires with** None when that is kept. **Fails with** NotNow, StoreError. **Cancelling**
         stops the waiting only.
         """
-        return Deferred.fromCoroutine(self._resume(entry))
+        return _apart(self._resume(entry))
 
     def remove(self, entry: Entry) -> Deferred[None]:
         """Stop it for good. What has come of its file stays there.
 
         **Fires**, **fails** and **cancelling**: as `pause`.
         """
-        return Deferred.fromCoroutine(self._leave(entry, Status.REMOVED))
+        return _apart(self._leave(entry, Status.REMOVED))
 
     def prefer(self, entry: Entry, priority: int) -> Deferred[None]:
         """Let it have another priority, and be the last of it.
@@ -175,7 +177,7 @@ class Queue:
         **Fires with** None when that is kept. **Fails with** NotNow, StoreError. **Cancelling**
         stops the waiting only.
         """
-        return Deferred.fromCoroutine(self._prefer(entry, priority))
+        return _apart(self._prefer(entry, priority))
 
     def limit(self, limits: Limits) -> None:
         """Let so many jobs run from now on, and bytes come; those that run go on."""
@@ -201,7 +203,7 @@ class Queue:
         **Fires with** the position that it has then. **Fails with** NotNow, StoreError.
         **Cancelling** stops the waiting only.
         """
-        return Deferred.fromCoroutine(self._move(entry, position))
+        return _apart(self._move(entry, position))
 
     # --- how it is done -----------------------------------------------------------------------
 
@@ -324,6 +326,20 @@ class Queue:
                 listener(entry, before)
             except Exception:
                 _log.failure("who watches the queue raised")
+
+
+def _apart(doing: Coroutine[Any, Any, T]) -> Deferred[T]:
+    """What `doing` comes to. It is not left half done: who cancels this stops waiting for it."""
+    waiting: Deferred[T] = Deferred(lambda _: None)
+
+    def tell(result: Any) -> None:
+        if not waiting.called:
+            waiting.callback(result)
+        elif isinstance(result, Failure) and not result.check(QueueError):
+            _log.failure("what nobody waited for failed", result)
+
+    Deferred.fromCoroutine(doing).addBoth(tell)
+    return waiting
 
 
 def _not_kept(failure: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
 
 from downloader.errors import NoSuchJob, NotNow, QueueError
@@ -87,3 +87,45 @@ async def test_a_word_at_the_very_end(kept: Any, origin: Origin) -> None:
         assert entry.status == "complete"
         late |= running
         turns = (turns + 1) % 40
+
+
+@pytest.mark.parametrize(
+    ("verb", "state", "status"),
+    [
+        ("pause", "waiting", "paused"),
+        ("pause", "active", "paused"),
+        ("resume", "paused", "active"),
+        ("resume", "error", "active"),
+        ("remove", "paused", "removed"),
+        ("remove", "active", "removed"),
+    ],
+)
+async def test_who_waits_no_longer_has_asked_all_the_same(
+    kept: Any, origin: Origin, verb: str, state: str, status: str
+) -> None:
+    """A client that goes away leaves nothing half done."""
+    k = kept()
+    await k.queue.start()
+    entry = await entry_in(k, origin, state)
+    asking = VERBS[verb](k.queue, entry)
+    asking.cancel()
+    with pytest.raises(CancelledError):
+        await asking
+    await k.until(lambda: entry.status == status and entry.coming is None)
+    await k.queue.close()
+    await k.again().start()
+    if status == "removed" and state == "paused":
+        with pytest.raises(NoSuchJob):
+            k.queue.find(entry.gid)
+    else:
+        assert k.queue.find(entry.gid).status == status.replace("active", "waiting")
+
+
+async def test_an_add_that_nobody_waits_for(kept: Any, origin: Origin) -> None:
+    k = kept()
+    await k.queue.start()
+    adding = k.queue.add([k.wanted(origin.url("/a"), paused=True)])
+    adding.cancel()
+    with pytest.raises(CancelledError):
+        await adding
+    await k.until(lambda: len(k.changes) == 1)
