@@ -157,6 +157,25 @@ class Turns:
             self._order.add(entry.number, priority, entry.place)
             self.let([entry])
 
+    async def change(self, entry: Entry, job: Job, options: tuple[tuple[str, str], ...]) -> None:
+        """It is to fetch `job`, and waits. Over when that is kept."""
+        self._order.hold(entry.number)
+        before = (entry.job, entry.options, entry.path, entry.inode, entry.size)
+        self._release(entry)
+        entry.job, entry.options = job, options
+        if _place(job) != _place(before[0]):
+            entry.path = entry.inode = entry.size = None
+        self._reserve(entry)
+        try:
+            await self._store.save([entry.row()])
+        except StoreError:
+            self._release(entry)
+            entry.job, entry.options, entry.path, entry.inode, entry.size = before
+            self._reserve(entry)
+            raise
+        finally:
+            self.let([entry])
+
     async def leave(self, entry: Entry, status: Status) -> None:
         """It is to be paused, or removed. Over when it is, and that is kept."""
         before = entry.status
@@ -340,6 +359,10 @@ class Turns:
         end: Deferred[None] = Deferred(lambda _: self._ending[entry.number].remove(end))
         self._ending.setdefault(entry.number, []).append(end)
         return end
+
+
+def _place(job: Job) -> tuple[str, str, str | None]:
+    return job.directory, job.subdirectory, job.name
 
 
 def _server(job: Job) -> str:

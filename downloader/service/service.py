@@ -25,6 +25,9 @@ from downloader.service.door import Door
 from downloader.service.events import Events
 from downloader.service.metrics import Metrics
 from downloader.service.routes import Asked, Route, Routes
+from downloader.service.rpc.jsonrpc import TYPES, JsonRpc
+from downloader.service.rpc.methods import Methods
+from downloader.service.rpc.socket import Sockets
 from downloader.service.site import DoorSite
 from downloader.service.state import token_in
 from downloader.store import QueueStore, is_busy
@@ -69,6 +72,7 @@ class DownloadService(Service):
         self._listening = False
         self._site = DoorSite(reactor, self.door)
         self._events: Events | None = None
+        self._sockets: Sockets | None = None
         self.queue: Queue | None = None
 
     def __repr__(self) -> str:
@@ -116,7 +120,12 @@ class DownloadService(Service):
         await queue.start()
         self._events = events = Events(queue)
         api = Api(queue, self._desk, self._end_soon)
+        methods = Methods(queue, self._desk, self._end_soon).methods()
+        rpc = JsonRpc(methods, self.door)
+        self._sockets = sockets = Sockets(queue, rpc)
+        calls = {"POST": rpc.post, "GET": sockets.get}
         more = [
+            Route("/jsonrpc", calls, is_open=True, types=TYPES),
             Route("/events", {"GET": events.read}),
             Route("/metrics", {"GET": Metrics(queue).answer}),
             Route("/healthz", {"GET": _healthy}, is_open=True),
@@ -159,6 +168,8 @@ class DownloadService(Service):
             await maybeDeferred(port.stopListening)
         if self._events is not None:
             self._events.close()
+        if self._sockets is not None:
+            self._sockets.close()
         if self.queue is not None:
             await self.queue.close()
         self._site.close()
