@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 from twisted.application.service import Service
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -73,6 +73,7 @@ class DownloadService(Service):
         self._site = DoorSite(reactor, self.door)
         self._events: Events | None = None
         self._sockets: Sockets | None = None
+        self._stopping: IDelayedCall | None = None
         self.queue: Queue | None = None
 
     def __repr__(self) -> str:
@@ -163,6 +164,8 @@ class DownloadService(Service):
     async def _end(self) -> None:
         self.ready = self._listening = False
         self.door.routes = Routes([])
+        if self._stopping is not None and self._stopping.active():
+            self._stopping.cancel()
         ports, self._ports = self._ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)
@@ -176,7 +179,8 @@ class DownloadService(Service):
 
     def _end_soon(self) -> None:
         """Once what is being answered is out."""
-        self._reactor.callLater(0.2, self._stop)
+        if self._stopping is None:
+            self._stopping = self._reactor.callLater(0.2, self._stop)
 
     def _tell(self, entry: Entry, before: Status) -> None:
         if entry.status is Status.ERROR and entry.told is not None:

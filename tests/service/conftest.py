@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from support.calling import Rpc
 from support.serving import Answered, Client
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
@@ -88,6 +89,16 @@ def served(reactor: Any, tmp_path: Path) -> Generator[Callable[..., Any], None, 
     yield make
     for one in made:
         pytest_twisted.blockon(Deferred.fromCoroutine(one.close()))
+
+
+@pytest.fixture
+def rpc(served: Callable[..., Any]) -> Callable[..., Any]:
+    """Start a service, to be asked as aria2 is: `await rpc(limits=...)`."""
+
+    async def start(**options: Any) -> Rpc:
+        return Rpc(await served(**options))
+
+    return start
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ JSON_RPC = "application/json-rpc"
 TYPES = (JSON, JSON_RPC, "")
 EVENTS = ("Start", "Pause", "Stop", "Complete", "Error")
 NOTIFICATIONS = [f"aria2.onDownload{event}" for event in EVENTS]
+TOO_MANY = f"more than {MAX_CALLS} calls at a time"
 _OPEN = frozenset(("system.multicall", "system.listMethods", "system.listNotifications"))
 _HIDDEN = frozenset(("aria2.addTorrent",))
 _log = Logger()
@@ -86,7 +87,7 @@ class JsonRpc:
     async def _result(self, call: Call, turn: _Turn) -> Any:
         turn.calls += 1
         if turn.calls > MAX_CALLS:
-            raise RpcError(f"more than {MAX_CALLS} calls at a time")
+            raise RpcError(TOO_MANY)
         if call.method == "system.multicall":
             return await self._multicall(call, turn)
         if call.method == "system.listMethods":
@@ -104,8 +105,10 @@ class JsonRpc:
         """A list of one for each call that went well, and an error for each that did not."""
         if len(call.params) != 1 or not isinstance(call.params[0], list):
             raise RpcError("The parameter at 0 has wrong type.")
+        if len(call.params[0]) > MAX_CALLS:
+            raise RpcError(TOO_MANY)
         results: list[Any] = []
-        for found in call.params[0][:MAX_CALLS]:
+        for found in call.params[0]:
             try:
                 results.append([await self._result(inner_call(found), turn)])
             except RpcError as error:
