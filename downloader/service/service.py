@@ -72,7 +72,7 @@ class DownloadService(Service):
         self._listening = False
         self._site = DoorSite(reactor, self.door)
         self._events: Events | None = None
-        self._sockets: Sockets | None = None
+        self.sockets: Sockets | None = None
         self._stopping: IDelayedCall | None = None
         self.queue: Queue | None = None
 
@@ -123,7 +123,7 @@ class DownloadService(Service):
         api = Api(queue, self._desk, self._end_soon)
         methods = Methods(queue, self._desk, self._end_soon).methods()
         rpc = JsonRpc(methods, self.door)
-        self._sockets = sockets = Sockets(queue, rpc)
+        self.sockets = sockets = Sockets(queue, rpc)
         calls = {"POST": rpc.post, "GET": sockets.get}
         more = [
             Route("/jsonrpc", calls, is_open=True, types=TYPES),
@@ -171,8 +171,8 @@ class DownloadService(Service):
             await maybeDeferred(port.stopListening)
         if self._events is not None:
             self._events.close()
-        if self._sockets is not None:
-            self._sockets.close()
+        if self.sockets is not None:
+            self.sockets.close()
         if self.queue is not None:
             await self.queue.close()
         self._site.close()

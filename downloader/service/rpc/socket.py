@@ -30,7 +30,7 @@ from downloader.service.routes import Asked
 from downloader.service.rpc.jsonrpc import JsonRpc, whole
 from downloader.service.site import MAX_BODY
 
-# What a socket that is not read may have waiting, in bytes; then it is closed.
+# As of a reader of events, in bytes.
 MOST_WAITING = 4 * 1024 * 1024
 # Sockets at a time; a browser has one for each page, and a program one.
 MOST_SOCKETS = 128
@@ -47,10 +47,12 @@ _log = Logger()
 
 
 class Sockets:
-    """The open sockets, which are told what happens in `queue`; `rpc` answers what they ask."""
+    """The open sockets, which are told what happens in `queue`; `rpc` answers what they ask. One
+    that is not read, and for which more than `most_waiting` bytes wait, is closed."""
 
-    def __init__(self, queue: Queue, rpc: JsonRpc) -> None:
+    def __init__(self, queue: Queue, rpc: JsonRpc, most_waiting: int = MOST_WAITING) -> None:
         self.rpc = rpc
+        self.most_waiting = most_waiting
         self.open: set[Socket] = set()
         queue.watch(self._changed)
 
@@ -100,7 +102,7 @@ class Socket(Protocol):
         self._busy = self._ended = False
 
     def __repr__(self) -> str:
-        return f"<Socket of {self._peer}>"
+        return f"<Socket of {self._peer}{', not read' if self._paused else ''}>"
 
     def connectionMade(self) -> None:
         if hasattr(self.transport, "setTcpKeepAlive"):
@@ -200,7 +202,7 @@ class Socket(Protocol):
             return
         self._held.append(data)
         self._held_size += len(data)
-        if self._held_size > MOST_WAITING:
+        if self._held_size > self._sockets.most_waiting:
             self._ended = True
             self.transport.abortConnection()
 
