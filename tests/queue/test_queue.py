@@ -212,6 +212,23 @@ async def test_only_the_latest_that_ended_are_kept(kept: Any, origin: Origin) ->
     assert k.queue.over == []
 
 
+async def test_one_that_is_paused_as_it_begins(kept: Any, origin: Origin) -> None:
+    """While its name is being kept, which is no failure then."""
+    k = kept()
+    await k.queue.start()
+    pausing: list[Any] = []
+
+    def begun(entry: Any, before: Any) -> None:
+        if entry.status == "active":
+            pausing.append(k.queue.pause(entry))
+
+    k.queue.watch(begun)
+    (entry,) = await k.add(origin.add("/a", 10))
+    await k.until(lambda: pausing)
+    await pausing[0]
+    assert entry.status == "paused" and not k.out.exists()
+
+
 async def test_what_is_wanted_can_be_changed(kept: Any, origin: Origin) -> None:
     """Of one that waits: its URLs, its terms and its place, which are kept."""
     k = kept()

@@ -124,21 +124,37 @@ async def test_what_is_too_much_ends_it(rpc: Any, opened: Any, sent: Any, code: 
     assert socket.code == code
 
 
-async def test_what_breaks_the_protocol_ends_it(rpc: Any, opened: Any) -> None:
+@pytest.mark.parametrize(
+    "frame",
+    [b"\xff" * 20, b"\x81\x01a", b"\x80\x80mask", b"\x88\x81mask\x00", b"\x89\xfe\x00\xffmask"],
+    ids=["reserved bits", "no mask", "nothing to go on with", "half a code", "a long ping"],
+)
+async def test_what_breaks_the_protocol_ends_it(rpc: Any, opened: Any, frame: bytes) -> None:
     r = await rpc()
     socket = await opened(r)
-    socket.transport.write(b"\xff" * 20)
+    socket.transport.write(frame)
     await socket.until(lambda: socket.lost)
     assert socket.code == 1002
 
 
-async def test_ping_and_goodbye(rpc: Any, opened: Any) -> None:
+async def test_ping(rpc: Any, opened: Any) -> None:
     r = await rpc()
     socket = await opened(r)
     socket.send(Ping(b"a"))
-    socket.transport.write(socket.ws.send(CloseConnection(1000)))
+    await socket.until(lambda: socket.pongs)
+    assert socket.pongs == [b"a"]
+
+
+@pytest.mark.parametrize(("code", "told"), [(1000, 1000), (4000, 4000), (None, 1005)])
+async def test_goodbye(rpc: Any, opened: Any, code: int | None, told: int) -> None:
+    """It is said back, and the connection ends."""
+    r = await rpc()
+    socket = await opened(r)
+    socket.transport.write(
+        b"\x88\x80mask" if code is None else socket.ws.send(CloseConnection(code))
+    )
     await socket.until(lambda: socket.lost)
-    assert socket.code == 1000
+    assert socket.code == told
 
 
 async def test_who_does_not_read_is_sent_away(rpc: Any, opened: Any, origin: Origin) -> None:

@@ -13,6 +13,7 @@ from wsproto.events import (
     AcceptConnection,
     CloseConnection,
     Event,
+    Pong,
     RejectConnection,
     Request,
     TextMessage,
@@ -20,14 +21,16 @@ from wsproto.events import (
 
 
 class Socket(Protocol):
-    """One connection. `texts` are the messages that came and were not taken; `status` is that of
-    the answer to its request; `code` is why the other side closed it."""
+    """One connection. `texts` are the messages that came and were not taken, `pongs` what came back
+    of pings; `status` is that of the answer to its request; `code` is why the other side closed it.
+    """
 
     transport: Any = None
 
     def __init__(self, host: str, headers: list[tuple[bytes, bytes]]) -> None:
         self.ws = WSConnection(ConnectionType.CLIENT)
         self.texts: list[Any] = []
+        self.pongs: list[bytes] = []
         self.status: int | None = None
         self.code: int | None = None
         self.lost = False
@@ -51,6 +54,8 @@ class Socket(Protocol):
             self.status = event.status_code
         elif isinstance(event, CloseConnection):
             self.code = event.code
+        elif isinstance(event, Pong):
+            self.pongs.append(bytes(event.payload))
         elif isinstance(event, TextMessage):
             self._part += event.data
             if event.message_finished:

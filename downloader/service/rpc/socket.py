@@ -116,15 +116,11 @@ class Socket(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._ended:
             return
-        try:
-            self._connection.receive_data(data)
-            for event in self._connection.events():
-                self._take(event)
-                if self._ended:
-                    return
-        except RemoteProtocolError as error:
-            self._write(error.event_hint or CloseConnection(1002))
-            self._abandon()
+        self._connection.receive_data(data)
+        for event in self._connection.events():
+            self._take(event)
+            if self._ended:
+                return
         self._begin()
 
     def send(self, text: bytes) -> None:
@@ -146,8 +142,9 @@ class Socket(Protocol):
             self.end(_NO_TEXT)
         elif isinstance(event, Ping):
             self._write(event.response())
-        elif isinstance(event, CloseConnection):
-            self._reply_to_close(event)
+        elif isinstance(event, CloseConnection):  # theirs, or what is due to a broken frame
+            self._write(event.response())
+            self._abandon()
 
     def _take_text(self, event: TextMessage) -> None:
         self._parts.append(event.data)
@@ -157,13 +154,6 @@ class Socket(Protocol):
         elif event.message_finished:
             self._messages.append("".join(self._parts))
             self._parts, self._size = [], 0
-
-    def _reply_to_close(self, event: CloseConnection) -> None:
-        try:
-            self._write(event.response())
-        except LocalProtocolError:  # it was a frame that broke the protocol
-            self._write(CloseConnection(event.code))
-        self._abandon()
 
     def _begin(self) -> None:
         if self._messages and not self._busy and not self._ended:
