@@ -19,6 +19,7 @@ A value is a string; what is none is not looked at either. `header` may be a lis
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -87,6 +88,8 @@ REFUSED = frozenset(
 # What a header holds that is for nobody else's eyes.
 _SECRET = frozenset(("authorization", "cookie", "proxy-authorization"))
 _MOST_TEXT = 64 * 1024
+# JSON can say one of the two that a character is made of in UTF-16 (RFC 8259 §8.2).
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def job_options(asked: Mapping[str, Any]) -> Pairs:
@@ -191,6 +194,8 @@ def _values(name: str, value: Any) -> list[str]:
         texts = [line for text in texts for line in text.split("\n") if line.strip()]
     if len(texts) > MAX_HEADERS or sum(map(len, texts)) > _MOST_TEXT:
         raise _bad(name, "it is too long")
+    if any(map(_SURROGATE.search, texts)):
+        raise _bad(name, "it holds half a character")
     return texts
 
 

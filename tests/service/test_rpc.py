@@ -308,6 +308,22 @@ async def test_what_is_wrong_is_told_and_does_nothing(
     assert r.served.queue.waiting == r.served.queue.active == r.served.queue.over == []
 
 
+@pytest.mark.parametrize("text", ["\ud800", "\x00", "a\nb", "\U0010ffff", "a" * 70_000])
+async def test_texts_that_are_none(rpc: Any, origin: Origin, text: str) -> None:
+    """Wherever they stand, they make an error that is told, or a download that can be looked at."""
+    r = await rpc()
+    asked = [([origin.url(f"/{text}")], {})]
+    asked += [([origin.url("/a")], {name: text}) for name in ("dir", "out", "checksum", "header")]
+    asked += [([origin.url("/a")], {name: text}) for name in ("user-agent", "referer", "http-user")]
+    for uris, options in asked:
+        answer = (await r.post(r.body("addUri", uris, {**options, "pause": "true"}))).json
+        assert "a bug" not in answer.get("error", {}).get("message", "")
+    assert isinstance(await r.call("tellWaiting", 0, 99), list)
+    await r.call("unpauseAll")
+    await r.served.until(lambda: not (r.served.queue.waiting or r.served.queue.active))
+    assert "InternalError" not in {one.told.error for one in r.served.queue.over if one.told}
+
+
 async def test_gids(rpc: Any, origin: Origin) -> None:
     r = await rpc()
     for n in range(2):

@@ -174,14 +174,18 @@ async def test_who_does_not_read_is_sent_away(rpc: Any, opened: Any, origin: Ori
     assert [await good.take(), await good.take()] == [event("Start", gid), event("Complete", gid)]
 
 
-async def test_who_reads_late_misses_nothing(rpc: Any, opened: Any, origin: Origin) -> None:
-    r = await rpc()
-    late = await opened(r)
+@pytest.mark.parametrize("tls", [False, True])
+async def test_who_reads_late_misses_nothing(
+    rpc: Any, opened: Any, origin: Origin, ca: Any, tls: bool
+) -> None:
+    r = await rpc(tls=ca.server() if tls else None)
+    late = await opened(r, trust_root=ca.trust_root if tls else None)
     late.transport.pauseProducing()
     calls = [{"id": "x" * 4_000_000 + str(n), "method": "nothing"} for n in range(3)]
     late.send(*calls)
     await r.served.until(lambda: "not read" in repr(r.served.service.sockets.open))
-    gid = await r.call("addUri", [origin.add("/a", 3)])
+    (entry,) = await r.served.add(origin.add("/a", 3))
+    gid = entry.gid
     await r.ended(gid)
     late.transport.resumeProducing()
     came = [await late.take() for _ in range(5)]

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.ssl import optionsForClientTLS
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
     AcceptConnection,
@@ -112,10 +113,15 @@ async def answer_to(reactor: Any, port: int, head: bytes) -> bytes:
     return answer
 
 
-async def connect(reactor: Any, port: int, host: str = "127.0.0.1", **headers: str) -> Socket:
-    """A socket, once its request is answered; a header's underscores are hyphens."""
+async def connect(
+    reactor: Any, port: int, host: str = "127.0.0.1", trust_root: Any = None, **headers: str
+) -> Socket:
+    """A socket, once its request is answered; over TLS with `trust_root`. A header's underscores
+    are hyphens."""
     fields = [(name.replace("_", "-").encode(), text.encode()) for name, text in headers.items()]
-    endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
+    endpoint: Any = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
+    if trust_root is not None:
+        endpoint = wrapClientTLS(optionsForClientTLS("localhost", trust_root), endpoint)
     socket: Any = await endpoint.connect(Factory.forProtocol(lambda: Socket(host, fields)))
     await socket.until(lambda: socket.status is not None or socket.lost)
     assert isinstance(socket, Socket)
