@@ -20,6 +20,7 @@ from downloader.jobs import (
     Retries,
     Splitting,
     Status,
+    Terms,
     Timeouts,
 )
 from downloader.replay import IReplayable
@@ -50,6 +51,7 @@ __all__ = [
     "Retries",
     "Splitting",
     "Status",
+    "Terms",
     "Timeouts",
     "__version__",
     "errors",

@@ -283,7 +283,7 @@ class Downloader:
     @property
     def found(self) -> int:
         """How many bytes of files that were gone on with had come before, in earlier runs."""
-        return self._setup.found
+        return self._setup.found.bytes
 
     def active(self) -> list[Way[Any]]:
         """The jobs that run now, or wait for a slot or their next try."""
@@ -354,7 +354,7 @@ class Downloader:
         space: Space | None = None,
     ) -> Transfer:
         self.earlier.meet(job.url)
-        return Transfer(job, self._setup, names, recorder, space)
+        return Transfer(job, self._setup.on(job.terms), names, recorder, space)
 
     def _put(self, job: PutJob) -> Put:
         self.earlier.meet(job.url)

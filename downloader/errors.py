@@ -279,11 +279,23 @@ class ProxyAuthRequired(ProxyError, LocalProblem):
     """The proxy wants a user and password, or other ones."""
 
 
-# --- lists and options ----------------------------------------------------------------------
+# --- lists, calls and options ------------------------------------------------------------------
 
 
 class ListError(Exception):
     """The list cannot be read."""
+
+
+class RpcError(Exception):
+    """A call cannot be answered.
+
+    `code` is JSON-RPC's, or 1 for what a method says; the sentence is aria2's where it has one.
+    """
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
 
 
 class BadLine(ValueError):

@@ -76,6 +76,22 @@ class Pieces:
     sums: tuple[str, ...] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How one file is fetched, where that is not as its run's are: `connections`, `parts` and
+    `least` are those of `Splitting`, `tries` that of `Retries`; None is the run's."""
+
+    connections: int | None = None
+    parts: int | None = None
+    least: int | None = None
+    tries: int | None = None
+
+    def __post_init__(self) -> None:
+        given = (self.connections, self.parts, self.least, self.tries)
+        if any(number is not None and number < 1 for number in given):
+            raise ValueError("terms are at least 1")
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Job:
     """One file that is wanted.
@@ -89,6 +105,7 @@ class Job:
     `line` is the job's line in its list, counted from 1, for reports.
     `size` is how many bytes it has, where that is known before: whatever has another is not it.
     `pieces` are checksums of parts of the file, so that only what is wrong is fetched again.
+    `terms` say how it is fetched, where that is not as its run's are.
     `record` is what is kept of it.
     """
 
@@ -103,6 +120,7 @@ class Job:
     size: int | None = None
     pieces: Pieces | None = None
     record: Record | None = None
+    terms: Terms | None = None
 
     def __repr__(self) -> str:
         """Without what may be secret: user and password, query, headers."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from downloader import Job, Limits, Result, Retries, Splitting, Status, Timeouts
+from downloader import Job, Limits, Result, Retries, Splitting, Status, Terms, Timeouts
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,8 @@ from downloader import Job, Limits, Result, Retries, Splitting, Status, Timeouts
         lambda: Splitting(parts=0),
         lambda: Splitting(least=0),
         lambda: Retries(tries=0),
+        lambda: Terms(tries=0),
+        lambda: Terms(connections=-1),
         lambda: Retries(wait=-1),
         lambda: Retries(max_wait=-1),
         lambda: Retries(retry_after_cap=-1),

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
-from downloader.jobs import Job, Pieces, Status
+from downloader.jobs import Job, Pieces, Status, Terms
 from downloader.store import QueueRow
 
 
@@ -103,7 +103,7 @@ class Entry:
 
 
 OVER = frozenset((Status.COMPLETE, Status.ERROR, Status.REMOVED))
-_OWN = frozenset(("pieces", "record", "line"))
+_OWN = frozenset(("pieces", "record", "line", "terms"))
 
 
 def _wanted(job: Job) -> dict[str, Any]:
@@ -114,6 +114,8 @@ def _wanted(job: Job) -> dict[str, Any]:
             found[name] = value
     if job.pieces is not None:
         found["pieces"] = [job.pieces.kind, job.pieces.length, job.pieces.sums]
+    if job.terms is not None:
+        found["terms"] = asdict(job.terms)
     return found
 
 
@@ -126,6 +128,8 @@ def entry_of(row: QueueRow) -> Entry:
     if "pieces" in wanted:
         kind, length, sums = wanted["pieces"]
         wanted["pieces"] = Pieces(kind, length, tuple(sums))
+    if "terms" in wanted:
+        wanted["terms"] = Terms(**wanted["terms"])
     entry = Entry(
         *(row.number, row.gid, Job(**wanted), Status(row.status), row.priority, row.place),
         tuple((name, value) for name, value in options),

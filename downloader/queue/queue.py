@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from downloader.client import Downloader
 from downloader.errors import DuplicateGid, NoSuchJob, NotNow, QueueError, QueueFull, StoreError
-from downloader.jobs import Limits, Status
+from downloader.jobs import Job, Limits, Status
 from downloader.queue.ends import rows_of
 from downloader.queue.entry import OVER, Entry, Wanted, entry_of
 from downloader.queue.meter import Meter
@@ -205,6 +205,16 @@ class Queue:
         """
         return _apart(self._move(entry, position))
 
+    def change(self, entry: Entry, job: Job, options: Sequence[tuple[str, str]]) -> Deferred[None]:
+        """Let it fetch `job`, asked for with `options`, in place of its own: one that waits.
+
+        Where its file went to another place, that is begun anew.
+
+        **Fires with** None when that is kept. **Fails with** NotNow, StoreError. **Cancelling**
+        stops the waiting only.
+        """
+        return _apart(self._change(entry, job, tuple(options)))
+
     # --- how it is done -----------------------------------------------------------------------
 
     async def _start(self) -> None:
@@ -286,6 +296,11 @@ class Queue:
         await self._store.save(*rows_of(moved))
         found = self.turns.position(entry)
         return 0 if found is None else found
+
+    async def _change(self, entry: Entry, job: Job, options: tuple[tuple[str, str], ...]) -> None:
+        if self.turns.position(entry) is None:
+            raise NotNow(f"it is {entry.status}")
+        await self.turns.change(entry, job, options)
 
     async def _prefer(self, entry: Entry, priority: int) -> None:
         if entry.is_over:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -25,25 +24,24 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from downloader.client import Downloader
-from downloader.errors import BadUrl, DownloadError, NotNow, StoreError
-from downloader.jobs import AnyJob, Job, Record, Result, Status
+from downloader.errors import BadUrl, NotNow, StoreError
+from downloader.jobs import Job, Result, Status
 from downloader.queue.ends import outcome, rows_of
 from downloader.queue.entry import OVER, Entry, Told
+from downloader.queue.paths import Paths
 from downloader.sansio.order import Order
 from downloader.sansio.url import parse_url
 from downloader.store import QueueStore
 
 # Jobs at a time, those between two tries too: what waits for its next try has no slot.
 MOST_ACTIVE = 4096
-# Failed tries that are remembered of each job.
-TROUBLES = 20
 # Seconds that a stopped job's connection and file are waited for.
 PATIENCE = 3.0
 _log = Logger()
 
 
 class Turns:
-    """Which jobs run; a Recorder for them.
+    """Which jobs run.
 
     They are kept in `store`. `changed(entry, before)` is called when the status of one has changed,
     which is kept by then. `wall()` is the time of day in seconds since 1970.
@@ -62,9 +60,9 @@ class Turns:
         self._store = store
         self._changed = changed
         self._wall = wall
-        self._names = downloader.names()
         self._order = Order()
         self._entries: dict[int, Entry] = {}  # that are not over
+        self._paths = Paths(self._entries, downloader, store, wall)
         self._running: dict[int, Deferred[Any]] = {}
         self._stopped: dict[int, list[Any]] = {}
         self._ending: dict[int, list[Deferred[None]]] = {}  # who waits for their end
@@ -101,7 +99,7 @@ class Turns:
         for entry in entries:
             self._entries[entry.number] = entry
             self._order.add(entry.number, entry.priority, entry.place)
-            self._reserve(entry)
+            self._paths.reserve(entry)
         self._started = True
         self._downloader.limiter.watch(self._wake)
         self.let(entries)
@@ -118,7 +116,7 @@ class Turns:
             self._stop(entry)
         for end in ends:
             await end
-        self._names.close()
+        self._paths.close()
 
     # --- what the queue asks ----------------------------------------------------------------------
 
@@ -137,7 +135,7 @@ class Turns:
         """Forget these, which wait."""
         for entry in entries:
             self._order.discard(entry.number)
-            self._release(entry)
+            self._paths.release(entry)
             self._entries.pop(entry.number, None)
 
     def let(self, entries: Iterable[Entry]) -> None:
@@ -164,6 +162,34 @@ class Turns:
             self._order.discard(entry.number)
             entry.place = self._order.end(priority)
             self._order.add(entry.number, priority, entry.place)
+            self.let([entry])
+
+    async def change(self, entry: Entry, job: Job, options: tuple[tuple[str, str], ...]) -> None:
+        """It is to fetch `job`, and waits. Over when that is kept."""
+        await entry.changing.acquire()
+        try:
+            if entry.number not in self._order:
+                raise NotNow(f"it is {entry.status}")
+            await self._change(entry, job, options)
+        finally:
+            entry.changing.release()
+
+    async def _change(self, entry: Entry, job: Job, options: tuple[tuple[str, str], ...]) -> None:
+        self._order.hold(entry.number)
+        before = (entry.job, entry.options, entry.path, entry.inode, entry.size)
+        self._paths.release(entry)
+        entry.job, entry.options = job, options
+        if _place(job) != _place(before[0]):
+            entry.path = entry.inode = entry.size = None
+        self._paths.reserve(entry)
+        try:
+            await self._store.save([entry.row()])
+        except StoreError:
+            self._paths.release(entry)
+            entry.job, entry.options, entry.path, entry.inode, entry.size = before
+            self._paths.reserve(entry)
+            raise
+        finally:
             self.let([entry])
 
     async def leave(self, entry: Entry, status: Status) -> None:
@@ -223,42 +249,11 @@ class Turns:
             before, entry.status, entry.told = entry.status, Status.WAITING, None
             if failed:
                 entry.troubles = []
-                self._reserve(entry)
+                self._paths.reserve(entry)
             self._changed(entry, before)
             self.let([entry])
         finally:
             entry.changing.release()
-
-    # --- the downloads' recorder ----------------------------------------------------------------
-
-    def plan(self, jobs: Sequence[tuple[AnyJob, str]]) -> Deferred[None]:
-        done = succeed(None)
-        for job, path in jobs:
-            entry = self._of(job)
-            if entry is not None and entry.path != path:
-                entry.path = path
-                done = self._kept(entry)
-        return done
-
-    def intend(self, job: Job, path: str, inode: int, size: int) -> Deferred[None]:
-        entry = self._of(job)
-        if entry is None:
-            return succeed(None)
-        entry.path, entry.inode, entry.size = path, inode, size
-        return self._kept(entry)
-
-    def troubled(self, job: Job, error: DownloadError) -> None:
-        entry = self._of(job)
-        if entry is not None:
-            entry.troubles = [*entry.troubles[1 - TROUBLES :], (self._wall(), str(error))]
-
-    def _of(self, job: AnyJob) -> Entry | None:
-        record = job.record if isinstance(job, Job) else None
-        return None if record is None else self._entries.get(record.number)
-
-    def _kept(self, entry: Entry) -> Deferred[None]:
-        """Fires when it is kept, or cannot be: the file is what counts."""
-        return self._store.save([entry.row()]).addErrback(_not_kept, entry)
 
     # --- turns ------------------------------------------------------------------------------------
 
@@ -284,13 +279,13 @@ class Turns:
 
     def _begin(self, entry: Entry) -> None:
         self._order.discard(entry.number)
-        self._release(entry)
+        self._paths.release(entry)
         before, entry.status = entry.status, Status.ACTIVE
         entry.received, entry.rate, entry.leaving = 0, 0.0, None
-        done: Deferred[Any] = succeed(None)
-        if not self._is_there(entry):  # else the last process was killed just when it had its name
-            job = replace(entry.job, record=Record(entry.number, 0, entry.path))
-            done = self._downloader.fetch(job, self, self._names)
+        # Else the last process was killed just when it had its name.
+        done: Deferred[Any] = (
+            succeed(None) if self._paths.is_there(entry) else self._paths.fetch(entry)
+        )
         self._running[entry.number] = done
         self._changed(entry, before)
 
@@ -300,12 +295,6 @@ class Turns:
             ending.addErrback(lambda failure: _log.failure("a bug in the queue", failure))
 
         done.addBoth(ended)
-
-    def _is_there(self, entry: Entry) -> bool:
-        if entry.path is None or entry.inode is None:
-            return False
-        earlier, directory = self._downloader.earlier, entry.job.directory
-        return earlier.is_there(directory, entry.path, entry.size, entry.inode)
 
     async def _ended(self, entry: Entry, result: Result | Failure | None) -> None:
         """Its download is over, as `result` says; None is a file that was there."""
@@ -323,7 +312,7 @@ class Turns:
             del self._entries[entry.number]
         else:
             self._order.add(entry.number, entry.priority, entry.place)
-            self._reserve(entry)
+            self._paths.reserve(entry)
         self._changed(entry, before)
         for end in self._ending.pop(entry.number, ()):
             end.callback(None)
@@ -338,7 +327,7 @@ class Turns:
             _log.error("{gid} is not kept: {error}", gid=entry.gid, error=error)
 
     def _stop(self, entry: Entry) -> None:
-        ways = [way for way in self._downloader.active() if self._of(way.job) is entry]
+        ways = [way for way in self._downloader.active() if self._paths.of(way.job) is entry]
         self._stopped[entry.number] = ways
         self._running[entry.number].cancel()
 
@@ -350,21 +339,14 @@ class Turns:
                 with suppress(Exception):  # a disk that hangs holds up nobody
                     await closed.addTimeout(PATIENCE, self._reactor)
 
-    # --- names ------------------------------------------------------------------------------------
-
-    def _reserve(self, entry: Entry) -> None:
-        """Its name is its own while it waits: a part of it may be there."""
-        if entry.path is not None:
-            self._names.reserve(entry.job.directory, entry.path)
-
-    def _release(self, entry: Entry) -> None:
-        if entry.path is not None:
-            self._names.release(entry.job.directory, entry.path)
-
     def _end_of(self, entry: Entry) -> Deferred[None]:
         end: Deferred[None] = Deferred(lambda _: self._ending[entry.number].remove(end))
         self._ending.setdefault(entry.number, []).append(end)
         return end
+
+
+def _place(job: Job) -> tuple[str, str, str | None]:
+    return job.directory, job.subdirectory, job.name
 
 
 def _server(job: Job) -> str:
@@ -372,8 +354,3 @@ def _server(job: Job) -> str:
         return parse_url(job.url).server
     except BadUrl:
         return ""  # told when it is begun
-
-
-def _not_kept(failure: Failure, entry: Entry) -> None:
-    failure.trap(StoreError)
-    _log.error("{gid} is not kept: {error}", gid=entry.gid, error=failure.value)

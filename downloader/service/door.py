@@ -100,7 +100,8 @@ class Door(Resource):
         content_type = media_type(request.getHeader(b"content-type"))
         body = request.content.read()
         if method in _WITH_BODY and content_type not in route.types and (body or method == "POST"):
-            raise Refusal(415, f"the body has to be {' or '.join(route.types)}")
+            known = " or ".join(filter(None, route.types))
+            raise Refusal(415, f"the body has to be {known}")
         query = {_text(name): _text(values[0]) for name, values in _query(request).items()}
         asked = Asked(method, route.path, named, query, body, content_type, request)
         return await verb(asked)

@@ -41,7 +41,8 @@ class Route:
     """A path, with `{name}` for a part of it, and what may be done there.
 
     `is_open` needs no token. `password` takes it as a Basic password too. `types` are the media
-    types that a body may have. A verb that answers None has answered, or will, by itself.
+    types that a body may have, "" for one that does not say. A verb that answers None has answered,
+    or will, by itself.
     """
 
     path: str

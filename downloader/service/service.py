@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 from twisted.application.service import Service
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -25,6 +25,9 @@ from downloader.service.door import Door
 from downloader.service.events import Events
 from downloader.service.metrics import Metrics
 from downloader.service.routes import Asked, Route, Routes
+from downloader.service.rpc.jsonrpc import TYPES, JsonRpc
+from downloader.service.rpc.methods import Methods
+from downloader.service.rpc.socket import Sockets
 from downloader.service.site import DoorSite
 from downloader.service.state import token_in
 from downloader.store import QueueStore, is_busy
@@ -69,6 +72,8 @@ class DownloadService(Service):
         self._listening = False
         self._site = DoorSite(reactor, self.door)
         self._events: Events | None = None
+        self.sockets: Sockets | None = None
+        self._stopping: IDelayedCall | None = None
         self.queue: Queue | None = None
 
     def __repr__(self) -> str:
@@ -116,7 +121,12 @@ class DownloadService(Service):
         await queue.start()
         self._events = events = Events(queue)
         api = Api(queue, self._desk, self._end_soon)
+        methods = Methods(queue, self._desk, self._end_soon).methods()
+        rpc = JsonRpc(methods, self.door)
+        self.sockets = sockets = Sockets(queue, rpc)
+        calls = {"POST": rpc.post, "GET": sockets.get}
         more = [
+            Route("/jsonrpc", calls, is_open=True, types=TYPES),
             Route("/events", {"GET": events.read}),
             Route("/metrics", {"GET": Metrics(queue).answer}),
             Route("/healthz", {"GET": _healthy}, is_open=True),
@@ -154,18 +164,23 @@ class DownloadService(Service):
     async def _end(self) -> None:
         self.ready = self._listening = False
         self.door.routes = Routes([])
+        if self._stopping is not None and self._stopping.active():
+            self._stopping.cancel()
         ports, self._ports = self._ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)
         if self._events is not None:
             self._events.close()
+        if self.sockets is not None:
+            self.sockets.close()
         if self.queue is not None:
             await self.queue.close()
         self._site.close()
 
     def _end_soon(self) -> None:
         """Once what is being answered is out."""
-        self._reactor.callLater(0.2, self._stop)
+        if self._stopping is None:
+            self._stopping = self._reactor.callLater(0.2, self._stop)
 
     def _tell(self, entry: Entry, before: Status) -> None:
         if entry.status is Status.ERROR and entry.told is not None:

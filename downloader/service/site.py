@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -51,14 +52,35 @@ class _Request(Request):
 
 
 class _Channel(HTTPChannel):
-    """One connection, which its site counts."""
+    """One connection, which its site counts, whatever is spoken on it."""
+
+    _other: IProtocol | None = None
 
     def connectionMade(self) -> None:
         self.factory.open.add(self)
         super().connectionMade()  # type: ignore[no-untyped-call]
 
+    def upgrade(self, protocol: IProtocol, switching: bytes) -> None:
+        """Write `switching` (RFC 9110 §15.2.2), and let `protocol` have the connection; it is the
+        producer there too."""
+        transport: Any = self.transport
+        self._other = protocol
+        self.setTimeout(None)  # type: ignore[no-untyped-call]
+        transport.write(switching)
+        transport.unregisterProducer()
+        protocol.makeConnection(transport)
+        transport.registerProducer(protocol, True)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._other is None:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
+        else:
+            self._other.dataReceived(data)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.factory.open.discard(self)
+        if self._other is not None:
+            self._other.connectionLost(reason)
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
 

@@ -83,7 +83,7 @@ class Transfer(Incoming):
         if found is not None and self._proof.fits(found.version.total):
             self._proof.pinned = found.version.checksum or self._proof.pinned
             if not self._tries.made:
-                self._setup.found += found.size
+                self._setup.found.bytes += found.size
             if await self._complete(url, Ranges(found.ranges), found.version):
                 return
             self._whole_only = True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from support.asking import HELLO
 
-from downloader import Limits
+from downloader import Limits, Terms
 from downloader.errors import DuplicateGid, NoSuchJob, NotNow, QueueFull
 from downloader.testing import Connection, End, Origin, content
 
@@ -211,3 +212,82 @@ async def test_only_the_latest_that_ended_are_kept(kept: Any, origin: Origin) ->
     assert [entry.gid for entry in k.queue.over] == ended[-2:]
     await k.queue.forget(k.queue.over)
     assert k.queue.over == []
+
+
+async def test_one_that_is_paused_as_it_begins(kept: Any, origin: Origin) -> None:
+    """While its name is being kept, which is no failure then."""
+    k = kept()
+    await k.queue.start()
+    pausing: list[Any] = []
+
+    def begun(entry: Any, before: Any) -> None:
+        if entry.status == "active":
+            pausing.append(k.queue.pause(entry))
+
+    k.queue.watch(begun)
+    (entry,) = await k.add(origin.add("/a", 10))
+    await k.until(lambda: pausing)
+    await pausing[0]
+    assert entry.status == "paused" and not k.out.exists()
+
+
+async def test_what_is_wanted_can_be_changed(kept: Any, origin: Origin) -> None:
+    """Of one that waits: its URLs, its terms and its place, which are kept."""
+    k = kept()
+    await k.queue.start()
+    (entry,) = await k.add(origin.url("/none"), paused=True)
+    job = replace(entry.job, url=origin.add("/a", 10), name="b", terms=Terms(tries=2))
+    await k.queue.change(entry, job, [("out", "b")])
+    assert (entry.job, entry.options) == (job, (("out", "b"),))
+    await k.queue.close()
+    queue = k.again()
+    await queue.start()
+    again = queue.find(entry.gid)
+    assert (again.job, again.options) == (job, (("out", "b"),))
+    await queue.resume(again)
+    await k.ended(again)
+    assert (k.out / "b").read_bytes() == file_of(origin, "/a", 10)
+    with pytest.raises(NotNow):
+        await queue.change(again, job, ())
+
+
+async def test_one_that_is_changed_may_begin(kept: Any, origin: Origin) -> None:
+    """Where its new server has room: it waited for another."""
+    k = kept(limits=Limits(total=2, per_host=1))
+    await k.queue.start()
+    await k.add(origin.add_silent("/slow"))
+    (entry,) = await k.add(origin.url("/b"))
+    await k.until(lambda: origin.silent)
+    assert entry.status == "waiting"
+    url = origin.add("/b", 10).replace("127.0.0.1", "localhost")
+    await k.queue.change(entry, replace(entry.job, url=url), ())
+    await k.ended(entry)
+    assert entry.status == "complete"
+
+
+async def test_what_runs_is_not_changed(kept: Any, origin: Origin) -> None:
+    k = kept()
+    await k.queue.start()
+    (entry,) = await k.add(origin.add_silent("/a"))
+    await k.until(lambda: origin.silent)
+    with pytest.raises(NotNow):
+        await k.queue.change(entry, entry.job, ())
+
+
+async def test_a_part_stays_with_its_place(kept: Any, scripted: Any) -> None:
+    """It is gone on with after a change, and begun anew elsewhere; its name is free then."""
+
+    async def half(connection: Connection) -> None:
+        await connection.head()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+
+    server = scripted(half)
+    k = kept()
+    await k.queue.start()
+    (entry,) = await k.add(server.url("/a"))
+    await k.until(lambda: [one for one in k.queue.meter.look() if one.received])
+    await k.queue.pause(entry)
+    await k.queue.change(entry, replace(entry.job, terms=Terms(tries=1)), ())
+    assert entry.path == "a"
+    await k.queue.change(entry, replace(entry.job, name="b"), ())
+    assert entry.path is None

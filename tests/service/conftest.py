@@ -8,27 +8,33 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from support.calling import Rpc
 from support.serving import Answered, Client
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.endpoints import SSL4ServerEndpoint, serverFromString
 from twisted.internet.task import deferLater
 
-from downloader import Downloader, Limits
+from downloader import Downloader, Job, Limits
+from downloader.queue import Wanted
 from downloader.service.service import DownloadService, Listener
 
 
 class Served:
-    """A service that listens at a port of its own, and a client of it."""
+    """A service that listens at a port of its own, with `tls` or without, and a client of it."""
 
-    def __init__(self, reactor: Any, path: Path, limits: Limits) -> None:
+    def __init__(self, reactor: Any, path: Path, limits: Limits, tls: Any = None) -> None:
         self.reactor = reactor
         self.state, self.out = path / "state", path / "out"
         self.limits = limits
+        self._tls = tls
         self.stops = 0
         self.service = self._make()
 
     def _make(self) -> DownloadService:
-        listener = Listener(serverFromString(self.reactor, "tcp:0:interface=127.0.0.1"), False)
+        endpoint: Any = serverFromString(self.reactor, "tcp:0:interface=127.0.0.1")
+        if self._tls is not None:
+            endpoint = SSL4ServerEndpoint(self.reactor, 0, self._tls, interface="127.0.0.1")
+        listener = Listener(endpoint, False)
         return DownloadService(
             self.reactor,
             *(str(self.state), [str(self.out)], [listener], self.limits),
@@ -70,6 +76,10 @@ class Served:
     def queue(self) -> Any:
         return self.service.queue
 
+    async def add(self, *urls: str) -> Any:
+        """Add jobs, without asking for it over HTTP."""
+        return await self.queue.add([Wanted(Job(url, str(self.out))) for url in urls])
+
     async def ask(self, *asked: Any, **more: Any) -> Answered:
         """See `Client.ask`."""
         return await self.client.ask(*asked, **more)
@@ -77,17 +87,27 @@ class Served:
 
 @pytest.fixture
 def served(reactor: Any, tmp_path: Path) -> Generator[Callable[..., Any], None, None]:
-    """Start a service: `await served(limits=...)`."""
+    """Start a service: `await served(limits=..., tls=...)`."""
     made: list[Served] = []
 
-    async def make(limits: Limits | None = None) -> Served:
-        made.append(Served(reactor, tmp_path, limits or Limits(total=4)))
+    async def make(limits: Limits | None = None, tls: Any = None) -> Served:
+        made.append(Served(reactor, tmp_path, limits or Limits(total=4), tls))
         await made[-1].start()
         return made[-1]
 
     yield make
     for one in made:
         pytest_twisted.blockon(Deferred.fromCoroutine(one.close()))
+
+
+@pytest.fixture
+def rpc(served: Callable[..., Any]) -> Callable[..., Any]:
+    """Start a service, to be asked as aria2 is: `await rpc(limits=...)`."""
+
+    async def start(**options: Any) -> Rpc:
+        return Rpc(await served(**options))
+
+    return start
 
 
 @pytest.fixture

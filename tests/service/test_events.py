@@ -80,7 +80,7 @@ async def test_who_comes_again_hears_what_changed_meanwhile(served: Any, origin:
     await s.until(lambda: first.of("job"))
     await s.ask("POST", "/api/v1/jobs", {"urls": origin.add("/b", 1)})
     await s.until(lambda: s.queue.over)
-    second = await read(s, first.last.replace(first.last.split("-")[1], "1"))
+    second = await read(s, f"{first.last.partition('-')[0]}-1")
     await s.until(lambda: second.of("progress"))
     assert [(job["name"], job["status"]) for job in second.of("job")] == [("b", "complete")]
     assert second.of("reset") == []

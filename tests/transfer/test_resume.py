@@ -17,7 +17,7 @@ from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseFailed
 
-from downloader import Downloader, Job, Result, Retries, Status
+from downloader import Downloader, Job, Result, Retries, Status, Terms
 from downloader.errors import BadResponse, ChecksumMismatch, ServerBusy, TruncatedBody
 from downloader.testing import AgentSpy, SpiedRequest
 from downloader.transfer.disks import Disks
@@ -391,12 +391,16 @@ def test_what_cannot_be_kept_is_not_asked_for_without_end(
     assert type(error_of(fetching)) is TruncatedBody
 
 
-def test_what_was_there_is_counted_once(make: Make, spy: AgentSpy, out: str) -> None:
-    """Not what this run itself has brought, in a try before: a rate is of what came."""
+@pytest.mark.parametrize("terms", [None, Terms(tries=2)])
+def test_what_was_there_is_counted_once(
+    make: Make, spy: AgentSpy, out: str, terms: Terms | None
+) -> None:
+    """Not what this run itself has brought, in a try before: a rate is of what came. Nor is it
+    forgotten of a job with terms of its own."""
     left_half(make, spy, out)
     before = len(spy.requests)
     downloader = make()
-    fetching = downloader.fetch(Job(URL, out))
+    fetching = downloader.fetch(Job(URL, out, terms=terms))
     answer = spy.requests[before].answer(206, ranged(HALF), length=SIZE - HALF)
     give(answer, OLD[HALF : HALF + WORTH], CUT)
     assert downloader.found == HALF

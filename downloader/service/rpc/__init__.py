@@ -1,0 +1,1 @@
+"""aria2's RPC: for clients that were written for it."""

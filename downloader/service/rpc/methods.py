@@ -1,0 +1,238 @@
+"""aria2's methods that change something: each is answered when it is done, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from downloader.errors import NotNow, RpcError
+from downloader.jobs import Job, Status
+from downloader.queue import Entry, Queue, Wanted
+from downloader.sansio.aria2options import (
+    GLOBAL,
+    Pairs,
+    changed_options,
+    count_of,
+    default_options,
+    job_options,
+    limit_of,
+    merged,
+    value_of,
+)
+from downloader.sansio.aria2params import Params
+from downloader.service.desk import Desk
+from downloader.service.rpc.looks import Looks, Method, find
+from downloader.service.rpc.wanted import at, changed, usable, wanted_metalink, wanted_uris
+
+_WAYS = frozenset(("POS_SET", "POS_CUR", "POS_END"))
+
+
+class Methods:
+    """They, on `queue`; what is wanted goes over `desk`. `shut_down()` ends the service."""
+
+    def __init__(self, queue: Queue, desk: Desk, shut_down: Callable[[], object]) -> None:
+        self._queue = queue
+        self._desk = desk
+        self._shut_down = shut_down
+        self._looks = Looks(queue, desk)
+
+    def __repr__(self) -> str:
+        return f"<Methods on {self._queue!r}>"
+
+    def methods(self) -> dict[str, Method]:
+        """They and those that look, by their names."""
+        return {
+            **self._looks.methods(),
+            "aria2.addUri": self.add_uri,
+            "aria2.addMetalink": self.add_metalink,
+            "aria2.addTorrent": self.add_torrent,
+            "aria2.remove": self.remove,
+            "aria2.forceRemove": self.remove,
+            "aria2.pause": self.pause,
+            "aria2.forcePause": self.pause,
+            "aria2.pauseAll": self.pause_all,
+            "aria2.forcePauseAll": self.pause_all,
+            "aria2.unpause": self.unpause,
+            "aria2.unpauseAll": self.unpause_all,
+            "aria2.changeOption": self.change_option,
+            "aria2.changeGlobalOption": self.change_global_option,
+            "aria2.changePosition": self.change_position,
+            "aria2.changeUri": self.change_uri,
+            "aria2.purgeDownloadResult": self.purge,
+            "aria2.removeDownloadResult": self.remove_result,
+            "aria2.saveSession": self.save_session,
+            "aria2.shutdown": self.shutdown,
+            "aria2.forceShutdown": self.shutdown,
+        }
+
+    # --- adding -------------------------------------------------------------------------------
+
+    async def add_uri(self, params: Params) -> str:
+        uris, options = params.texts(0), self._options(params)
+        return (await self._add([wanted_uris(self._desk, uris, options)], params.position(2)))[0]
+
+    async def add_metalink(self, params: Params) -> list[str]:
+        """All its files, or none."""
+        wanted = wanted_metalink(self._desk, params.text(0), self._options(params))
+        return await self._add(wanted, params.position(2))
+
+    async def add_torrent(self, params: Params) -> str:
+        raise RpcError("BitTorrent is not done here.")
+
+    def _options(self, params: Params) -> Pairs:
+        return merged(self._looks.defaults, job_options(params.options(1)))
+
+    async def _add(self, wanted: list[Wanted], position: int | None) -> list[str]:
+        return [entry.gid for entry in await self._queue.add(wanted, position)]
+
+    # --- stopping and going on ------------------------------------------------------------------
+
+    async def remove(self, params: Params) -> str:
+        """One that was waiting is forgotten too, as aria2 does."""
+        gid = params.gid()
+        entry = find(self._queue, gid)
+        was_active = entry.status is Status.ACTIVE
+        await _now(self._queue.remove(entry), f"Active Download not found for GID#{gid}")
+        if not was_active:
+            await self._queue.forget([entry])
+        return entry.gid
+
+    async def pause(self, params: Params) -> str:
+        gid = params.gid()
+        entry = find(self._queue, gid)
+        await _now(self._queue.pause(entry), f"GID#{gid} cannot be paused now")
+        return entry.gid
+
+    async def unpause(self, params: Params) -> str:
+        gid = params.gid()
+        entry = find(self._queue, gid)
+        why = f"GID#{gid} cannot be unpaused now"
+        if entry.is_over:  # ours would try again what failed
+            raise RpcError(why)
+        await _now(self._queue.resume(entry), why)
+        return entry.gid
+
+    async def pause_all(self, params: Params) -> str:
+        entries = [*self._queue.active, *self._queue.waiting]
+        return await _all(self._queue.pause, (e for e in entries if e.status is not Status.PAUSED))
+
+    async def unpause_all(self, params: Params) -> str:
+        paused = [entry for entry in self._queue.waiting if entry.status is Status.PAUSED]
+        return await _all(self._queue.resume, paused)
+
+    # --- changing -----------------------------------------------------------------------------
+
+    async def change_option(self, params: Params) -> str:
+        gid = params.gid()
+        entry, asked = find(self._queue, gid), changed_options(params.options(1, optional=False))
+        why = f"Cannot change option for GID#{gid}"
+        if entry.is_over:
+            raise RpcError(why)
+        if asked:
+            job, options = changed(self._desk, entry.job, entry.options, asked)
+            await _now(self._change(entry, job, options), why)
+        return "OK"
+
+    async def change_uri(self, params: Params) -> list[int]:
+        """One occurrence goes for each of the first list; the second is put where they are then."""
+        gid = params.gid()
+        entry = find(self._queue, gid)
+        params.first_file(1)
+        gone, new, position = params.texts(2), params.texts(3), params.position(4)
+        uris, deleted = list(entry.job.urls), 0
+        for uri in gone:
+            if uri in uris:
+                uris.remove(uri)
+                deleted += 1
+        come = usable(new) if new else []
+        where = len(uris) if position is None else min(position, len(uris))
+        job = at(entry.job, usable([*uris[:where], *come, *uris[where:]]))
+        await _now(self._change(entry, job, entry.options), f"Cannot change URIs of GID#{gid}")
+        return [deleted, len(come)]
+
+    async def _change(self, entry: Entry, job: Job, options: Pairs) -> None:
+        """One that runs is stopped for it, and begun again."""
+        was_active = entry.status is Status.ACTIVE
+        if was_active:
+            await self._queue.pause(entry)
+        try:
+            await self._queue.change(entry, job, options)
+        finally:
+            if was_active and entry.status is Status.PAUSED:
+                await self._queue.resume(entry)
+
+    async def change_position(self, params: Params) -> int:
+        gid, where, how = params.gid(), params.integer(1), params.text(2)
+        if how not in _WAYS:
+            raise RpcError("Illegal argument.")
+        entry = find(self._queue, gid)
+        why = f"GID#{gid} not found in the waiting queue."
+        position = self._queue.position(entry)
+        if position is None:
+            raise RpcError(why)
+        start = {"POS_SET": 0, "POS_CUR": position, "POS_END": len(self._queue.waiting) - 1}[how]
+        moved: int = await _now(self._queue.move(entry, start + where), why)
+        return moved
+
+    async def change_global_option(self, params: Params) -> str:
+        """All of it, or nothing."""
+        asked = default_options(params.options(0, optional=False))
+        later = tuple(pair for pair in asked if pair[0] not in GLOBAL)
+        wanted_uris(self._desk, ["http://localhost/"], later)  # it would be refused then
+        limits, most_over = self._queue.limits, self._queue.most_over
+        if (text := value_of(asked, "max-concurrent-downloads")) is not None:
+            limits = replace(limits, total=count_of("max-concurrent-downloads", text))
+        if (text := value_of(asked, "max-overall-download-limit")) is not None:
+            limits = replace(limits, bytes_per_second=limit_of(text))
+        if (text := value_of(asked, "max-download-result")) is not None:
+            most_over = count_of("max-download-result", text, least=0)
+        self._looks.defaults = merged(self._looks.defaults, later)
+        self._queue.limit(limits)
+        self._queue.most_over = most_over
+        await self._queue.forget(self._queue.over[: -most_over or None])
+        return "OK"
+
+    # --- what has ended, and the end ------------------------------------------------------------
+
+    async def purge(self, params: Params) -> str:
+        await self._queue.forget(self._queue.over)
+        return "OK"
+
+    async def remove_result(self, params: Params) -> str:
+        gid = params.gid()
+        why = f"Could not remove download result of GID#{gid}"
+        try:
+            await self._queue.forget([find(self._queue, gid)])
+        except (RpcError, NotNow) as error:
+            raise RpcError(why) from error
+        return "OK"
+
+    async def save_session(self, params: Params) -> str:
+        """It always is."""
+        return "OK"
+
+    async def shutdown(self, params: Params) -> str:
+        """Once this is answered."""
+        self._shut_down()
+        return "OK"
+
+
+async def _now(doing: Awaitable[Any], why: str) -> Any:
+    """What it comes to; RpcError(why) when that is not to be done now."""
+    try:
+        return await doing
+    except NotNow as error:
+        raise RpcError(why) from error
+
+
+async def _all(verb: Callable[[Entry], Deferred[None]], entries: Iterable[Entry]) -> str:
+    """All of them at once; one that has come to its end meanwhile needs nothing more."""
+    for doing in [verb(entry) for entry in entries]:
+        try:
+            await doing
+        except NotNow:
+            pass
+    return "OK"
