@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from downloader.errors import DownloadError, InternalError
+from downloader.errors import Closed, DownloadError, InternalError
 from downloader.jobs import Result, Status
 from downloader.queue.entry import Entry, Told
 from downloader.sansio.url import redacted
@@ -26,11 +27,13 @@ def outcome(
         entry.received = entry.length = entry.size or 0
         return Status.COMPLETE, Told(bytes=entry.size or 0, ended=now)
     if isinstance(result, Result):
+        if result.path is not None:
+            entry.path = os.path.relpath(result.path, entry.job.directory)
         entry.received = result.bytes
         entry.length = result.bytes
         complete = result.status is Status.COMPLETE
         return Status.COMPLETE if complete else Status.ERROR, told_of(result, now)
-    if result.check(CancelledError):
+    if result.check(CancelledError, Closed):
         leaving = entry.leaving or Status.WAITING
         return leaving, Told(ended=now) if leaving is Status.REMOVED else None
     error = result.value

@@ -8,7 +8,9 @@ from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
+from downloader.errors import BadUrl
 from downloader.jobs import Job, Pieces, Status, Terms
+from downloader.sansio.url import parse_url
 from downloader.store import QueueRow
 
 
@@ -80,6 +82,14 @@ class Entry:
     rate: float = 0.0
     troubles: list[tuple[float, str]] = field(default_factory=list)
     changing: DeferredLock = field(default_factory=DeferredLock, repr=False)
+
+    @property
+    def server(self) -> str:
+        """What jobs are counted by; of no server, where the URL is none."""
+        try:
+            return parse_url(self.job.url).server
+        except BadUrl:
+            return ""  # told when it is begun
 
     @property
     def is_over(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
 from downloader.client import Downloader
 from downloader.jobs import Job
@@ -14,6 +15,7 @@ from downloader.queue.entry import Entry
 # Seconds between two looks, and what the latest of them weighs in a rate.
 EVERY = 1.0
 _LATEST = 0.4
+_log = Logger()
 
 
 class Meter:
@@ -41,7 +43,8 @@ class Meter:
     def start(self) -> None:
         """Look from now on."""
         self._at = self._clock.seconds()
-        self._calls.start(EVERY, now=False)
+        looking: Any = self._calls.start(EVERY, now=False)
+        looking.addErrback(lambda failure: _log.failure("a bug in the queue's meter", failure))
 
     def stop(self) -> None:
         """Look no more."""

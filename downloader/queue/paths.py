@@ -36,12 +36,17 @@ class Paths:
         self._store = store
         self._wall = wall
         self._names = downloader.names()
+        self._own: set[int] = set()  # of jobs that wait, and whose names are reserved
 
     def __repr__(self) -> str:
         return f"<Paths {self._names!r}>"
 
     def fetch(self, entry: Entry) -> Deferred[Result]:
-        """Fetch its file; see `Downloader.fetch`."""
+        """Fetch its file; see `Downloader.fetch`. Where another has its name by now, it gets a new
+        one."""
+        if entry.path is not None and not self.reserve(entry):
+            entry.path = entry.inode = entry.size = None
+        self.release(entry)
         job = replace(entry.job, record=Record(entry.number, 0, entry.path))
         return self._downloader.fetch(job, self, self._names)
 
@@ -52,14 +57,18 @@ class Paths:
         earlier, directory = self._downloader.earlier, entry.job.directory
         return earlier.is_there(directory, entry.path, entry.size, entry.inode)
 
-    def reserve(self, entry: Entry) -> None:
-        """Let no other have its name."""
-        if entry.path is not None:
-            self._names.reserve(entry.job.directory, entry.path)
+    def reserve(self, entry: Entry) -> bool:
+        """Let no other have its name. False when one has."""
+        if entry.path is not None and entry.number not in self._own:
+            if not self._names.reserve(entry.job.directory, entry.path):
+                return False
+            self._own.add(entry.number)
+        return True
 
     def release(self, entry: Entry) -> None:
         """Its name may be given out: to itself, as a rule."""
-        if entry.path is not None:
+        if entry.path is not None and entry.number in self._own:
+            self._own.discard(entry.number)
             self._names.release(entry.job.directory, entry.path)
 
     def of(self, job: AnyJob) -> Entry | None:

@@ -8,17 +8,17 @@ things stand waits for the disk.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
-from twisted.internet.defer import Deferred, TimeoutError, succeed
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from downloader.client import Downloader
-from downloader.errors import DuplicateGid, NoSuchJob, NotNow, QueueError, QueueFull, StoreError
+from downloader.errors import DuplicateGid, NoSuchJob, NotNow, QueueFull, StoreError
 from downloader.jobs import Job, Limits, Status
+from downloader.queue.apart import apart
 from downloader.queue.ends import rows_of
 from downloader.queue.entry import OVER, Entry, Wanted, entry_of
 from downloader.queue.meter import Meter
@@ -30,7 +30,6 @@ MOST = 100_000
 # Those that have ended and are kept to be looked at, as aria2 does.
 MOST_OVER = 1000
 
-T = TypeVar("T")
 Listener = Callable[[Entry, Status], None]
 _log = Logger()
 
@@ -64,6 +63,7 @@ class Queue:
         self._over: dict[int, Entry] = {}  # in the order they ended
         self._next = 1  # number
         self._listeners: list[Listener] = []
+        self._closed = False
         self._coming: set[str] = set()  # gids that are being kept
         self.turns = Turns(reactor, downloader, store, self._changed, wall)
         self.meter = Meter(reactor, downloader, lambda: self.turns.active)
@@ -85,16 +85,23 @@ class Queue:
         **Fires with** None when every socket and file is closed, and what came of them is kept.
         **Fails** never. **Cancelling** it stops the waiting only.
         """
-        return Deferred.fromCoroutine(self._close())
+        self._closed = True
+        self.turns.hold()
+        return apart(self._close())
 
     # --- looking ------------------------------------------------------------------------------
 
+    def known(self, gid: str) -> Entry | None:
+        """The job with this gid, if there is one."""
+        return self._entries.get(gid)
+
     def find(self, gid: str) -> Entry:
         """The job with this gid, or with the one that begins so. Raises NoSuchJob."""
-        entry = self._entries.get(gid)
+        entry = self.known(gid)
         if entry is not None:
             return entry
-        found = [one for one in self._entries if gid and one.startswith(gid)]
+        short = 0 < len(gid) < 16
+        found = [one for one in self._entries if one.startswith(gid)] if short else []
         if len(found) > 1:
             raise NoSuchJob(f"several begin with {gid[:16]}")
         if not found:
@@ -109,7 +116,7 @@ class Queue:
     @property
     def waiting(self) -> list[Entry]:
         """Those that wait, paused ones too, in their order."""
-        return self.turns.waiting
+        return [entry for entry in self.turns.waiting if entry.gid in self._entries]
 
     @property
     def over(self) -> list[Entry]:
@@ -146,7 +153,7 @@ class Queue:
         **Fires with** their entries when they are kept. **Fails with** DuplicateGid, QueueFull,
         StoreError. **Cancelling** stops the waiting only.
         """
-        return _apart(self._add(wanted, position))
+        return apart(self._add(wanted, position))
 
     def pause(self, entry: Entry) -> Deferred[None]:
         """Stop it, to go on with it later.
@@ -154,7 +161,7 @@ class Queue:
         **Fires with** None when its connection is closed and that is kept. **Fails with** NotNow,
         StoreError. **Cancelling** stops the waiting only.
         """
-        return _apart(self._leave(entry, Status.PAUSED))
+        return apart(self._leave(entry, Status.PAUSED))
 
     def resume(self, entry: Entry) -> Deferred[None]:
         """Let it wait for its turn: one that is paused, or that failed.
@@ -162,14 +169,14 @@ class Queue:
         **Fires with** None when that is kept. **Fails with** NotNow, StoreError. **Cancelling**
         stops the waiting only.
         """
-        return _apart(self._resume(entry))
+        return apart(self._resume(entry))
 
     def remove(self, entry: Entry) -> Deferred[None]:
         """Stop it for good. What has come of its file stays there.
 
         **Fires**, **fails** and **cancelling**: as `pause`.
         """
-        return _apart(self._leave(entry, Status.REMOVED))
+        return apart(self._leave(entry, Status.REMOVED))
 
     def prefer(self, entry: Entry, priority: int) -> Deferred[None]:
         """Let it have another priority, and be the last of it.
@@ -177,7 +184,7 @@ class Queue:
         **Fires with** None when that is kept. **Fails with** NotNow, StoreError. **Cancelling**
         stops the waiting only.
         """
-        return _apart(self._prefer(entry, priority))
+        return apart(self._prefer(entry, priority))
 
     def limit(self, limits: Limits) -> None:
         """Let so many jobs run from now on, and bytes come; those that run go on."""
@@ -195,7 +202,9 @@ class Queue:
         gone = list(entries)
         if any(not entry.is_over or entry.coming for entry in gone):
             raise NotNow("it has not ended")
-        return self._forget(gone)
+        for entry in gone:
+            entry.coming = Status.REMOVED, None
+        return apart(self._forget(gone))
 
     def move(self, entry: Entry, position: int) -> Deferred[int]:
         """Let it stand at `position` of those that wait, counted from 0, or at the nearest end.
@@ -203,7 +212,7 @@ class Queue:
         **Fires with** the position that it has then. **Fails with** NotNow, StoreError.
         **Cancelling** stops the waiting only.
         """
-        return _apart(self._move(entry, position))
+        return apart(self._move(entry, position))
 
     def change(self, entry: Entry, job: Job, options: Sequence[tuple[str, str]]) -> Deferred[None]:
         """Let it fetch `job`, asked for with `options`, in place of its own: one that waits.
@@ -213,12 +222,15 @@ class Queue:
         **Fires with** None when that is kept. **Fails with** NotNow, StoreError. **Cancelling**
         stops the waiting only.
         """
-        return _apart(self._change(entry, job, tuple(options)))
+        return apart(self._change(entry, job, tuple(options)))
 
     # --- how it is done -----------------------------------------------------------------------
 
     async def _start(self) -> None:
-        for row in await self._store.load():
+        rows = await self._store.load()
+        if self._closed:
+            return
+        for row in rows:
             self._next = max(self._next, row.number + 1)
             try:
                 entry = entry_of(row)
@@ -292,8 +304,9 @@ class Queue:
     async def _move(self, entry: Entry, position: int) -> int:
         if self.turns.position(entry) is None:
             raise NotNow(f"it is {entry.status}")
+        before = [(one, one.priority, one.place) for one in self.turns.waiting]
         moved = self.turns.move(entry, position)
-        await self._store.save(*rows_of(moved))
+        await self._keep_places(moved, before)
         found = self.turns.position(entry)
         return 0 if found is None else found
 
@@ -305,23 +318,33 @@ class Queue:
     async def _prefer(self, entry: Entry, priority: int) -> None:
         if entry.is_over:
             raise NotNow(f"it is {entry.status}")
+        before = [(entry, entry.priority, entry.place)]
         self.turns.prefer(entry, priority)
-        await self._store.save(*rows_of([entry]))
+        await self._keep_places([entry], before)
 
-    def _forget(self, gone: Sequence[Entry]) -> Deferred[None]:
+    async def _keep_places(
+        self, moved: Sequence[Entry], before: Sequence[tuple[Entry, int, float]]
+    ) -> None:
+        """Keep where these stand now; if that cannot be, they stand where they stood `before`."""
+        try:
+            await self._store.save(*rows_of(moved))
+        except StoreError:
+            for entry, priority, place in before:
+                if entry in moved and not entry.is_over:
+                    self.turns.stand(entry, priority, place)
+            raise
+
+    async def _forget(self, gone: Sequence[Entry]) -> None:
+        try:
+            if gone:
+                await self._store.save((), [entry.number for entry in gone])
+        finally:
+            for entry in gone:
+                entry.coming = None
         for entry in gone:
-            entry.coming = Status.REMOVED, None
             self._over.pop(entry.number, None)
             self._entries.pop(entry.gid, None)
-        if not gone:
-            return succeed(None)
-        done = self._store.save((), [entry.number for entry in gone])
-        done.addCallback(lambda _: self._forgotten(gone))
-        return done
-
-    def _forgotten(self, gone: Sequence[Entry]) -> None:
-        for entry in gone:
-            before, entry.status, entry.coming = entry.status, Status.REMOVED, None
+            before, entry.status = entry.status, Status.REMOVED
             self._tell(entry, before)
 
     def _changed(self, entry: Entry, before: Status) -> None:
@@ -330,9 +353,10 @@ class Queue:
             self._entries.pop(entry.gid, None)  # nothing had come of it, and nothing is kept
         if entry.status in OVER and entry.gid in self._entries:
             self._over[entry.number] = entry
-            if len(self._over) > self.most_over:
-                surplus = len(self._over) - self.most_over
-                self._forget(list(self._over.values())[:surplus]).addErrback(_not_kept)
+            idle = [one for one in self._over.values() if not one.coming]
+            if len(idle) > self.most_over:
+                surplus = idle[: len(idle) - self.most_over]
+                self.forget(surplus).addErrback(_not_kept)
         self._tell(entry, before)
 
     def _tell(self, entry: Entry, before: Status) -> None:
@@ -341,20 +365,6 @@ class Queue:
                 listener(entry, before)
             except Exception:
                 _log.failure("who watches the queue raised")
-
-
-def _apart(doing: Coroutine[Any, Any, T]) -> Deferred[T]:
-    """What `doing` comes to. It is not left half done: who cancels this stops waiting for it."""
-    waiting: Deferred[T] = Deferred(lambda _: None)
-
-    def tell(result: Any) -> None:
-        if not waiting.called:
-            waiting.callback(result)
-        elif isinstance(result, Failure) and not result.check(QueueError):
-            _log.failure("what nobody waited for failed", result)
-
-    Deferred.fromCoroutine(doing).addBoth(tell)
-    return waiting
 
 
 def _not_kept(failure: Any) -> None:

@@ -18,19 +18,25 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    TimeoutError,
+    fail,
+    succeed,
+)
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from downloader.client import Downloader
-from downloader.errors import BadUrl, NotNow, StoreError
+from downloader.errors import Closed, NotNow, StoreError
 from downloader.jobs import Job, Result, Status
 from downloader.queue.ends import outcome, rows_of
 from downloader.queue.entry import OVER, Entry, Told
 from downloader.queue.paths import Paths
 from downloader.sansio.order import Order
-from downloader.sansio.url import parse_url
 from downloader.store import QueueStore
 
 # Jobs at a time, those between two tries too: what waits for its next try has no slot.
@@ -75,7 +81,7 @@ class Turns:
     @property
     def active(self) -> list[Entry]:
         """Those that run, in the order they were begun."""
-        return [self._entries[number] for number in self._running]
+        return [self._entries[number] for number in self._running if number in self._entries]
 
     @property
     def waiting(self) -> list[Entry]:
@@ -104,18 +110,22 @@ class Turns:
         self._downloader.limiter.watch(self._wake)
         self.let(entries)
 
-    async def close(self) -> None:
-        """Stop all; they wait for the next process."""
+    def hold(self) -> None:
+        """Begin nothing any more."""
         self._closed = True
         self._downloader.limiter.unwatch(self._wake)
         if self._call is not None:
             self._call.cancel()
             self._call = None
+
+    async def close(self) -> None:
+        """Stop all; they wait for the next process."""
+        self.hold()
         ends = [self._end_of(entry) for entry in self.active]
         for entry in self.active:
             self._stop(entry)
-        for end in ends:
-            await end
+        with suppress(TimeoutError):  # a disk that hangs is nothing to wait for
+            await DeferredList(ends).addTimeout(2 * PATIENCE, self._reactor)
         self._paths.close()
 
     # --- what the queue asks ----------------------------------------------------------------------
@@ -141,28 +151,33 @@ class Turns:
     def let(self, entries: Iterable[Entry]) -> None:
         """Those of them that are not paused may begin."""
         for entry in entries:
-            if entry.status is Status.WAITING and entry.number in self._order:
+            is_waiting = entry.status is Status.WAITING and not entry.coming
+            if is_waiting and entry.number in self._order:
                 entry.since = self._downloader.limiter.looks
-                self._order.let(entry.number, _server(entry.job))
+                self._order.let(entry.number, entry.server)
         self._wake()
 
     def move(self, entry: Entry, position: int) -> list[Entry]:
         """Let it stand there. Returns those whose place is another now."""
-        moved = []
-        for turn in self._order.move(entry.number, position):
-            one = self._entries[turn.number]
-            one.priority, one.place = -turn.less, turn.place
-            moved.append(one)
-        return moved
+        turns = self._order.move(entry.number, position)
+        return [self._place(turn.number, -turn.less, turn.place) for turn in turns]
 
     def prefer(self, entry: Entry, priority: int) -> None:
         """Let it be the last of another priority."""
-        entry.priority = priority
+        self.stand(entry, priority, self._order.end(priority))
+
+    def stand(self, entry: Entry, priority: int, place: float) -> None:
+        """Let it have this priority and place."""
+        self._place(entry.number, priority, place)
         if entry.number in self._order:
             self._order.discard(entry.number)
-            entry.place = self._order.end(priority)
-            self._order.add(entry.number, priority, entry.place)
+            self._order.add(entry.number, priority, place)
             self.let([entry])
+
+    def _place(self, number: int, priority: int, place: float) -> Entry:
+        entry = self._entries[number]
+        entry.priority, entry.place = priority, place
+        return entry
 
     async def change(self, entry: Entry, job: Job, options: tuple[tuple[str, str], ...]) -> None:
         """It is to fetch `job`, and waits. Over when that is kept."""
@@ -179,7 +194,7 @@ class Turns:
         before = (entry.job, entry.options, entry.path, entry.inode, entry.size)
         self._paths.release(entry)
         entry.job, entry.options = job, options
-        if _place(job) != _place(before[0]):
+        if _where(job) != _where(before[0]):
             entry.path = entry.inode = entry.size = None
         self._paths.reserve(entry)
         try:
@@ -202,6 +217,8 @@ class Turns:
                 return
         finally:
             entry.changing.release()
+        if entry.leaving is Status.REMOVED is not status:
+            raise NotNow("it is being removed")
         stopping, entry.leaving = entry.leaving is None, status
         end = self._end_of(entry)
         if stopping:
@@ -240,6 +257,7 @@ class Turns:
             failed = entry.number not in self._order
             if failed:
                 self.place([entry], None)
+                self._paths.reserve(entry)
             try:
                 await self._become(entry, Status.WAITING)
             except StoreError:
@@ -249,7 +267,6 @@ class Turns:
             before, entry.status, entry.told = entry.status, Status.WAITING, None
             if failed:
                 entry.troubles = []
-                self._paths.reserve(entry)
             self._changed(entry, before)
             self.let([entry])
         finally:
@@ -273,33 +290,45 @@ class Turns:
             self._begin(self._entries[number])
 
     def _may_start(self, server: str, number: int) -> bool:
-        """Whether it would start at once, or fail at once."""
-        limiter = self._downloader.limiter
-        return limiter.ready(server) or limiter.is_hopeless(server, self._entries[number].since)
+        """Whether it would start at once, or fail at once; no further one for a full disk."""
+        entry, limiter = self._entries[number], self._downloader.limiter
+        if self._downloader.space.is_full(entry.job.directory):
+            return False
+        return limiter.ready(server) or limiter.is_hopeless(server, entry.since)
 
     def _begin(self, entry: Entry) -> None:
         self._order.discard(entry.number)
-        self._paths.release(entry)
         before, entry.status = entry.status, Status.ACTIVE
         entry.received, entry.rate, entry.leaving = 0, 0.0, None
-        # Else the last process was killed just when it had its name.
-        done: Deferred[Any] = (
-            succeed(None) if self._paths.is_there(entry) else self._paths.fetch(entry)
-        )
+        done = self._begun(entry)
         self._running[entry.number] = done
         self._changed(entry, before)
 
         def ended(result: Any) -> None:
+            if isinstance(result, Failure) and result.check(CancelledError, Closed):
+                self._paths.reserve(entry)  # before anybody else can have it
             # It is not what `done` waits for: who cancels that is not to cancel this.
             ending = Deferred.fromCoroutine(self._ended(entry, result))
             ending.addErrback(lambda failure: _log.failure("a bug in the queue", failure))
 
         done.addBoth(ended)
 
+    def _begun(self, entry: Entry) -> Deferred[Any]:
+        """Its download, or what stands for it."""
+        limiter = self._downloader.limiter
+        if self._paths.is_there(entry):  # the last process was killed just when it had its name
+            return succeed(None)
+        if not limiter.ready(entry.server) and limiter.is_hopeless(entry.server, entry.since):
+            return fail(limiter.hopeless(entry.server))
+        return self._paths.fetch(entry)
+
     async def _ended(self, entry: Entry, result: Result | Failure | None) -> None:
         """Its download is over, as `result` says; None is a file that was there."""
+        if isinstance(result, Failure) and result.check(Closed):
+            self.hold()  # the downloader was closed, and the queue will be
+        ways = self._stopped.pop(entry.number, ())
         if isinstance(result, Failure) and result.check(CancelledError):
-            await self._closing(entry)
+            await self._closing(ways)
         status, told = outcome(entry, result, self._wall())
         await self._end_as(entry, status, told)
         while (again := outcome(entry, result, self._wall()))[0] is not status:  # told otherwise
@@ -331,9 +360,8 @@ class Turns:
         self._stopped[entry.number] = ways
         self._running[entry.number].cancel()
 
-    async def _closing(self, entry: Entry) -> None:
-        """Wait until nothing of it is open: neither its connection nor its file."""
-        ways = self._stopped.pop(entry.number, ())
+    async def _closing(self, ways: Iterable[Any]) -> None:
+        """Wait until nothing of these is open: neither their connections nor their files."""
         for closed in (self._downloader.quiet(), *(way.closing() for way in ways)):
             if closed is not None:
                 with suppress(Exception):  # a disk that hangs holds up nobody
@@ -345,12 +373,5 @@ class Turns:
         return end
 
 
-def _place(job: Job) -> tuple[str, str, str | None]:
+def _where(job: Job) -> tuple[str, str, str | None]:
     return job.directory, job.subdirectory, job.name
-
-
-def _server(job: Job) -> str:
-    try:
-        return parse_url(job.url).server
-    except BadUrl:
-        return ""  # told when it is begun

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable
-from math import inf
 from typing import NamedTuple
 
 
@@ -29,6 +28,7 @@ class Order:
         self._all: list[Turn] = []
         self._hosts: dict[str, list[Turn]] = {}
         self._ready: dict[int, str] = {}  # their hosts
+        self._ends: dict[int, float] = {}  # the last place that was had, by priority
         self._heads: list[tuple[Turn, str]] = []  # the first of each host
 
     def __len__(self) -> int:
@@ -54,6 +54,7 @@ class Order:
         """Let it stand there."""
         turn = self._turns[number] = Turn(-priority, place, number)
         insort(self._all, turn)
+        self._ends[priority] = max(place, self._ends.get(priority, place))
 
     def discard(self, number: int) -> None:
         """Let it stand there no more, if it did."""
@@ -110,10 +111,8 @@ class Order:
         return [self._put(turn._replace(place=float(n))) for n, turn in enumerate(others)]
 
     def end(self, priority: int) -> float:
-        """A place behind all others of this priority."""
-        behind = bisect_left(self._all, Turn(1 - priority, -inf, 0))
-        last = self._all[behind - 1] if behind else None
-        return last.place + 1.0 if last is not None and last.less == -priority else 0.0
+        """A place behind all others of this priority, those that have left it too."""
+        return self._ends.get(priority, -1.0) + 1.0
 
     def _put(self, turn: Turn) -> Turn:
         host = self._ready.get(turn.number)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 
 from downloader.errors import BadLine, NotNow
 from downloader.jobs import Job, Status
@@ -221,11 +221,11 @@ def _counted(asked: Asked, name: str, default: int, most: int) -> int:
     return int(text)
 
 
-async def _each(verb: Callable[[Entry], Deferred[None]], entries: Any) -> None:
-    """All of them at once; one that has come to its end meanwhile needs nothing more."""
-    verbs = [verb(entry) for entry in entries]
-    for done in verbs:
-        try:
-            await done
-        except NotNow:
-            pass
+async def _each(verb: Callable[[Entry], Deferred[None]], entries: Iterator[Entry]) -> None:
+    """All of them, so many at a time; one that has come to its end meanwhile needs nothing more.
+    Raises what the first other one failed with."""
+    for portion in batched(entries, PORTION):
+        done: Any = await DeferredList([verb(entry) for entry in portion], consumeErrors=True)
+        for fine, result in done:
+            if not fine and not result.check(NotNow):
+                result.raiseException()

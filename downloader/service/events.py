@@ -14,7 +14,6 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from downloader.errors import NoSuchJob
 from downloader.jobs import Status
 from downloader.queue import Entry, Queue
 from downloader.service.answers import Answer, Refusal, dumped
@@ -49,7 +48,8 @@ class _Reader:
             self._held.append(data)
             self._size += len(data)
             if self._size > MOST_WAITING:
-                self.request.loseConnection()
+                self.stopProducing()
+                self.request.channel.transport.abortConnection()
 
     def pauseProducing(self) -> None:
         self.paused = True
@@ -114,25 +114,24 @@ class Events:
         if not known or number + 1 < first or number > self._number:
             reader.send(self._event("reset", dumped({}), self._number))
             return
-        changed = dict.fromkeys(gid for n, gid in self._past if n > number)
-        for gid in changed:
-            reader.send(self._told(gid))
+        changed = {gid: n for n, gid in self._past if n > number}
+        for gid, n in sorted(changed.items(), key=lambda one: one[1]):
+            reader.send(self._told(gid, n))
 
     def _changed(self, entry: Entry, before: Status) -> None:
         self._number += 1
         self._past.append((self._number, entry.gid))
         if self._readers:
-            data = self._told(entry.gid)
+            data = self._told(entry.gid, self._number)
             for reader in list(self._readers):
                 reader.send(data)
 
-    def _told(self, gid: str) -> bytes:
-        """How this job stands now; who has heard this hears again of what changes later."""
-        try:
-            entry = self._queue.find(gid)
-        except NoSuchJob:
-            return self._event("gone", dumped({"gid": gid}), self._number)
-        return self._event("job", dumped(shown(entry, self._queue)), self._number)
+    def _told(self, gid: str, number: int) -> bytes:
+        """How this job stands now, though it was the event `number` that changed it."""
+        entry = self._queue.known(gid)
+        if entry is None:
+            return self._event("gone", dumped({"gid": gid}), number)
+        return self._event("job", dumped(shown(entry, self._queue)), number)
 
     def _tick(self) -> None:
         if self._readers:

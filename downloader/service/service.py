@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from twisted.application.service import Service
 from twisted.internet.address import UNIXAddress
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -18,6 +18,7 @@ from downloader.client import Downloader
 from downloader.errors import StoreBusy, StoreError
 from downloader.jobs import Limits, Status
 from downloader.queue import Entry, Queue
+from downloader.queue.apart import apart
 from downloader.service.answers import Answer
 from downloader.service.api import Api
 from downloader.service.desk import Desk
@@ -115,10 +116,12 @@ class DownloadService(Service):
         stops the waiting only.
         """
         super().stopService()  # type: ignore[no-untyped-call]
-        return Deferred.fromCoroutine(self._end())
+        return apart(self._end())
 
     async def _start(self, queue: Queue) -> None:
         await queue.start()
+        if not self.running or self.queue is not queue:
+            return  # it was stopped meanwhile
         self._events = events = Events(queue)
         api = Api(queue, self._desk, self._end_soon)
         methods = Methods(queue, self._desk, self._end_soon).methods()
@@ -166,16 +169,19 @@ class DownloadService(Service):
         self.door.routes = Routes([])
         if self._stopping is not None and self._stopping.active():
             self._stopping.cancel()
+        # First of all it begins nothing any more: ends of jobs would let others begin.
+        closing = succeed(None) if self.queue is None else self.queue.close()
+        for open_ones in (self._events, self.sockets):
+            if open_ones is not None:
+                open_ones.close()
         ports, self._ports = self._ports, []
         for port in ports:
-            await maybeDeferred(port.stopListening)
-        if self._events is not None:
-            self._events.close()
-        if self.sockets is not None:
-            self.sockets.close()
-        if self.queue is not None:
-            await self.queue.close()
-        self._site.close()
+            try:
+                await maybeDeferred(port.stopListening)
+            except OSError as error:  # the file of a socket may be gone
+                self.log.warn("closing {port}: {error}", port=port, error=error)
+        await closing
+        await self._site.close()
 
     def _end_soon(self) -> None:
         """Once what is being answered is out."""

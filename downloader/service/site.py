@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -18,6 +20,8 @@ MAX_BODY = 4 * 1024 * 1024
 PATIENCE = 30.0
 # Open connections. A browser has six, and an aria2 client one.
 MOST_CONNECTIONS = 512
+# Seconds that what was written has to go out when the service stops.
+CLOSING = 1.0
 
 
 class _Request(Request):
@@ -78,7 +82,7 @@ class _Channel(HTTPChannel):
             self._other.dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.factory.open.discard(self)
+        self.factory.gone(self)
         if self._other is not None:
             self._other.connectionLost(reason)
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
@@ -96,6 +100,8 @@ class DoorSite(Site):
         )
         self.displayTracebacks = False
         self.open: set[_Channel] = set()
+        self.reactor = reactor
+        self._closed: Deferred[None] | None = None
 
     def __repr__(self) -> str:
         return f"<DoorSite {len(self.open)} connections>"
@@ -108,9 +114,22 @@ class DoorSite(Site):
     def log(self, request: Any) -> None:
         """No line for a request."""
 
-    def close(self) -> None:
-        """End every connection, with whatever is under way there."""
+    async def close(self) -> None:
+        """End every connection. What was written goes out, if that takes a second at most."""
+        for channel in list(self.open):
+            if channel.transport is not None:
+                channel.transport.loseConnection()
+        if self.open:
+            self._closed = Deferred()
+            with suppress(TimeoutError):
+                await self._closed.addTimeout(CLOSING, self.reactor)
         for channel in list(self.open):
             transport: Any = channel.transport
             if transport is not None:
                 transport.abortConnection()
+
+    def gone(self, channel: _Channel) -> None:
+        """Its connection is closed."""
+        self.open.discard(channel)
+        if self._closed is not None and not self.open and not self._closed.called:
+            self._closed.callback(None)

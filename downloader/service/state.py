@@ -21,17 +21,26 @@ def token_in(directory: str) -> str:
     path = Path(directory, TOKEN)
     try:
         os.makedirs(directory, 0o700, exist_ok=True)
-        try:
-            fd = os.open(path, _OWN, 0o600)
-        except FileExistsError:
-            return _read(path)
-        with os.fdopen(fd, "w") as file:
-            file.write(secrets.token_hex(_BYTES) + "\n")
-            file.flush()
-            os.fsync(fd)
+        if not os.path.lexists(path):
+            _make(directory, path)
         return _read(path)
     except OSError as error:
         raise StoreError(f"{printable(str(path))}: {error.strerror}") from error
+
+
+def _make(directory: str, path: Path) -> None:
+    """Whole or not at all, whatever ends the process."""
+    unfinished = path.with_name(f".{TOKEN}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(unfinished, _OWN, 0o600), "w") as file:
+        file.write(secrets.token_hex(_BYTES) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _read(path: Path) -> str:

@@ -8,9 +8,13 @@ from sqlite3 import Cursor
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from downloader.errors import StoreError
 from downloader.store.database import QUEUE, Database
 
+_log = Logger()
 _LOAD = """
 SELECT number, gid, status, priority, place, wanted, path, inode, size, told
 FROM job ORDER BY priority DESC, place, number
@@ -95,6 +99,9 @@ class QueueStore:
 
     def _saved(self, result: Any, waiting: Sequence[Deferred[None]]) -> None:
         self._next()  # before anybody hears, who may want more
+        if isinstance(result, Failure) and not result.check(StoreError):
+            _log.failure("a bug met what was to be kept", result)
+            result = Failure(StoreError(type(result.value).__name__))
         for done in waiting:
             if not done.called:
                 done.callback(result)

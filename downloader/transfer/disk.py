@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from downloader.errors import BadName, DiskError, DiskFull, DownloadError, TooManyOpenFiles
 from downloader.sansio.printable import printable
@@ -27,3 +28,9 @@ def disk_error(error: OSError, path: str) -> DownloadError:
     if error.errno in _NAME:
         return BadName(detail)
     return DiskError(detail)
+
+
+def inode_of(found: os.stat_result) -> int:
+    """The number of its inode, with a sign, as databases have it: some file systems use 64 bits."""
+    number = found.st_ino
+    return number - (1 << 64) if number >> 63 else number

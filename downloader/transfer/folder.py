@@ -15,7 +15,7 @@ from collections import OrderedDict
 from downloader.errors import BadName, DiskError, DownloadError, TooManyOpenFiles
 from downloader.sansio.names import STATE
 from downloader.sansio.printable import printable
-from downloader.transfer.disk import NO_DESCRIPTORS, disk_error
+from downloader.transfer.disk import NO_DESCRIPTORS, disk_error, inode_of
 from downloader.transfer.disks import Disk, Disks
 from downloader.transfer.system import SYSTEM, System, close_settled
 
@@ -108,7 +108,7 @@ class Folder:
                 return None
             raise disk_error(error, path) from error
         ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
-        return (found.st_ino, found.st_size) if ours else None
+        return (inode_of(found), found.st_size) if ours else None
 
     def is_there(self) -> bool:
         """Whether its path still leads to it: it may have been removed, and made again."""

@@ -72,6 +72,10 @@ class Limiter:
         down."""
         return self._governor.is_hopeless(host, since)
 
+    def hopeless(self, host: str) -> DownloadError:
+        """What that job fails with."""
+        return self._governor.hopeless(host)
+
     def shuns(self, host: str) -> bool:
         """Whether `host` is down, or has asked to be left alone."""
         return self._governor.shuns(host, self._clock.seconds())

@@ -26,7 +26,7 @@ from downloader.sansio.journal import MAX_JOURNAL, head_record, held_record
 from downloader.sansio.printable import printable
 from downloader.sansio.ranges import Ranges
 from downloader.sansio.version import Version
-from downloader.transfer.disk import FULL, disk_error
+from downloader.transfer.disk import FULL, disk_error, inode_of
 from downloader.transfer.folder import Folder
 from downloader.transfer.journalfile import JournalFile, good_ranges, marks_of
 from downloader.transfer.system import BY_DESCRIPTOR, NO_LINKS, close_settled, settle, write_all_at
@@ -98,7 +98,7 @@ class PartFile:
     @property
     def inode(self) -> int:
         """The number of its inode."""
-        return int(self._opened.st_ino)
+        return inode_of(self._opened)
 
     @property
     def fd(self) -> int:

@@ -68,11 +68,11 @@ class TakenNames:
         self._put(key, (entry[0] if entry else _ASKED, following))
         return free
 
-    def reserve(self, directory: str, path: str) -> None:
-        """Give `path` below `directory` away, whoever else has it."""
+    def reserve(self, directory: str, path: str) -> bool:
+        """Give `path` below `directory` away. False when somebody has it, who keeps it."""
         for parent in parents(path) if "/" in path else ():
             self._insert(_key(directory, parent), _DIRECTORY)
-        self._insert(_key(directory, path), _FILE)
+        return self._insert(_key(directory, path), _FILE)
 
     def release(self, directory: str, path: str) -> None:
         """The name may be given away again."""

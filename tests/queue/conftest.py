@@ -33,8 +33,9 @@ class Kept:
         """A process that begins."""
         limits = self._options.get("limits", Limits(total=4))
         downloader = Downloader(self.reactor, limits=limits)
-        store = QueueStore(self.reactor, str(self.state))
-        more = {name: self._options[name] for name in self._options if name != "limits"}
+        store = self._options.get("store", QueueStore)(self.reactor, str(self.state))
+        own = ("limits", "store")
+        more = {name: self._options[name] for name in self._options if name not in own}
         self.queue = Queue(self.reactor, store, downloader, limits, time.time, **more)
         self.queue.watch(self._tell)
         return self.queue

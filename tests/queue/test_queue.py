@@ -206,7 +206,7 @@ async def test_only_the_latest_that_ended_are_kept(kept: Any, origin: Origin) ->
     entries = await k.add(*(origin.add(f"/{n}", 1) for n in range(5)))
     await k.ended(*entries)
     ended = [gid for gid, _, after in k.changes if after == "complete"]
-    assert [entry.gid for entry in k.queue.over] == ended[-2:]
+    await k.until(lambda: [entry.gid for entry in k.queue.over] == ended[-2:])
     await k.queue.close()
     await k.again().start()
     assert [entry.gid for entry in k.queue.over] == ended[-2:]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
-from twisted.internet.task import deferLater
 
 from downloader.errors import NoSuchJob, NotNow, QueueError
 from downloader.queue import Entry
+from downloader.store import QueueStore
 from downloader.testing import Origin
 
 VERBS: dict[str, Callable[[Any, Entry], Deferred[Any]]] = {
@@ -70,23 +70,27 @@ async def test_two_words(kept: Any, origin: Origin, state: str, first: str, seco
         assert again.priority == entry.priority
 
 
-async def test_a_word_at_the_very_end(kept: Any, origin: Origin) -> None:
+@pytest.mark.parametrize("words", [("pause",), ("remove",), ("pause", "resume"), ("resume",)])
+async def test_a_word_at_the_very_end(kept: Any, origin: Origin, words: tuple[str, ...]) -> None:
     """While what came of it is being kept, a job is told to stop: too late, and that is all."""
-    k = kept()
+    said: list[Deferred[Any]] = []
+
+    class Store(QueueStore):
+        def save(self, rows: Any, gone: Any = ()) -> Deferred[None]:
+            rows = list(rows)
+            if [row.status for row in rows] == ["complete"]:
+                entry = k.queue.find(rows[0].gid)
+                said.extend(VERBS[word](k.queue, entry) for word in words)
+            return super().save(rows, gone)
+
+    k = kept(store=Store)
     await k.queue.start()
-    late = False
-    turns = 0
-    while not late:
-        (entry,) = await k.add(origin.add(f"/{turns}", 1))
-        for _ in range(turns):
-            await deferLater(k.reactor, 0)
-        running = entry.status == "active" and entry.coming is not None
-        done = [VERBS[verb](k.queue, entry) for verb in ("pause", "resume")]
-        await DeferredList(done, consumeErrors=True)
-        await k.ended(entry)
-        assert entry.status == "complete"
-        late |= running
-        turns = (turns + 1) % 40
+    (entry,) = await k.add(origin.add("/a", 1))
+    await k.ended(entry)
+    for fine, result in await DeferredList(said, consumeErrors=True):
+        assert fine or result.check(NotNow), result
+    assert len(said) == len(words)
+    assert (entry.status, k.queue.over, k.queue.active) == ("complete", [entry], [])
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ async def test_sigterm_stops_the_daemon_clean(
     daemon, process = spawn(reactor, tmp_path)
     await until(lambda: daemon.port)
     await add(reactor, daemon, tmp_path, origin.add("/a", 5), origin.add_silent("/b"))
-    await until(lambda: origin.silent and (tmp_path / "out" / "a").exists())
+    await until(lambda: origin.silent and b" is complete: a" in daemon.log)
     process.signalProcess("TERM")
     assert await daemon.ended == -signal.SIGTERM
     assert b"Unhandled" not in daemon.log and b"Traceback" not in daemon.log

@@ -4,7 +4,7 @@
 -- gid       16 lower-case hexadecimal digits, by which others know it
 -- status    waiting, paused, error, complete or removed; one that runs is waiting here
 -- priority  who has more of it is begun first
--- place     the order among equals, and of those that have ended the order of their ends
+-- place     the order among equals
 -- wanted    what is asked for, as JSON
 -- path      the file's, below the job's directory, once it was decided
 -- inode, size   of the file that is about to get the name
