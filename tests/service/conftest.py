@@ -13,17 +13,18 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import deferLater
 
-from downloader import Downloader, Limits
+from downloader import Downloader, Limits, Network
 from downloader.service.service import DownloadService, Listener
 
 
 class Served:
     """A service that listens at a port of its own, and a client of it."""
 
-    def __init__(self, reactor: Any, path: Path, limits: Limits) -> None:
+    def __init__(self, reactor: Any, path: Path, limits: Limits, network: Network) -> None:
         self.reactor = reactor
         self.state, self.out = path / "state", path / "out"
         self.limits = limits
+        self.network = network
         self.stops = 0
         self.service = self._make()
 
@@ -32,7 +33,7 @@ class Served:
         return DownloadService(
             self.reactor,
             *(str(self.state), [str(self.out)], [listener], self.limits),
-            lambda: Downloader(self.reactor, limits=self.limits),
+            lambda: Downloader(self.reactor, limits=self.limits, network=self.network),
             self._stop,
         )
 
@@ -77,11 +78,11 @@ class Served:
 
 @pytest.fixture
 def served(reactor: Any, tmp_path: Path) -> Generator[Callable[..., Any], None, None]:
-    """Start a service: `await served(limits=...)`."""
+    """Start a service: `await served(limits=..., network=...)`."""
     made: list[Served] = []
 
-    async def make(limits: Limits | None = None) -> Served:
-        made.append(Served(reactor, tmp_path, limits or Limits(total=4)))
+    async def make(limits: Limits | None = None, network: Network | None = None) -> Served:
+        made.append(Served(reactor, tmp_path, limits or Limits(total=4), network or Network()))
         await made[-1].start()
         return made[-1]
 
