@@ -293,6 +293,10 @@ class ListError(Exception):
     """The list cannot be read."""
 
 
+class ServiceError(Exception):
+    """The service that was asked did not do it."""
+
+
 class BadLine(ValueError):
     """A line of a list that makes no job; `line` is its number, from 1."""
 

@@ -13,7 +13,7 @@ from downloader.jobs import Status
 from downloader.queue import Entry, Queue, Wanted
 from downloader.sansio.jsontext import parse_json
 from downloader.service.answers import Answer, Refusal, as_json
-from downloader.service.desk import MAX_JOBS, PRIORITIES, Desk
+from downloader.service.desk import MAX_JOBS, PRIORITIES, Desk, number
 from downloader.service.routes import Asked, Route
 from downloader.service.shown import limits, shown, stats
 
@@ -87,10 +87,11 @@ class Api:
         paused = body.get("paused", False)
         if not isinstance(text, str) or not isinstance(directory, (str, type(None))):
             raise Refusal(422, "list and dir are texts")
-        if set(body) - {"list", "dir", "paused"} or not isinstance(paused, bool):
-            raise Refusal(422, "a list has a dir and is paused or not, and nothing else")
+        if set(body) - {"list", "dir", "paused", "priority"} or not isinstance(paused, bool):
+            raise Refusal(422, "a list has a dir, is paused or not, and has a priority")
+        priority = number(body, "priority", PRIORITIES) or 0
         jobs, bad = self._desk.listed(text, directory)
-        entries = await self._queue.add([Wanted(job, paused=paused) for job in jobs])
+        entries = await self._queue.add([Wanted(job, None, paused, priority) for job in jobs])
         return as_json(
             {
                 "jobs": [shown(entry, self._queue) for entry in entries],

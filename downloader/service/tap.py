@@ -18,7 +18,7 @@ from downloader.sansio.network import Network
 from downloader.sansio.product import checked_contact
 from downloader.sansio.proxies import Proxies
 from downloader.service.service import DownloadService, Listener
-from downloader.service.state import TOKEN
+from downloader.store.place import TOKEN, default_state
 
 T = TypeVar("T")
 _CONNECTIONS = "Open up to so many connections to one host."
@@ -136,12 +136,7 @@ class Options(usage.Options):
         """Check what can be known before the service starts."""
         self["listen"] = self["listen"] or [LISTEN]
         self["dir"] = self["dir"] or [os.getcwd()]
-        self["state"] = os.path.abspath(self["state"] or _state())
-
-
-def _state() -> str:
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return os.path.join(home, "downloader")
+        self["state"] = os.path.abspath(self["state"] or default_state())
 
 
 def makeService(options: Any) -> IService:
