@@ -42,7 +42,10 @@ class _Request(Request):
             super().handleContentChunk(data)  # type: ignore[no-untyped-call]
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        if not self._refused:
+        channel: Any = self.channel
+        if path == b"*":  # which Twisted would answer itself, whatever the Host
+            channel.refuse(b"400 Bad Request", 400, "the target has to be a path")
+        elif not self._refused:
             super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
 
     def _too_long(self) -> None:
