@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -48,6 +49,7 @@ class Api:
             Route("/api/v1/limits", {"GET": self.limits, "PATCH": self.limit}),
             Route("/api/v1/stats", {"GET": self.stats}),
             Route("/api/v1/shutdown", {"POST": self.shutdown}),
+            Route("/api/v1/openapi.json", {"GET": self.describe}),
         ]
 
     # --- jobs -----------------------------------------------------------------------------------
@@ -57,9 +59,7 @@ class Api:
         queue = self._queue
         queue.meter.look()
         entries = [*queue.active, *queue.waiting, *reversed(queue.over)]
-        wanted = set(filter(None, asked.query.get("status", "").split(",")))
-        if wanted - _STATUSES:
-            raise Refusal(422, f"a status is {', '.join(sorted(_STATUSES))}")
+        wanted = _statuses(asked)
         if wanted:
             entries = [entry for entry in entries if str(entry.status) in wanted]
         offset = _counted(asked, "offset", 0, 2**31)
@@ -115,7 +115,7 @@ class Api:
 
     async def forget(self, asked: Asked) -> Answer:
         """Forget those that have ended; with `status`, those that ended so."""
-        wanted = set(filter(None, asked.query.get("status", "").split(",")))
+        wanted = _statuses(asked)
         over = [e for e in self._queue.over if not wanted or str(e.status) in wanted]
         await self._queue.forget(over)
         return as_json({"forgotten": len(over)})
@@ -182,6 +182,10 @@ class Api:
     async def stats(self, asked: Asked) -> Answer:
         return as_json(stats(self._queue))
 
+    async def describe(self, asked: Asked) -> Answer:
+        """All of this, for programs: OpenAPI 3.1."""
+        return Answer(body=files("downloader.service").joinpath("openapi.json").read_bytes())
+
     async def shutdown(self, asked: Asked) -> Answer:
         """End the service, once this is answered."""
         self._shut_down()
@@ -199,6 +203,14 @@ def _only(body: Any, name: str) -> Any:
     if not isinstance(body, dict) or set(body) != {name}:
         raise Refusal(422, f"{name} can be changed, and nothing else")
     return body[name]
+
+
+def _statuses(asked: Asked) -> set[str]:
+    """Those that are asked for; none is all."""
+    wanted = set(filter(None, asked.query.get("status", "").split(",")))
+    if wanted - _STATUSES:
+        raise Refusal(422, f"a status is {', '.join(sorted(_STATUSES))}")
+    return wanted
 
 
 def _counted(asked: Asked, name: str, default: int, most: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -181,6 +182,33 @@ async def test_watch(with_service: Any, origin: Origin, until: Any) -> None:
     await until(lambda: f"forgotten {gid}".encode() in command.out)
     command.signal("INT")
     assert await command.ended == 130
+    assert command.err == b""
+
+
+async def test_watch_on_a_terminal(with_service: Any, origin: Origin, until: Any) -> None:
+    """Those that run are shown below, with how far they are."""
+    do = await with_service()
+    master, slave = os.openpty()
+    os.set_blocking(master, False)
+    shown = b""
+
+    def seen(text: str) -> bool:
+        nonlocal shown
+        try:
+            shown += os.read(master, 65536)
+        except BlockingIOError:
+            pass
+        return text.encode() in shown
+
+    command = do.start("watch", fds={0: "w", 1: slave, 2: "r"}, env={"TERM": "xterm"})
+    os.close(slave)
+    await until(lambda: seen("no jobs, 0 B/s"))
+    await do("add", origin.add_silent("/silent"))
+    await until(lambda: seen("active "))
+    await until(lambda: seen("1 active, 0 B/s"))
+    command.signal("INT")
+    assert await command.ended == 130
+    os.close(master)
     assert command.err == b""
 
 
