@@ -111,7 +111,7 @@ class _Channel(HTTPChannel):
 
 
 class DoorSite(Site):
-    """Serves `door` to at most `MOST_CONNECTIONS` at a time; `open` are those. No request is
+    """Serves `door` to at most `most` at a time; `open` are those. No request is
     logged: targets may hold what is secret."""
 
     protocol = _Channel  # type: ignore[assignment]
@@ -126,12 +126,13 @@ class DoorSite(Site):
         )
         self.displayTracebacks = False
         self.open: set[_Channel] = set()
+        self.most = MOST_CONNECTIONS
 
     def __repr__(self) -> str:
         return f"<DoorSite {len(self.open)} connections>"
 
     def buildProtocol(self, addr: Any) -> Any:
-        if len(self.open) >= MOST_CONNECTIONS:
+        if len(self.open) >= self.most:
             return None
         return super().buildProtocol(addr)  # type: ignore[no-untyped-call]
 

@@ -184,19 +184,16 @@ def test_a_connection_is_kept_while_it_is_used() -> None:
 async def test_so_many_connections(served: Any) -> None:
     """Further ones are closed; when one has gone, there is room again."""
     s = await served()
-    before, site.MOST_CONNECTIONS = site.MOST_CONNECTIONS, 3
-    try:
-        held = [await connect(s.reactor, s.port) for _ in range(3)]
-        await s.until(lambda: len(s.service._site.open) == 3)
-        late = await connect(s.reactor, s.port)
-        await late.ended
-        assert late.came == b""
-        held[0].transport.abortConnection()
-        await s.until(lambda: len(s.service._site.open) == 2)
-        asked = request("GET", "/healthz", None)
-        assert (await say(s.reactor, s.port, asked)).status == 200
-    finally:
-        site.MOST_CONNECTIONS = before
+    s.service._site.most = 3
+    held = [await connect(s.reactor, s.port) for _ in range(3)]
+    await s.until(lambda: len(s.service._site.open) == 3)
+    late = await connect(s.reactor, s.port)
+    await late.ended
+    assert late.came == b""
+    held[0].transport.abortConnection()
+    await s.until(lambda: len(s.service._site.open) == 2)
+    asked = request("GET", "/healthz", None)
+    assert (await say(s.reactor, s.port, asked)).status == 200
     for one in held[1:]:
         one.transport.abortConnection()
         await one.ended
