@@ -126,6 +126,13 @@ class BadUrl(WrongRequest):
     """This is not a URL that can be asked for."""
 
 
+class PrivateAddress(WrongRequest):
+    """The server's address is a private one.
+
+    Only where `Network` allows no such one. Nothing was sent to it, not even to connect.
+    """
+
+
 class HttpError(WrongRequest):
     """The server refused the request."""
 
@@ -284,6 +291,10 @@ class ProxyAuthRequired(ProxyError, LocalProblem):
 
 class ListError(Exception):
     """The list cannot be read."""
+
+
+class ServiceError(Exception):
+    """The service that was asked did not do it."""
 
 
 class RpcError(Exception):

@@ -32,6 +32,7 @@ pytest_plugins = (
     "support.bench",
     "support.hanging",
     "support.latencies",
+    "support.served",
     "support.time_limit",
 )
 

@@ -9,6 +9,7 @@ import click
 
 from downloader._version import __version__
 from downloader.cli.check import check
+from downloader.cli.ctl import ctl
 from downloader.cli.demo import demo
 from downloader.cli.exits import ExitCode
 from downloader.cli.fetch import fetch
@@ -31,6 +32,7 @@ def commands(ctx: click.Context) -> None:
 commands.add_command(fetch)
 commands.add_command(put)
 commands.add_command(check)
+commands.add_command(ctl)
 commands.add_command(demo)
 
 

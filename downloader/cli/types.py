@@ -10,10 +10,12 @@ from typing import TypeVar
 
 import click
 
+from downloader.errors import BadUrl
 from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
 from downloader.sansio.checksum import checked_checksum
 from downloader.sansio.mirrors import checked_location
 from downloader.sansio.product import checked_contact
+from downloader.sansio.url import parse_url
 from downloader.sansio.urllist import checked_header
 
 T = TypeVar("T")
@@ -86,6 +88,25 @@ def locations(text: str) -> tuple[str, ...]:
     if None in found:
         raise click.BadParameter("a location is a country's two letters, as in de,fr")
     return tuple(one for one in found if one is not None)
+
+
+# Before the path of a socket.
+UNIX = "unix:"
+
+
+def service_url(text: str) -> str:
+    """Where a service listens: an http or https URL without a query, or `unix:` and a path."""
+    if text.startswith(UNIX):
+        if text == UNIX:
+            raise click.BadParameter("unix: needs the path of a socket")
+        return text
+    try:
+        url = parse_url(text)
+    except BadUrl as error:
+        raise click.BadParameter(error.detail) from error
+    if url.userinfo is not None or "?" in url.target:
+        raise click.BadParameter("a service's URL has no user, password or query")
+    return str(url)
 
 
 def _checked(check: Callable[[str], T], text: str) -> T:

@@ -17,11 +17,12 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from downloader.errors import WrongRequest
-from downloader.http1.eyeballs import NameEndpoint, to_address
+from downloader.errors import PrivateAddress, WrongRequest
+from downloader.http1.eyeballs import NameEndpoint, public, to_address
 from downloader.http1.proxy import ProxyEndpoint, TunnelEndpoint, Tunnels
 from downloader.http1.resolve import look_up
 from downloader.http1.route import Route
+from downloader.sansio.addresses import is_private
 
 
 class Endpoints:
@@ -33,7 +34,8 @@ class Endpoints:
         self._tunnels = Tunnels()
 
     def to(self, route: Route) -> IStreamClientEndpoint:
-        """The endpoint of `route`. WrongRequest for an address of the other kind than it wants."""
+        """The endpoint of `route`. WrongRequest for an address of the other kind than it wants,
+        PrivateAddress for one that it may not lead to."""
         endpoint = self._to_server(route)
         if route.scheme == "https":
             return TlsEndpoint(self._reactor, route.tls.creator(route.host), endpoint)
@@ -48,9 +50,11 @@ class Endpoints:
 
     def _to_server(self, route: Route) -> IStreamClientEndpoint:
         proxy = route.proxy
+        if not route.private and _version(route.host) is not None:
+            _check_public(route.host)
         if proxy is None:
-            return self._tcp(route, route.host, route.port)
-        endpoint = ProxyEndpoint(self._tcp(route, proxy.host, proxy.port), proxy)
+            return self._tcp(route, route.host, route.port, route.private)
+        endpoint = ProxyEndpoint(self._tcp(route, proxy.host, proxy.port, True), proxy)
         if route.via is not None:
             return endpoint
 
@@ -59,13 +63,14 @@ class Endpoints:
 
         return TunnelEndpoint(endpoint, proxy, route.host, route.port, self._tunnels, find)
 
-    def _tcp(self, route: Route, host: str, port: int) -> IStreamClientEndpoint:
+    def _tcp(self, route: Route, host: str, port: int, private: bool) -> IStreamClientEndpoint:
         """Happy eyeballs for a name; for an address no resolver is asked."""
         bind = None if route.local_address is None else (route.local_address, 0)
         version = _version(host)
         if version is None:
             wanted = route.ip_version
-            return NameEndpoint(self._reactor, self._resolver, host, port, wanted, bind)
+            resolver = self._resolver
+            return NameEndpoint(self._reactor, resolver, host, port, wanted, bind, private)
         _check_version(route, host)
         return to_address(self._reactor, version, host, port, bind)
 
@@ -73,6 +78,8 @@ class Endpoints:
         """An address for a proxy that is given no names."""
         if _version(name) is None:
             found = look_up(self._resolver, name, route.port, route.ip_version)
+            if not route.private:
+                found.addCallback(public)
             return found.addCallback(_first_host)
         try:
             _check_version(route, name)
@@ -118,6 +125,11 @@ def _version(host: str) -> int | None:
         return ip_address(host).version
     except ValueError:
         return None
+
+
+def _check_public(address: str) -> None:
+    if is_private(address):
+        raise PrivateAddress(address)
 
 
 def _check_version(route: Route, address: str) -> None:

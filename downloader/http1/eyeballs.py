@@ -23,7 +23,9 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from downloader.errors import PrivateAddress
 from downloader.http1.resolve import look_up
+from downloader.sansio.addresses import is_private
 
 # RFC 8305 §5 recommends 250 ms between attempts; a failed one is followed at once.
 ATTEMPT_DELAY = 0.25
@@ -46,7 +48,7 @@ class NameEndpoint:
 
     Its sorting and its wait for the other family's addresses are left to the system's resolver,
     which gives all at once. `ip_version` 4 or 6 takes addresses of that kind only; `bind` is the
-    local address and port.
+    local address and port. Without `private`, addresses that are so are passed over.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class NameEndpoint:
         port: int,
         ip_version: int | None = None,
         bind: Bind | None = None,
+        private: bool = True,
     ) -> None:
         self._reactor = reactor
         self._resolver = resolver
@@ -64,23 +67,38 @@ class NameEndpoint:
         self._port = port
         self._ip_version = ip_version
         self._bind = bind
+        self._private = private
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect.
 
         **Fires with** the protocol of the first connection there is. **Fails with** ResolveError
-        without any address, else as the last attempt. **Cancelling** it cancels the lookup, and
-        every attempt.
+        without any address, PrivateAddress without any other, else as the last attempt.
+        **Cancelling** it cancels the lookup, and every attempt.
         """
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         addresses = await look_up(self._resolver, self._host, self._port, self._ip_version)
+        if not self._private:
+            addresses = public(addresses)
         return await _Race(self._reactor, map(self._to, addresses), factory).winner
 
     def _to(self, address: Any) -> IStreamClientEndpoint:
         version = 6 if isinstance(address, IPv6Address) else 4
         return to_address(self._reactor, version, address.host, address.port, self._bind)
+
+
+def public(addresses: list[Any]) -> list[Any]:
+    """Those of `addresses` that are on the public Internet. Raises PrivateAddress without any.
+
+    It is these very addresses that are connected to: no name is looked up twice, so that none can
+    lead elsewhere meanwhile (DNS rebinding).
+    """
+    found = [address for address in addresses if not is_private(address.host)]
+    if not found:
+        raise PrivateAddress(addresses[0].host)
+    return found
 
 
 class _Race:

@@ -26,6 +26,7 @@ class Route:
     proxy: Proxy | None = None
     local_address: str | None = None
     ip_version: int | None = None
+    private: bool = True
     via: bytes | None = field(init=False, compare=False)
     _hash: int = field(init=False, compare=False)
 
@@ -33,7 +34,7 @@ class Route:
         forwards = self.proxy is not None and self.proxy.scheme == self.scheme == "http"
         via = self.proxy.authorization if self.proxy is not None and forwards else None
         object.__setattr__(self, "via", via)
-        own = (self.proxy, self.local_address, self.ip_version)
+        own = (self.proxy, self.local_address, self.ip_version, self.private)
         # Once, since each request looks its route up.
         object.__setattr__(self, "_hash", hash((self.scheme, self.host, self.port, self.tls, own)))
 
@@ -55,4 +56,5 @@ class Route:
 def route_to(network: Network, tls: TlsOptions, scheme: str, host: str, port: int) -> Route:
     """The way to an origin over `network`."""
     proxy = network.proxies.choose(scheme, host, port)
-    return Route(scheme, host, port, tls, proxy, network.local_address, network.ip_version)
+    own = (network.local_address, network.ip_version, network.private)
+    return Route(scheme, host, port, tls, proxy, *own)

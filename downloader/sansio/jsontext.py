@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 # As deep as any honest request, and far from what ends Python's recursion.
 MAX_DEPTH = 32
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def parse_json(data: bytes) -> Any:
     """What `data`, in UTF-8, says. ValueError for what is no JSON (RFC 8259), for NaN and its like,
-    and for what is nested deeper than `MAX_DEPTH`."""
+    for half a surrogate pair, which is no text, and for what is nested deeper than `MAX_DEPTH`."""
     if _depth(data) > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH}")
-    return json.loads(data.decode("utf-8"), parse_constant=_refuse, parse_int=_integer)
+    found = json.loads(data.decode("utf-8"), parse_constant=_refuse, parse_int=_integer)
+    if _SURROGATE.search(data):
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
+    return found
 
 
 def _depth(data: bytes) -> int:

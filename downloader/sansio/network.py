@@ -14,12 +14,15 @@ class Network:
 
     `ip_version` 4 or 6 connects to addresses of that kind only; None takes both. `local_address`
     is an address of this machine that connections leave from; its kind then decides the other's.
-    ValueError for what cannot be.
+    Without `private`, no connection is made to an address that is not on the public Internet (see
+    `downloader.sansio.addresses`), whatever name or redirect leads there: PrivateAddress. A proxy
+    may be at any; what it makes of a name is its own to judge. ValueError for what cannot be.
     """
 
     proxies: Proxies = field(default_factory=Proxies)
     ip_version: int | None = None
     local_address: str | None = None
+    private: bool = True
 
     def __post_init__(self) -> None:
         if self.ip_version not in (None, 4, 6):

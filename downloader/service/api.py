@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.resources import files
 from itertools import islice
 from typing import Any
 
@@ -14,9 +15,9 @@ from downloader.jobs import Job, Status
 from downloader.queue import Entry, Queue, Wanted
 from downloader.sansio.jsontext import parse_json
 from downloader.service.answers import Answer, Refusal, as_json
-from downloader.service.desk import MAX_JOBS, PRIORITIES, Desk
+from downloader.service.desk import MAX_JOBS, PRIORITIES, Desk, number
 from downloader.service.routes import Asked, Route
-from downloader.service.shown import limits, shown, stats
+from downloader.service.shown import limits, name_of, shown, stats
 
 # Jobs of one answer, and of a list that are taken on at a time: some ten milliseconds.
 MOST_SHOWN = 1000
@@ -50,6 +51,7 @@ class Api:
             Route("/api/v1/limits", {"GET": self.limits, "PATCH": self.limit}),
             Route("/api/v1/stats", {"GET": self.stats}),
             Route("/api/v1/shutdown", {"POST": self.shutdown}),
+            Route("/api/v1/openapi.json", {"GET": self.describe}),
         ]
 
     # --- jobs -----------------------------------------------------------------------------------
@@ -59,9 +61,7 @@ class Api:
         queue = self._queue
         queue.meter.look()
         entries = [*queue.active, *queue.waiting, *reversed(queue.over)]
-        wanted = set(filter(None, asked.query.get("status", "").split(",")))
-        if wanted - _STATUSES:
-            raise Refusal(422, f"a status is {', '.join(sorted(_STATUSES))}")
+        wanted = _statuses(asked)
         if wanted:
             entries = [entry for entry in entries if str(entry.status) in wanted]
         offset = _counted(asked, "offset", 0, 2**31)
@@ -89,9 +89,10 @@ class Api:
         paused = body.get("paused", False)
         if not isinstance(text, str) or not isinstance(directory, (str, type(None))):
             raise Refusal(422, "list and dir are texts")
-        if set(body) - {"list", "dir", "paused"} or not isinstance(paused, bool):
-            raise Refusal(422, "a list has a dir and is paused or not, and nothing else")
-        gids: list[str] = []
+        if set(body) - {"list", "dir", "paused", "priority"} or not isinstance(paused, bool):
+            raise Refusal(422, "a list has a dir, is paused or not, and has a priority")
+        priority = number(body, "priority", PRIORITIES) or 0
+        added: list[dict[str, str]] = []
         refused: list[dict[str, Any]] = []
         for portion in batched(self._desk.listed(text, directory), PORTION):
             refused += [
@@ -99,11 +100,11 @@ class Api:
                 for one in portion
                 if isinstance(one, BadLine)
             ]
-            jobs = [one for one in portion if isinstance(one, Job)]
+            jobs = [Wanted(one, None, paused, priority) for one in portion if isinstance(one, Job)]
             # Others have their turn while it is kept: a list may have as much as a body.
-            entries = await self._queue.add([Wanted(job, paused=paused) for job in jobs])
-            gids += [entry.gid for entry in entries]
-        return as_json({"gids": gids, "refused": refused}, 201)
+            entries = await self._queue.add(jobs)
+            added += [{"gid": entry.gid, "name": name_of(entry)} for entry in entries]
+        return as_json({"jobs": added, "refused": refused}, 201)
 
     async def change_all(self, asked: Asked) -> Answer:
         """Pause all that are not, or resume all that are paused."""
@@ -120,7 +121,7 @@ class Api:
 
     async def forget(self, asked: Asked) -> Answer:
         """Forget those that have ended; with `status`, those that ended so."""
-        wanted = set(filter(None, asked.query.get("status", "").split(",")))
+        wanted = _statuses(asked)
         over = [e for e in self._queue.over if not wanted or str(e.status) in wanted]
         await self._queue.forget(over)
         return as_json({"forgotten": len(over)})
@@ -187,6 +188,10 @@ class Api:
     async def stats(self, asked: Asked) -> Answer:
         return as_json(stats(self._queue))
 
+    async def describe(self, asked: Asked) -> Answer:
+        """All of this, for programs: OpenAPI 3.1."""
+        return Answer(body=files("downloader.service").joinpath("openapi.json").read_bytes())
+
     async def shutdown(self, asked: Asked) -> Answer:
         """End the service, once this is answered."""
         self._shut_down()
@@ -210,6 +215,14 @@ def _only(body: Any, name: str) -> Any:
     if not isinstance(body, dict) or set(body) != {name}:
         raise Refusal(422, f"{name} can be changed, and nothing else")
     return body[name]
+
+
+def _statuses(asked: Asked) -> set[str]:
+    """Those that are asked for; none is all."""
+    wanted = set(filter(None, asked.query.get("status", "").split(",")))
+    if wanted - _STATUSES:
+        raise Refusal(422, f"a status is {', '.join(sorted(_STATUSES))}")
+    return wanted
 
 
 def _counted(asked: Asked, name: str, default: int, most: int) -> int:

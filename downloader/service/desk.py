@@ -68,12 +68,12 @@ class Desk:
             *(root, subdirectory, _text(asked, "out")),
             _texts("headers", asked.get("headers", []), MAX_HEADERS),
             _text(asked, "checksum"),
-            _number(asked, "size", range(2**63)),
+            number(asked, "size", range(2**63)),
         )
         paused = asked.get("paused", False)
         if not isinstance(paused, bool):
             raise Refusal(422, "paused is true or false")
-        priority = _number(asked, "priority", PRIORITIES) or 0
+        priority = number(asked, "priority", PRIORITIES) or 0
         return Wanted(job, checked_gid(_text(asked, "gid")), paused, priority)
 
     def job(
@@ -151,7 +151,8 @@ def _texts(name: str, found: Any, most: int) -> list[str]:
     return found
 
 
-def _number(asked: dict[str, Any], name: str, span: range) -> int | None:
+def number(asked: dict[str, Any], name: str, span: range) -> int | None:
+    """The whole number `name`, of these; None if there is none. Raises Refusal."""
     found = asked.get(name)
     if found is None:
         return None

@@ -30,7 +30,9 @@ from downloader.service.routes import Asked, Route, Routes, verb_of
 
 _log = Logger()
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH", "DELETE"))
-_HEADERS = (
+# On every answer.
+HEADERS = (
+    ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),
@@ -182,7 +184,7 @@ def head(request: Any, answer: Answer) -> None:
     """Set what stands before the body of `answer`."""
     request.setResponseCode(answer.status)
     request.responseHeaders.removeHeader(b"server")
-    for name, value in (*_HEADERS, ("Cache-Control", "no-store"), *answer.headers.items()):
+    for name, value in (*HEADERS, *answer.headers.items()):
         request.setHeader(name.encode(), value.encode("ascii", "replace"))
     if answer.content_type:
         request.setHeader(b"content-type", answer.content_type.encode())

@@ -9,9 +9,9 @@ from typing import Any
 
 from downloader.service.answers import JSON, Answer, Refusal
 
-# RFC 9110 §9.3 and RFC 5789; another is no method of HTTP.
+# RFC 9110 §9.3, RFC 5789 and httpbis's safe method with a body; another is no method of HTTP.
 METHODS = frozenset(
-    ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
+    ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
 )
 _PLACE = re.compile(r"\{([a-z]+)\}")
 

@@ -6,18 +6,20 @@ from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.interfaces import IDelayedCall, IProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.server import Request, Site
 
-from downloader.service.answers import PROBLEM, dumped
-from downloader.service.door import Door
+from downloader.service.answers import problem
+from downloader.service.door import HEADERS, Door
 
 # Bytes of a body, and seconds in which nothing comes from who has not asked yet.
 MAX_BODY = 4 * 1024 * 1024
 PATIENCE = 30.0
+# And in which a request has to be whole, a body of 4 MiB over a slow line too.
+WHOLE = 120.0
 # Open connections. A browser has six, and an aria2 client one.
 MOST_CONNECTIONS = 512
 # Seconds that what was written has to go out when the service stops.
@@ -28,40 +30,45 @@ class _Request(Request):
     """Refuses a body that is too long when it is told, and ends one that is not told."""
 
     _came = 0
+    _refused = False
 
     def gotLength(self, length: int | None) -> None:
         if length is not None and length > MAX_BODY:
             self._too_long()
-        else:
-            super().gotLength(length)  # type: ignore[no-untyped-call]
+            length = 0  # nothing of it is kept
+        super().gotLength(length)  # type: ignore[no-untyped-call]
 
     def handleContentChunk(self, data: bytes) -> None:
         self._came += len(data)
         if self._came > MAX_BODY:
             self._too_long()
-        else:
+        elif not self._refused:
             super().handleContentChunk(data)  # type: ignore[no-untyped-call]
 
-    def _too_long(self) -> None:
-        body = dumped({"type": "about:blank", "title": "the body is too long", "status": 413})
-        told = (str(len(body)).encode(), PROBLEM.encode(), body)
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         channel: Any = self.channel
-        if channel is not None and channel.transport is not None:
-            channel.transport.write(
-                b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
-                b"Content-Length: %b\r\nContent-Type: %b\r\n\r\n%b" % told
-            )
-            channel.loseConnection()
-        self.content = None
+        if path == b"*":  # which Twisted would answer itself, whatever the Host
+            channel.refuse(b"400 Bad Request", 400, "the target has to be a path")
+        elif not self._refused:
+            super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
+
+    def _too_long(self) -> None:
+        channel: Any = self.channel
+        if not self._refused and channel is not None:
+            self._refused = True
+            channel.refuse(b"413 Content Too Large", 413, "the body is too long")
 
 
 class _Channel(HTTPChannel):
-    """One connection, which its site counts, whatever is spoken on it."""
+    """One connection, which its site counts, whatever is spoken on it. A request has to be whole in
+    `WHOLE` seconds, however its bytes come."""
 
+    _late: IDelayedCall | None = None
     _other: IProtocol | None = None
 
     def connectionMade(self) -> None:
         self.factory.open.add(self)
+        self._wait()
         super().connectionMade()  # type: ignore[no-untyped-call]
 
     def upgrade(self, protocol: IProtocol, switching: bytes) -> None:
@@ -83,31 +90,75 @@ class _Channel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.factory.gone(self)
+        self._wait_no_more()
         if self._other is not None:
             self._other.connectionLost(reason)
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
+    def headerReceived(self, line: bytes) -> bool:
+        try:
+            return bool(super().headerReceived(line))  # type: ignore[no-untyped-call]
+        except ValueError:  # a length of more digits than Python reads
+            self._respondToBadRequestAndDisconnect()
+            return False
+
+    def allContentReceived(self) -> None:
+        self._wait_no_more()
+        super().allContentReceived()  # type: ignore[no-untyped-call]
+
+    def requestDone(self, request: Request) -> None:
+        self._wait()  # first, since the next request may be here already
+        super().requestDone(request)  # type: ignore[no-untyped-call]
+
+    def refuse(self, status: bytes, code: int, title: str) -> None:
+        """Answer what is no request that the door can look at, and close."""
+        answer = problem(code, title)
+        length = ("Content-Length", str(len(answer.body)))
+        fields = (*HEADERS, ("Connection", "close"), ("Content-Type", answer.content_type), length)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields).encode("ascii")
+        transport: Any = self.transport
+        transport.write(b"HTTP/1.1 %b\r\n%b\r\n%b" % (status, lines, answer.body))
+        self.loseConnection()  # type: ignore[no-untyped-call]
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        """Twisted's own has no head, and so nothing that keeps a browser from guessing."""
+        self.refuse(b"400 Bad Request", 400, "this is no HTTP request")
+
+    def _wait(self) -> None:
+        self._wait_no_more()
+        self._late = self.callLater(WHOLE, self.forceAbortClient)  # type: ignore[no-untyped-call]
+
+    def _wait_no_more(self) -> None:
+        late, self._late = self._late, None
+        if late is not None and late.active():
+            late.cancel()
+
 
 class DoorSite(Site):
-    """Serves `door` to at most `MOST_CONNECTIONS` at a time; `open` are those. No request is
+    """Serves `door` to at most `most` at a time; `open` are those. No request is
     logged: targets may hold what is secret."""
 
     protocol = _Channel  # type: ignore[assignment]
 
     def __init__(self, reactor: Any, door: Door) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
-            door, requestFactory=_Request, timeout=PATIENCE, reactor=reactor
+            door,
+            requestFactory=_Request,
+            timeout=PATIENCE,
+            reactor=reactor,
+            parsePOSTFormSubmission=False,  # nobody reads a body before the door has looked
         )
         self.displayTracebacks = False
         self.open: set[_Channel] = set()
         self.reactor = reactor
         self._closed: Deferred[None] | None = None
+        self.most = MOST_CONNECTIONS
 
     def __repr__(self) -> str:
         return f"<DoorSite {len(self.open)} connections>"
 
     def buildProtocol(self, addr: Any) -> Any:
-        if len(self.open) >= MOST_CONNECTIONS:
+        if len(self.open) >= self.most:
             return None
         return super().buildProtocol(addr)  # type: ignore[no-untyped-call]
 

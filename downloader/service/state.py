@@ -9,8 +9,8 @@ from pathlib import Path
 
 from downloader.errors import StoreError
 from downloader.sansio.printable import printable
+from downloader.store.place import TOKEN
 
-TOKEN = "token"
 _BYTES = 32
 _OWN = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 

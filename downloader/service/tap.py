@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 from twisted.application.service import IService
@@ -17,7 +18,7 @@ from downloader.sansio.network import Network
 from downloader.sansio.product import checked_contact
 from downloader.sansio.proxies import Proxies
 from downloader.service.service import DownloadService, Listener
-from downloader.service.state import TOKEN
+from downloader.store.place import TOKEN, default_state
 
 T = TypeVar("T")
 _CONNECTIONS = "Open up to so many connections to one host."
@@ -33,6 +34,7 @@ _DELAY = "Leave so many seconds between the starts of two requests to one host."
 _CONTACT = "Tell servers this http URL or mail address, so that they can reach you."
 _ROBOTS = "Fetch only what each site's robots.txt allows, and as slowly as it says."
 _INSECURE = "Listen also where others may read along: beyond this machine without TLS."
+_PRIVATE = "Fetch from private addresses too, such as this machine's and its networks'."
 _NAMES = "Name files after the last part of their URLs (flat), or after host and path (tree)."
 
 LISTEN = "tcp:6800:interface=127.0.0.1"
@@ -101,6 +103,7 @@ class Options(usage.Options):
     ]
     optFlags: ClassVar[list[list[object]]] = [
         ["respect-robots", None, _ROBOTS],
+        ["allow-private-addresses", None, _PRIVATE],
         ["insecure-listen", None, _INSECURE],
     ]
 
@@ -133,12 +136,7 @@ class Options(usage.Options):
         """Check what can be known before the service starts."""
         self["listen"] = self["listen"] or [LISTEN]
         self["dir"] = self["dir"] or [os.getcwd()]
-        self["state"] = os.path.abspath(self["state"] or _state())
-
-
-def _state() -> str:
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return os.path.join(home, "downloader")
+        self["state"] = os.path.abspath(self["state"] or default_state())
 
 
 def makeService(options: Any) -> IService:
@@ -155,6 +153,9 @@ def makeService(options: Any) -> IService:
         per_host_delay=options["per-host-delay"] or None,
     )
 
+    private = bool(options["allow-private-addresses"])
+    network = replace(options["proxy"] or Network(), private=private)
+
     def make_downloader() -> Downloader:
         return Downloader(
             reactor,
@@ -164,7 +165,7 @@ def makeService(options: Any) -> IService:
                 options["max-connection-per-server"], options["split"], options["min-split-size"]
             ),
             naming=options["names"],
-            network=options["proxy"] or Network(),
+            network=network,
             contact=options["contact"],
             respect_robots=bool(options["respect-robots"]),
         )

@@ -48,6 +48,7 @@ def test_routes_are_equal_when_they_mean_the_same() -> None:
         replace(one, tls=TlsOptions(verify=False)),
         replace(one, local_address="127.0.0.1"),
         replace(one, ip_version=4),
+        replace(one, private=False),
     ]
     assert len({one, *others}) == 1 + len(others)
 

@@ -43,7 +43,7 @@ async def test_a_list(served: Any, origin: Origin) -> None:
     s = await served()
     text = f"{origin.add('/a', 3)}\n out=b\n dir=c\nftp://no\n{origin.add('/d', 3)}"
     added = await s.ask("POST", "/api/v1/jobs", {"list": text, "dir": "sub"})
-    assert added.status == 201 and len(added.json["gids"]) == 2
+    assert added.status == 201 and [job["name"] for job in added.json["jobs"]] == ["b", "d"]
     assert [one["line"] for one in added.json["refused"]] == [4]
     await s.until(lambda: len(s.queue.over) == 2)
     assert sorted(str(p.relative_to(s.out)) for p in s.out.rglob("*") if p.is_file()) == [

@@ -103,10 +103,12 @@ class Twistd(ProcessProtocol):
         return int(found[1]) if found and b"ready: " in self.log else None
 
 
-def spawn(reactor: Any, directory: Path, *options: str) -> tuple[Twistd, Any]:
-    """`twistd downloader`, with its state and its files in `directory`."""
+def spawn(reactor: Any, directory: Path, *options: str, private: bool = True) -> tuple[Twistd, Any]:
+    """`twistd downloader`, with its state and its files in `directory`. Tests' servers are at
+    `private` addresses."""
     code = "import sys; from twisted.scripts.twistd import run; sys.exit(run())"
     own = ["--state", "state", "--dir", "out", "--listen", "tcp:0:interface=127.0.0.1"]
+    own += ["--allow-private-addresses"] if private else []
     daemon = Twistd()
     process = reactor.spawnProcess(
         daemon,
@@ -178,6 +180,19 @@ async def test_it_listens_to_others_only_if_told(reactor: Any, until: Any, tmp_p
     assert daemon.log.count(b"listening at") == 2
     process.signalProcess("TERM")
     assert await daemon.ended == -signal.SIGTERM
+
+
+async def test_private_addresses_are_out_of_reach(
+    reactor: Any, until: Any, origin: Origin, tmp_path: Path
+) -> None:
+    """Unless that is wanted: who may ask is not to ask in this machine's name."""
+    daemon, process = spawn(reactor, tmp_path, private=False)
+    await until(lambda: daemon.port)
+    await add(reactor, daemon, tmp_path, origin.add("/a", 5))
+    await until(lambda: b"failed: The server's address is a private one: 127.0.0.1" in daemon.log)
+    process.signalProcess("TERM")
+    assert await daemon.ended == -signal.SIGTERM
+    assert not origin.requests
 
 
 async def test_through_a_proxy_and_without_pipelining(

@@ -1,0 +1,164 @@
+"""A service as `ctl` meets it: its API over HTTP, and one sentence for each way that fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.web.client import URI, Agent
+from twisted.web.iweb import IAgent, IAgentEndpointFactory
+from zope.interface import implementer
+
+from downloader.cli.types import UNIX
+from downloader.client import Downloader
+from downloader.errors import DownloadError, NoSuchJob, ServiceError, first_sentence
+from downloader.sansio.eventstream import Event, EventStream
+from downloader.sansio.printable import printable
+
+JSON = "application/json"
+EVENTS = "text/event-stream"
+_OTHER = "what answers there is no downloader service, or one of another version"
+
+
+@implementer(IAgentEndpointFactory)
+class _Socket:
+    """Every request goes to the socket at `path`."""
+
+    def __init__(self, reactor: Any, path: str) -> None:
+        self._reactor = reactor
+        self._path = path
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        return UNIXClientEndpoint(self._reactor, self._path)
+
+
+class Client:
+    """Asks the service at `url` and shows it `token`."""
+
+    def __init__(self, reactor: Any, url: str, token: str) -> None:
+        self._url = url
+        self._base = "http://localhost" if url.startswith(UNIX) else url.rstrip("/")
+        self._token = token
+        self._downloader = Downloader(reactor, agent=_agent(reactor, url))
+
+    def __repr__(self) -> str:
+        return f"<Client of {self._url}>"
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, has: tuple[str, ...] = (), **query: Any
+    ) -> Any:
+        """The JSON of the answer, which `has` these fields; None for an answer without any. Raises
+        ServiceError."""
+        data = None if body is None else json.dumps(body).encode("ascii")
+        response = await self._request(method, _target(path, query), data)
+        if response.code == 204:
+            return None
+        found = _json(await self._read(response.content()))
+        if not isinstance(found, dict) or set(has) - set(found):
+            raise ServiceError(f"{self._url}: {_OTHER}")
+        return found
+
+    async def watch(self, tell: Callable[[Event], object]) -> None:
+        """Call `tell` with each event as it comes, until the service ends them. Raises
+        ServiceError."""
+        response = await self._request("GET", "/events", unbuffered=True, accept=EVENTS)
+        stream = EventStream()
+        wrong: list[Exception] = []
+
+        def read(data: bytes) -> None:
+            try:
+                for event in stream.feed(data):
+                    tell(event)
+            except Exception as error:  # the connection is aborted, which tells nobody why
+                wrong.append(error)
+                raise
+
+        try:
+            await self._read(response.collect(read))
+        except (CancelledError, ServiceError):
+            if wrong:
+                raise ServiceError(f"{self._url}: {_OTHER}") from wrong[0]
+            raise
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._downloader.close()
+
+    async def _request(
+        self,
+        method: str,
+        target: str,
+        data: bytes | None = None,
+        unbuffered: bool = False,
+        accept: str = JSON,
+    ) -> Any:
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": accept}
+        if data is not None:
+            headers["Content-Type"] = JSON
+        asked = self._downloader.http.request(
+            *(method, self._base + target),
+            headers=headers,
+            data=data,
+            allow_redirects=False,
+            unbuffered=unbuffered,
+        )
+        response = await self._read(asked)
+        if 200 <= response.code < 300 and _is(response, accept):
+            return response
+        raise ServiceError(await self._why(response))
+
+    async def _why(self, response: Any) -> str:
+        """What to say of an answer that is no success."""
+        if response.code == 401:
+            return f"{self._url}: the token is not the service's; see --token-file"
+        if not _is(response, "application/problem+json"):
+            return f"{self._url}: {_OTHER}"
+        title = str(_json(await self._read(response.content())).get("title", response.code))
+        if response.code == 404 and not title.startswith(first_sentence(NoSuchJob)):
+            return f"{self._url}: {_OTHER}"
+        return printable(title)
+
+    async def _read(self, asked: Any) -> Any:
+        try:
+            return await asked
+        except ConnectError as error:
+            raise ServiceError(f"{self._url}: no service listens there") from error
+        except (CancelledError, ServiceError):
+            raise
+        except DownloadError as error:
+            raise ServiceError(f"{self._url}: {error}") from error
+        except Exception as error:
+            raise ServiceError(f"{self._url}: the connection was lost") from error
+
+
+def _agent(reactor: Any, url: str) -> IAgent | None:
+    """None for the one that a Downloader makes itself."""
+    if not url.startswith(UNIX):
+        return None
+    agent: IAgent = Agent.usingEndpointFactory(reactor, _Socket(reactor, url.removeprefix(UNIX)))
+    return agent
+
+
+def _target(path: str, query: dict[str, Any]) -> str:
+    given = {name: value for name, value in query.items() if value not in (None, "")}
+    return f"/api/v1{path}" + (f"?{urlencode(given)}" if given else "")
+
+
+def _is(response: Any, kind: str) -> bool:
+    """Whether its body is of this kind; one without a body is of each."""
+    (told,) = response.headers.getRawHeaders("content-type", [""])[:1]
+    found: bool = response.code == 204 or told.partition(";")[0].strip().lower() == kind
+    return found
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise ServiceError(_OTHER) from error

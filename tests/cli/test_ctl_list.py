@@ -1,0 +1,53 @@
+"""A list on its way to a service: cut between entries, and nothing lost."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from downloader.cli import ctllist
+from downloader.cli.ctllist import MAX_ENTRIES, MAX_TEXT, Part, parts
+from downloader.errors import ListError
+
+LINES = st.sampled_from(["http://a/", "  out=b", "\tdir=c", "# none", "", "http://ü/", " "])
+
+
+@given(st.lists(LINES, max_size=30), st.lists(st.integers(0, 400)))
+def test_all_lines_come_in_their_order(lines: list[str], cuts: list[int]) -> None:
+    """However they were read, a part says how many are before it."""
+    text = "\n".join(lines).encode()
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    chunks = [text[start:stop] for start, stop in itertools.pairwise(edges)]
+    (whole,) = list(parts(chunks)) or [Part(0, "")]
+    assert whole == Part(0, text.decode().removesuffix("\n"))
+
+
+def test_a_part_begins_with_an_entry() -> None:
+    """Options stay with their URL."""
+    text = b"http://a/\n out=b\n# c\n" * (2 * MAX_ENTRIES + 1)
+    found = list(parts([text]))
+    assert [part.before for part in found] == [0, 3 * MAX_ENTRIES, 6 * MAX_ENTRIES]
+    assert "\n".join(part.text for part in found) + "\n" == text.decode()
+    assert all(part.text.startswith("http://a/") for part in found)
+
+
+def test_long_entries_come_in_smaller_parts() -> None:
+    line = "http://a/" + "x" * 50_000
+    found = list(parts([f"{line}\n".encode()] * 100))
+    assert len(found) > 5 and all(len(part.text) < 2 * MAX_TEXT for part in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b"http://a/\nhttp://\xff/", "line 2 is no UTF-8"),
+        (b"http://a/\n" + b"x" * (MAX_TEXT + 1), "line 2 is too long"),
+        (b"http://a/\n" + b" out=b\n" * MAX_TEXT, "its entry"),
+    ],
+)
+def test_what_no_service_takes(text: bytes, sentence: str) -> None:
+    with pytest.raises(ListError, match=sentence):
+        list(ctllist.parts([text]))
