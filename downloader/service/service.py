@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any, NamedTuple, NoReturn
 
-from twisted.application.service import Service
+from twisted.application.service import MultiService
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
@@ -16,13 +17,15 @@ from twisted.python.failure import Failure
 
 from downloader.client import Downloader
 from downloader.errors import StoreBusy, StoreError
+from downloader.events import EventLog
 from downloader.jobs import Limits, Status
-from downloader.queue import Entry, Queue
+from downloader.queue import OVER, Entry, Queue
 from downloader.service.answers import Answer
 from downloader.service.api import Api
 from downloader.service.desk import Desk
 from downloader.service.door import Door
 from downloader.service.events import Events
+from downloader.service.logs import Logs
 from downloader.service.metrics import Metrics
 from downloader.service.routes import Asked, Route, Routes
 from downloader.service.site import DoorSite
@@ -37,11 +40,12 @@ class Listener(NamedTuple):
     secure: bool
 
 
-class DownloadService(Service):
+class DownloadService(MultiService):
     """Keeps its queue in the directory `state`, writes below `roots`, and listens at `listeners`.
 
-    `make_downloader()` gives each start a downloader of its own, with these `limits`. `stop()` ends
-    the process. `ready` says whether the queue is here.
+    `make_downloader()` gives each start a downloader of its own, with these `limits`, and
+    `make_event_log`, if it is given, what jobs' ends are told to. `stop()` ends the process. What
+    others log goes to the file `log`. `ready` says whether the queue is here.
     """
 
     log = Logger()
@@ -55,7 +59,10 @@ class DownloadService(Service):
         limits: Limits,
         make_downloader: Callable[[], Downloader],
         stop: Callable[[], object],
+        make_event_log: Callable[[], EventLog] | None = None,
+        log_file: str | None = None,
     ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self.door = Door(reactor)
         self._reactor = reactor
         self._state = state
@@ -64,6 +71,10 @@ class DownloadService(Service):
         self._limits = limits
         self._make_downloader = make_downloader
         self._stop = stop
+        self._make_event_log = make_event_log
+        self._event_log: EventLog | None = None
+        self._log_file = log_file or os.path.join(state, "log")
+        self._logs: Logs | None = None
         self._ports: list[IListeningPort] = []
         self.ready = False
         self._listening = False
@@ -93,6 +104,7 @@ class DownloadService(Service):
         try:
             store = QueueStore(self._reactor, self._state)
             self.door.token = token_in(self._state)
+            self._logs = Logs(self._log_file)
         except StoreError as error:
             self._refuse(error)
         if not self._listening:
@@ -100,6 +112,8 @@ class DownloadService(Service):
         downloader = self._make_downloader()
         self.queue = Queue(self._reactor, store, downloader, self._limits, time.time)
         self.queue.watch(self._tell)
+        if self._make_event_log is not None:
+            self._event_log = self._make_event_log()
         starting = Deferred.fromCoroutine(self._start(self.queue))
         starting.addErrback(self._not_started)
 
@@ -109,8 +123,8 @@ class DownloadService(Service):
         **Fires with** None when every socket and file is closed. **Fails** never. **Cancelling** it
         stops the waiting only.
         """
-        super().stopService()  # type: ignore[no-untyped-call]
-        return Deferred.fromCoroutine(self._end())
+        stopped = maybeDeferred(super().stopService)
+        return Deferred.fromCoroutine(self._end(stopped))
 
     async def _start(self, queue: Queue) -> None:
         await queue.start()
@@ -121,6 +135,8 @@ class DownloadService(Service):
             Route("/metrics", {"GET": Metrics(queue).answer}),
             Route("/healthz", {"GET": _healthy}, is_open=True),
         ]
+        if self._logs is not None:
+            more.append(self._logs.route())
         self.door.routes = Routes([*api.routes(), *more])
         self.ready = True
         self.log.info("ready: {queue}", queue=queue)
@@ -151,7 +167,8 @@ class DownloadService(Service):
         self.log.failure("cannot start", failure)
         self._stop()
 
-    async def _end(self) -> None:
+    async def _end(self, stopped: Deferred[Any]) -> None:
+        await stopped
         self.ready = self._listening = False
         self.door.routes = Routes([])
         ports, self._ports = self._ports, []
@@ -161,7 +178,11 @@ class DownloadService(Service):
             self._events.close()
         if self.queue is not None:
             await self.queue.close()
+        if self._event_log is not None:
+            await self._event_log.close()
         self._site.close()
+        if self._logs is not None:
+            self._logs.close()
 
     def _end_soon(self) -> None:
         """Once what is being answered is out."""
@@ -172,6 +193,11 @@ class DownloadService(Service):
             self.log.warn("{gid} failed: {message}", gid=entry.gid, message=entry.told.message)
         elif entry.status is Status.COMPLETE:
             self.log.info("{gid} is complete: {path}", gid=entry.gid, path=entry.path)
+        if self._event_log is not None and entry.is_over and before not in OVER:
+            self._event_log.ended(
+                *(entry.status, entry.job.url, entry.path, entry.received),
+                None if entry.told is None else entry.told.message,
+            )
 
 
 def is_local(address: Any) -> bool:

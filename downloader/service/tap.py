@@ -11,11 +11,14 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from downloader.client import Downloader
+from downloader.errors import BadUrl
+from downloader.events import EventLog
 from downloader.jobs import Limits, Naming, Retries, Splitting
 from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
 from downloader.sansio.network import Network
 from downloader.sansio.product import checked_contact
 from downloader.sansio.proxies import Proxies
+from downloader.sansio.url import parse_url, redacted
 from downloader.service.service import DownloadService, Listener
 from downloader.service.state import TOKEN
 
@@ -34,6 +37,7 @@ _CONTACT = "Tell servers this http URL or mail address, so that they can reach y
 _ROBOTS = "Fetch only what each site's robots.txt allows, and as slowly as it says."
 _INSECURE = "Listen also where others may read along: beyond this machine without TLS."
 _NAMES = "Name files after the last part of their URLs (flat), or after host and path (tree)."
+_LOG_URL = "Post each job's end to this http URL, with its user and password, as HTTPHandler does."
 
 LISTEN = "tcp:6800:interface=127.0.0.1"
 REPEATED = ("listen", "dir", "allow-origin", "allow-host")
@@ -64,6 +68,14 @@ def _positive_size(text: str) -> int:
     if not size:
         raise ValueError("it has to be more than 0 bytes")
     return size
+
+
+def _url(text: str) -> str:
+    try:
+        parse_url(text)
+    except BadUrl as error:
+        raise usage.UsageError(f"{redacted(text)!r} is no URL: {error.detail}") from error
+    return text
 
 
 def _naming(text: str) -> Naming:
@@ -98,6 +110,13 @@ class Options(usage.Options):
         ["proxy", None, None, _PROXY, _checked(_network)],
         ["contact", None, None, _CONTACT, _checked(checked_contact)],
         ["names", None, Naming.FLAT, _NAMES, _naming],
+        ["log-url", None, None, _LOG_URL, _url],
+        [
+            "log-file",
+            None,
+            None,
+            "Write what is posted to /log to this file, not to STATE/log.",
+        ],
     ]
     optFlags: ClassVar[list[list[object]]] = [
         ["respect-robots", None, _ROBOTS],
@@ -134,6 +153,8 @@ class Options(usage.Options):
         self["listen"] = self["listen"] or [LISTEN]
         self["dir"] = self["dir"] or [os.getcwd()]
         self["state"] = os.path.abspath(self["state"] or _state())
+        if self["log-file"] is not None:
+            self["log-file"] = os.path.abspath(self["log-file"])
 
 
 def _state() -> str:
@@ -169,10 +190,16 @@ def makeService(options: Any) -> IService:
             respect_robots=bool(options["respect-robots"]),
         )
 
+    def make_event_log() -> EventLog:
+        asking = Downloader(reactor, network=options["proxy"] or Network())
+        return EventLog(reactor, asking, options["log-url"])
+
     service = DownloadService(
         reactor,
         *(options["state"], options["dir"], _listeners(reactor, options)),
         *(limits, make_downloader, lambda: reactor.callLater(0, reactor.stop)),
+        make_event_log if options["log-url"] else None,
+        options["log-file"],
     )
     service.door.hosts = frozenset(options["allow-host"])
     service.door.origins = frozenset(options["allow-origin"])

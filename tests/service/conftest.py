@@ -20,11 +20,12 @@ from downloader.service.service import DownloadService, Listener
 class Served:
     """A service that listens at a port of its own, and a client of it."""
 
-    def __init__(self, reactor: Any, path: Path, limits: Limits) -> None:
+    def __init__(self, reactor: Any, path: Path, limits: Limits, **options: Any) -> None:
         self.reactor = reactor
         self.state, self.out = path / "state", path / "out"
         self.limits = limits
         self.stops = 0
+        self._options = options
         self.service = self._make()
 
     def _make(self) -> DownloadService:
@@ -34,6 +35,7 @@ class Served:
             *(str(self.state), [str(self.out)], [listener], self.limits),
             lambda: Downloader(self.reactor, limits=self.limits),
             self._stop,
+            **self._options,
         )
 
     def _stop(self) -> None:
@@ -77,11 +79,12 @@ class Served:
 
 @pytest.fixture
 def served(reactor: Any, tmp_path: Path) -> Generator[Callable[..., Any], None, None]:
-    """Start a service: `await served(limits=...)`."""
+    """Start a service: `await served(limits=...)`; a further one needs a `name`. The options are
+    those of `DownloadService`."""
     made: list[Served] = []
 
-    async def make(limits: Limits | None = None) -> Served:
-        made.append(Served(reactor, tmp_path, limits or Limits(total=4)))
+    async def make(limits: Limits | None = None, name: str = "", **options: Any) -> Served:
+        made.append(Served(reactor, tmp_path / name, limits or Limits(total=4), **options))
         await made[-1].start()
         return made[-1]
 
