@@ -350,4 +350,6 @@ def _server(job: Job) -> str:
 
 
 def _not_kept(failure: Failure, entry: Entry) -> None:
+    if failure.check(CancelledError):
+        failure.raiseException()
     _log.error("{gid} is not kept: {error}", gid=entry.gid, error=failure.value)

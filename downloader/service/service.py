@@ -86,6 +86,11 @@ class DownloadService(MultiService):
         return f"<DownloadService {self.queue or 'idle'}>"
 
     @property
+    def queue_if_ready(self) -> Queue | None:
+        """The queue, while jobs can be added to it."""
+        return self.queue if self.ready else None
+
+    @property
     def addresses(self) -> list[Any]:
         """Where it listens."""
         return [port.getHost() for port in self._ports]

@@ -21,6 +21,7 @@ from downloader.sansio.proxies import Proxies
 from downloader.sansio.url import parse_url, redacted
 from downloader.service.service import DownloadService, Listener
 from downloader.service.state import TOKEN
+from downloader.service.watch import Watched
 
 T = TypeVar("T")
 _CONNECTIONS = "Open up to so many connections to one host."
@@ -40,7 +41,7 @@ _NAMES = "Name files after the last part of their URLs (flat), or after host and
 _LOG_URL = "Post each job's end to this http URL, with its user and password, as HTTPHandler does."
 
 LISTEN = "tcp:6800:interface=127.0.0.1"
-REPEATED = ("listen", "dir", "allow-origin", "allow-host")
+REPEATED = ("listen", "dir", "allow-origin", "allow-host", "watch")
 
 
 def _checked(parse: Callable[[str], T]) -> Callable[[str], T]:
@@ -148,6 +149,12 @@ class Options(usage.Options):
         """Be asked by this name too; addresses and localhost always may. May be repeated."""
         self["allow-host"].append(text.lower())
 
+    def opt_watch(self, text: str) -> None:
+        """Queue what is put into this directory: lists (*.txt, *.list, with .gz too) and Metalink
+        documents (*.meta4, *.metalink). They are moved to done/ or failed/ in it. May be
+        repeated."""
+        self["watch"].append(os.path.abspath(text))
+
     def postOptions(self) -> None:
         """Check what can be known before the service starts."""
         self["listen"] = self["listen"] or [LISTEN]
@@ -203,6 +210,9 @@ def makeService(options: Any) -> IService:
     )
     service.door.hosts = frozenset(options["allow-host"])
     service.door.origins = frozenset(options["allow-origin"])
+    for directory in options["watch"]:
+        watched = Watched(reactor, directory, options["dir"][0], lambda: service.queue_if_ready)
+        watched.setServiceParent(service)  # type: ignore[no-untyped-call]
     return service
 
 
