@@ -254,14 +254,18 @@ class Turns:
             done = self._downloader.fetch(job, self, self._names)
         self._running[entry.number] = done
         self._changed(entry, before)
-        done.addBoth(lambda result: Deferred.fromCoroutine(self._ended(entry, result)))
-        done.addErrback(lambda failure: _log.failure("a bug in the queue", failure))
+        done.addBoth(self._has_ended, entry)
 
     def _is_there(self, entry: Entry) -> bool:
         if entry.path is None or entry.inode is None:
             return False
         earlier, directory = self._downloader.earlier, entry.job.directory
         return earlier.is_there(directory, entry.path, entry.size, entry.inode)
+
+    def _has_ended(self, result: Any, entry: Entry) -> None:
+        """A cancel that comes from now on is too late: what came of it is kept."""
+        ending = Deferred.fromCoroutine(self._ended(entry, result))
+        ending.addErrback(lambda failure: _log.failure("a bug in the queue", failure))
 
     async def _ended(self, entry: Entry, result: Result | Failure | None) -> None:
         """Its download is over, as `result` says; None is a file that was there."""

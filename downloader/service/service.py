@@ -27,6 +27,7 @@ from downloader.service.door import Door
 from downloader.service.events import Events
 from downloader.service.logs import Logs
 from downloader.service.metrics import Metrics
+from downloader.service.notify import READY, STOPPING
 from downloader.service.routes import Asked, Route, Routes
 from downloader.service.site import DoorSite
 from downloader.service.state import token_in
@@ -45,7 +46,8 @@ class DownloadService(MultiService):
 
     `make_downloader()` gives each start a downloader of its own, with these `limits`, and
     `make_event_log`, if it is given, what jobs' ends are told to. `stop()` ends the process. What
-    others log goes to the file `log`. `ready` says whether the queue is here.
+    others log goes to `log_file`, or to `log` in `state`. `tell(state)` tells who watches over the
+    process how it stands, as sd_notify does. `ready` says whether the queue is here.
     """
 
     log = Logger()
@@ -61,6 +63,7 @@ class DownloadService(MultiService):
         stop: Callable[[], object],
         make_event_log: Callable[[], EventLog] | None = None,
         log_file: str | None = None,
+        tell: Callable[[str], object] = lambda state: None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.door = Door(reactor)
@@ -72,6 +75,7 @@ class DownloadService(MultiService):
         self._make_downloader = make_downloader
         self._stop = stop
         self._make_event_log = make_event_log
+        self._told = tell
         self._event_log: EventLog | None = None
         self._log_file = log_file or os.path.join(state, "log")
         self._logs: Logs | None = None
@@ -89,6 +93,22 @@ class DownloadService(MultiService):
     def queue_if_ready(self) -> Queue | None:
         """The queue, while jobs can be added to it."""
         return self.queue if self.ready else None
+
+    @property
+    def limits(self) -> Limits:
+        """Those that hold."""
+        return self._limits if self.queue is None else self.queue.limits
+
+    def limit(self, limits: Limits) -> None:
+        """Let others hold, from now on and for later starts."""
+        self._limits = limits
+        if self.queue is not None:
+            self.queue.limit(limits)
+
+    def reopen(self) -> None:
+        """Open log files anew, which may have been given other names."""
+        if self._logs is not None:
+            self._logs.reopen()
 
     @property
     def addresses(self) -> list[Any]:
@@ -145,6 +165,7 @@ class DownloadService(MultiService):
         self.door.routes = Routes([*api.routes(), *more])
         self.ready = True
         self.log.info("ready: {queue}", queue=queue)
+        self._told(READY)
 
     def _listen(self) -> None:
         """Until the queue is here, requests are answered that there is nothing."""
@@ -173,6 +194,7 @@ class DownloadService(MultiService):
         self._stop()
 
     async def _end(self, stopped: Deferred[Any]) -> None:
+        self._told(STOPPING)
         await stopped
         self.ready = self._listening = False
         self.door.routes = Routes([])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from getopt import GetoptError, getopt
 from typing import Any, ClassVar, TypeVar
 
 from twisted.application.service import IService
@@ -16,9 +18,13 @@ from downloader.events import EventLog
 from downloader.jobs import Limits, Naming, Retries, Splitting
 from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
 from downloader.sansio.network import Network
+from downloader.sansio.printable import printable
 from downloader.sansio.product import checked_contact
 from downloader.sansio.proxies import Proxies
 from downloader.sansio.url import parse_url, redacted
+from downloader.service.config import BadConfig, arguments_of, read_config
+from downloader.service.hangup import Hangup, Reload
+from downloader.service.notify import notify
 from downloader.service.service import DownloadService, Listener
 from downloader.service.state import TOKEN
 from downloader.service.watch import Watched
@@ -41,6 +47,7 @@ _NAMES = "Name files after the last part of their URLs (flat), or after host and
 _LOG_URL = "Post each job's end to this http URL, with its user and password, as HTTPHandler does."
 
 LISTEN = "tcp:6800:interface=127.0.0.1"
+_NOT_CONFIGURED = {"config", "help", "version"}
 REPEATED = ("listen", "dir", "allow-origin", "allow-host", "watch")
 
 
@@ -126,8 +133,45 @@ class Options(usage.Options):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._given: list[str] = []
         for name in REPEATED:
             self[name] = []
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Take these, behind those of the configuration."""
+        self._given = list(sys.argv[1:] if options is None else options)
+        configured = self._configured()
+        super().parseOptions([*configured, *self._given])  # type: ignore[no-untyped-call]
+
+    def again(self) -> Options:
+        """The same, with what the configuration says now. Raises UsageError."""
+        options = Options()
+        options.parseOptions(self._given)
+        return options
+
+    def _configured(self) -> list[str]:
+        """What the file of --config says, as arguments; less what may be repeated, and is given."""
+        try:
+            given, _ = getopt(self._given, self.shortOpt, self.longOpt)
+        except GetoptError:
+            return []  # told when it is parsed
+        path = dict(given).get("--config")
+        if path is None:
+            return []
+        self._given = [*self._given, "--config", os.path.abspath(path)]
+        try:
+            values = read_config(path)
+            names = {name.rstrip("=") for name in self.longOpt} - _NOT_CONFIGURED
+            flags = {name for name in self.longOpt if not name.endswith("=")}
+            arguments_of(values, names, flags, REPEATED)
+            said = {name.lstrip("-") for name, _ in given}
+            said |= {"dir"} if "d" in said else set()
+            left = {n: v for n, v in values.items() if not (n in REPEATED and n in said)}
+            arguments = arguments_of(left, names, flags, REPEATED)
+            super(Options, Options()).parseOptions(arguments)  # type: ignore[no-untyped-call]
+        except (BadConfig, usage.UsageError) as error:
+            raise usage.UsageError(f"--config {printable(path)}: {error}") from error
+        return arguments
 
     def opt_listen(self, text: str) -> None:
         """Listen at this Twisted endpoint, such as tcp:6800:interface=127.0.0.1 (the default),
@@ -207,9 +251,12 @@ def makeService(options: Any) -> IService:
         *(limits, make_downloader, lambda: reactor.callLater(0, reactor.stop)),
         make_event_log if options["log-url"] else None,
         options["log-file"],
+        notify,
     )
     service.door.hosts = frozenset(options["allow-host"])
     service.door.origins = frozenset(options["allow-origin"])
+    reload = Reload(service, options, options.again)
+    Hangup(reactor, reload).setServiceParent(service)  # type: ignore[no-untyped-call]
     for directory in options["watch"]:
         watched = Watched(reactor, directory, options["dir"][0], lambda: service.queue_if_ready)
         watched.setServiceParent(service)  # type: ignore[no-untyped-call]
