@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 from collections.abc import Generator
@@ -11,10 +12,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from support.daemon import Twistd, spawn
+from support.daemon import ROOT, Twistd, spawn
 from support.serving import Client
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ClientFactory, Protocol
+from twisted.scripts.twistd import ServerOptions
 
 from downloader.testing import Origin
 
@@ -171,3 +173,16 @@ async def test_it_comes_back_at_the_same_port(
     process.signalProcess("TERM")
     assert await daemon.ended == -signal.SIGTERM
     await reader.ended
+
+
+def test_the_example_unit_starts_it() -> None:
+    """Its command line is one that twistd and the service take."""
+    unit = (ROOT / "docs" / "downloader.service").read_text()
+    (line,) = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
+    _, *arguments = shlex.split(line.partition("=")[2])
+    options = ServerOptions()
+    options.parseOptions(arguments)
+    assert options.subCommand == "downloader"
+    assert options["nodaemon"] and not options["pidfile"]
+    assert options.subOptions["state"] == "/var/lib/downloader/state"
+    assert "\nType=notify\n" in unit
