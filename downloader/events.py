@@ -60,6 +60,7 @@ class EventLog:
     def __init__(self, reactor: Any, asking: Asking, url: str, most: int = MOST) -> None:
         parsed = parse_url(url)
         self._url = str(parsed)
+        self._shown = redacted(self._url)
         self._headers = {"Content-Type": ["application/x-www-form-urlencoded"]}
         if parsed.userinfo is not None:
             user, _, password = parsed.userinfo.partition(":")
@@ -78,7 +79,7 @@ class EventLog:
         self._closing = False
 
     def __repr__(self) -> str:
-        return f"<EventLog {redacted(self._url)} {len(self._waiting)} waiting>"
+        return f"<EventLog {self._shown} {len(self._waiting)} waiting>"
 
     def result(self, result: Result) -> None:
         """A job has ended."""
@@ -124,7 +125,7 @@ class EventLog:
         unsent = self._current is not None and not self._told
         left = len(self._waiting) + unsent + self._dropped
         if left:
-            _log.warn("{count} events did not get to {url}", count=left, url=self._url)
+            _log.warn("{count} events did not get to {url}", count=left, url=self._shown)
         await self._asking.close()
 
     async def _deliver(self) -> None:
@@ -133,7 +134,7 @@ class EventLog:
         while (form := self._next()) is not None:
             error = await self._post(form)
             if error is not None and not failures:
-                _log.warn("{url} takes no events: {error}", url=self._url, error=error)
+                _log.warn("{url} takes no events: {error}", url=self._shown, error=error)
             failures = 0 if error is None else failures + 1
             if not isinstance(error, TryAgainLater):
                 self._settled(error is None)
