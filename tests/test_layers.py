@@ -19,14 +19,18 @@ ALLOWED = {
     "__main__": {"cli"},
     "cli": {
         *("check", "listrun", "client", "store", "testing", "identity", "certificates"),
-        "checksums",
+        *("checksums", "events"),
         *("sansio", "jobs", "errors", "_version"),
     },
     "blocking": {"client", "sansio", "jobs", "errors"},
-    "service": {"queue", "client", "store", "sansio", "jobs", "errors", "_version"},
+    "service": {
+        *("queue", "client", "store", "events", "listrun"),
+        *("sansio", "jobs", "errors", "_version"),
+    },
     "queue": {"client", "store", "sansio", "jobs", "errors"},
     "listrun": {"client", "store", "sansio", "jobs", "errors"},
     "store": {"sansio", "jobs", "errors"},
+    "events": {"sansio", "jobs", "errors"},
     "check": {"listrun", "transfer", "store", "checksums", "threads", "sansio", "errors"},
     "parts": {"http1", "transfer", "identity", "deadlines", "sansio", "jobs", "_version"},
     "client": {

@@ -12,7 +12,7 @@ from downloader.cli.exits import ExitCode
 from downloader.cli.network import MAY_BE_EMPTY, network_of
 from downloader.errors import BadUrl
 from downloader.jobs import AnyJob, Report
-from downloader.sansio.url import redacted
+from downloader.sansio.url import parse_url, redacted
 
 if TYPE_CHECKING:
     from downloader.cli.work import Work
@@ -23,12 +23,21 @@ def settled(command: click.Command, options: dict[str, Any]) -> dict[str, Any]:
     for param in command.params:
         if options.get(str(param.name)) == "" and param.name not in MAY_BE_EMPTY:
             raise click.UsageError(f"{param.opts[-1]} needs more than an empty text")
+    if options.get("log_url") is not None:
+        _check_url(options["log_url"])
     headers = options["headers"]
     if options["user_agent"] is not None:
         headers = tuple(header for header in headers if header[0].lower() != "user-agent")
     insecure = options["insecure"] or not options["check_certificate"]
     network = network_of(options, os.environ)
     return {**options, "headers": headers, "insecure": insecure, "network": network}
+
+
+def _check_url(url: str) -> None:
+    try:
+        parse_url(url)
+    except BadUrl as error:
+        raise no_url(url, error) from error
 
 
 def no_url(url: str, error: BadUrl, hint: str = "") -> click.UsageError:

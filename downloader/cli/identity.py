@@ -126,7 +126,7 @@ def identity_of(options: dict[str, Any]) -> dict[str, Any]:
     return {
         "identity": _identity(options),
         "client_certificate": _client_certificate(options),
-        "trust_root": _authorities(options["ca_certificate"]),
+        "trust_root": authorities(options["ca_certificate"]),
     }
 
 
@@ -184,7 +184,7 @@ def _client_certificate(options: dict[str, Any]) -> ClientCertificate | None:
     return _read(key_path or path, lambda: ClientCertificate(certificate, key, password))
 
 
-def _authorities(path: str | None) -> Authorities | None:
+def authorities(path: str | None) -> Authorities | None:
     if path is None:
         return None
     from downloader.certificates import Authorities

@@ -279,6 +279,13 @@ VERBOSE = option(
     count=True,
     help="Tell more: failures as they happen, tracebacks of bugs; -vv the network's events.",
 )
+LOG_URL = option(
+    "--log-url",
+    metavar="URL",
+    help="Post a log record to URL for each file that has ended, as Python's HTTPHandler does; a "
+    "user and a password in URL are sent with it. Nobody waits for it, and what it does not take "
+    "is told in the end. Example: --log-url http://me:TOKEN@127.0.0.1:6800/log",
+)
 _QUIET = "Tell only what keeps the command from running, bugs, and warnings such as "
 _REPLACED = "to FILE; - is standard output. An existing file is replaced."
 
@@ -306,6 +313,7 @@ def telling(failed: str) -> Callable[[F], F]:
             help=f"Write what failed as a list for -i{failed}, so only its owner can read it. "
             "An existing file is replaced.",
         ),
+        LOG_URL,
         quiet_option("-k's"),
         VERBOSE,
     )

@@ -18,11 +18,12 @@ from twisted.internet.defer import Deferred
 from downloader._version import __version__
 from downloader.checksums import Checksums
 from downloader.cli.checksums import opened_checksums
-from downloader.cli.identity import identity_of
+from downloader.cli.identity import authorities, identity_of
 from downloader.cli.messages import Display
 from downloader.cli.splitting import splitting_of
 from downloader.client import Downloader
 from downloader.errors import ListError, StoreError
+from downloader.events import EventLog
 from downloader.jobs import (
     AnyJob,
     Durability,
@@ -59,6 +60,7 @@ class Work:
     def __init__(self, display: Display, uploads: bool = False) -> None:
         self.troubled = False
         self._uploads = uploads
+        self.events: EventLog | None = None
         self.run: ListRun
         self._display = display
 
@@ -98,6 +100,8 @@ class Work:
             return await self.run.start()
         finally:
             self._display.stop()
+            if self.events is not None:
+                await self.events.close()
 
 
 def open_work(
@@ -133,6 +137,7 @@ def open_work(
     downloader = make_downloader(reactor, options, checksums)
     report = open_output(options["report"], work.trouble)
     failed = open_output(options["failed"], work.trouble, PRIVATE)
+    work.events = _event_log(reactor, options)
     if options["insecure"]:
         display.say(_INSECURE)
     work.run = ListRun(
@@ -144,8 +149,22 @@ def open_work(
         FailedFile(failed, headers) if failed else None,
         uploads,
         _keeper(reactor, options, downloader, display),
+        None if work.events is None else work.events.result,
     )
     return work
+
+
+def _event_log(reactor: Any, options: dict[str, Any]) -> EventLog | None:
+    """What --log-url asks for, over connections that no file waits for."""
+    if options.get("log_url") is None:
+        return None
+    asking = Downloader(
+        reactor,
+        verify_tls=not options["insecure"],
+        trust_root=authorities(options["ca_certificate"]),
+        network=options["network"],
+    )
+    return EventLog(reactor, asking, options["log_url"])
 
 
 def _keeper(

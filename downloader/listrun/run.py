@@ -51,7 +51,8 @@ class ListRun:
     `counts` is true at every moment except for `pending`, which is settled at the end; of those
     that it counts as skipped, `cancelled` were cancelled on their own. `interrupted` tells whether
     `stop` ended the run. `failures` is for the last words. `downloader` is closed at the end.
-    `kept(run)` makes what keeps the run; None, and nothing is kept.
+    `kept(run)` makes what keeps the run; None, and nothing is kept. `told(result)` is called with
+    what stands in the report.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class ListRun:
         failed: FailedFile | None = None,
         uploads: bool = False,
         kept: Callable[[ListRun], Kept] | None = None,
+        told: Callable[[Result], None] | None = None,
     ) -> None:
         self.downloader = downloader
         downloader.warned = watcher.warned
@@ -76,6 +78,7 @@ class ListRun:
         self._watcher = watcher
         self._report = report
         self._failed = failed
+        self._told = told
         self.uploads = uploads
         self._do_all: Any = downloader.upload_all if uploads else downloader.fetch_all
         self._fetching: Deferred[Report] | None = None
@@ -210,6 +213,8 @@ class ListRun:
         self._tell(result)
 
     def _tell(self, result: Result) -> None:
+        if self._told is not None:
+            self._told(result)
         if self._report is not None:
             self._report.add(result)
         if self._failed is not None and result.status is Status.ERROR:

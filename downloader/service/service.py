@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any, NamedTuple, NoReturn
 
-from twisted.application.service import Service
+from twisted.application.service import MultiService
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamServerEndpoint
@@ -16,15 +17,18 @@ from twisted.python.failure import Failure
 
 from downloader.client import Downloader
 from downloader.errors import StoreBusy, StoreError
+from downloader.events import EventLog
 from downloader.jobs import Limits, Status
-from downloader.queue import Entry, Queue
+from downloader.queue import OVER, Entry, Queue
 from downloader.queue.apart import apart
 from downloader.service.answers import Answer
 from downloader.service.api import Api
 from downloader.service.desk import Desk
 from downloader.service.door import Door
 from downloader.service.events import Events
+from downloader.service.logs import Logs
 from downloader.service.metrics import Metrics
+from downloader.service.notify import READY, STOPPING
 from downloader.service.routes import Asked, Route, Routes
 from downloader.service.rpc.jsonrpc import TYPES, JsonRpc
 from downloader.service.rpc.methods import Methods
@@ -41,11 +45,13 @@ class Listener(NamedTuple):
     secure: bool
 
 
-class DownloadService(Service):
+class DownloadService(MultiService):
     """Keeps its queue in the directory `state`, writes below `roots`, and listens at `listeners`.
 
-    `make_downloader()` gives each start a downloader of its own, with these `limits`. `stop()` ends
-    the process. `ready` says whether the queue is here.
+    `make_downloader()` gives each start a downloader of its own, with these `limits`, and
+    `make_event_log`, if it is given, what jobs' ends are told to. `stop()` ends the process. What
+    others log goes to `log_file`, or to `log` in `state`. `tell(state)` tells who watches over the
+    process how it stands, as sd_notify does. `ready` says whether the queue is here.
     """
 
     log = Logger()
@@ -59,7 +65,11 @@ class DownloadService(Service):
         limits: Limits,
         make_downloader: Callable[[], Downloader],
         stop: Callable[[], object],
+        make_event_log: Callable[[], EventLog] | None = None,
+        log_file: str | None = None,
+        tell: Callable[[str], object] = lambda state: None,
     ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self.door = Door(reactor)
         self._reactor = reactor
         self._state = state
@@ -68,6 +78,11 @@ class DownloadService(Service):
         self._limits = limits
         self._make_downloader = make_downloader
         self._stop = stop
+        self._make_event_log = make_event_log
+        self._told = tell
+        self._event_log: EventLog | None = None
+        self._log_file = log_file or os.path.join(state, "log")
+        self._logs: Logs | None = None
         self._ports: list[IListeningPort] = []
         self.ready = False
         self._listening = False
@@ -79,6 +94,27 @@ class DownloadService(Service):
 
     def __repr__(self) -> str:
         return f"<DownloadService {self.queue or 'idle'}>"
+
+    @property
+    def queue_if_ready(self) -> Queue | None:
+        """The queue, while jobs can be added to it."""
+        return self.queue if self.ready else None
+
+    @property
+    def limits(self) -> Limits:
+        """Those that hold."""
+        return self._limits if self.queue is None else self.queue.limits
+
+    def limit(self, limits: Limits) -> None:
+        """Let others hold, from now on and for later starts."""
+        self._limits = limits
+        if self.queue is not None:
+            self.queue.limit(limits)
+
+    def reopen(self) -> None:
+        """Open log files anew, which may have been given other names."""
+        if self._logs is not None:
+            self._logs.reopen()
 
     @property
     def addresses(self) -> list[Any]:
@@ -99,6 +135,7 @@ class DownloadService(Service):
         try:
             store = QueueStore(self._reactor, self._state)
             self.door.token = token_in(self._state)
+            self._logs = Logs(self._log_file)
         except StoreError as error:
             self._refuse(error)
         if not self._listening:
@@ -106,6 +143,8 @@ class DownloadService(Service):
         downloader = self._make_downloader()
         self.queue = Queue(self._reactor, store, downloader, self._limits, time.time)
         self.queue.watch(self._tell)
+        if self._make_event_log is not None:
+            self._event_log = self._make_event_log()
         starting = Deferred.fromCoroutine(self._start(self.queue))
         starting.addErrback(self._not_started)
 
@@ -115,8 +154,8 @@ class DownloadService(Service):
         **Fires with** None when every socket and file is closed. **Fails** never. **Cancelling** it
         stops the waiting only.
         """
-        super().stopService()  # type: ignore[no-untyped-call]
-        return apart(self._end())
+        stopped = maybeDeferred(super().stopService)
+        return apart(self._end(stopped))
 
     async def _start(self, queue: Queue) -> None:
         await queue.start()
@@ -134,9 +173,12 @@ class DownloadService(Service):
             Route("/metrics", {"GET": Metrics(queue).answer}),
             Route("/healthz", {"GET": _healthy}, is_open=True),
         ]
+        if self._logs is not None:
+            more.append(self._logs.route())
         self.door.routes = Routes([*api.routes(), *more])
         self.ready = True
         self.log.info("ready: {queue}", queue=queue)
+        self._told(READY)
 
     def _listen(self) -> None:
         """Until the queue is here, requests are answered that there is nothing."""
@@ -164,7 +206,8 @@ class DownloadService(Service):
         self.log.failure("cannot start", failure)
         self._stop()
 
-    async def _end(self) -> None:
+    async def _end(self, stopped: Deferred[Any]) -> None:
+        self._told(STOPPING)
         self.ready = self._listening = False
         self.door.routes = Routes([])
         if self._stopping is not None and self._stopping.active():
@@ -180,8 +223,13 @@ class DownloadService(Service):
                 await maybeDeferred(port.stopListening)
             except OSError as error:  # the file of a socket may be gone
                 self.log.warn("closing {port}: {error}", port=port, error=error)
+        await stopped
         await closing
+        if self._event_log is not None:
+            await self._event_log.close()
         await self._site.close()
+        if self._logs is not None:
+            self._logs.close()
 
     def _end_soon(self) -> None:
         """Once what is being answered is out."""
@@ -193,6 +241,11 @@ class DownloadService(Service):
             self.log.warn("{gid} failed: {message}", gid=entry.gid, message=entry.told.message)
         elif entry.status is Status.COMPLETE:
             self.log.info("{gid} is complete: {path}", gid=entry.gid, path=entry.path)
+        if self._event_log is not None and entry.is_over and before not in OVER:
+            self._event_log.ended(
+                *(entry.status, entry.job.url, entry.path, entry.received),
+                None if entry.told is None else entry.told.message,
+            )
 
 
 def is_local(address: Any) -> bool:

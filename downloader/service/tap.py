@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from getopt import GetoptError, getopt
 from typing import Any, ClassVar, TypeVar
 
 from twisted.application.service import IService
@@ -12,12 +14,20 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from downloader.client import Downloader
+from downloader.errors import BadUrl
+from downloader.events import EventLog
 from downloader.jobs import Limits, Naming, Retries, Splitting
 from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
 from downloader.sansio.network import Network
+from downloader.sansio.printable import printable
 from downloader.sansio.product import checked_contact
 from downloader.sansio.proxies import Proxies
+from downloader.sansio.url import parse_url, redacted
+from downloader.service.config import BadConfig, arguments_of, read_config
+from downloader.service.hangup import Hangup, Reload
+from downloader.service.notify import notify
 from downloader.service.service import DownloadService, Listener
+from downloader.service.watch import Watched
 from downloader.store.place import TOKEN, default_state
 
 T = TypeVar("T")
@@ -36,9 +46,11 @@ _ROBOTS = "Fetch only what each site's robots.txt allows, and as slowly as it sa
 _INSECURE = "Listen also where others may read along: beyond this machine without TLS."
 _PRIVATE = "Fetch from private addresses too, such as this machine's and its networks'."
 _NAMES = "Name files after the last part of their URLs (flat), or after host and path (tree)."
+_LOG_URL = "Post each job's end to this http URL, with its user and password, as HTTPHandler does."
 
 LISTEN = "tcp:6800:interface=127.0.0.1"
-REPEATED = ("listen", "dir", "allow-origin", "allow-host")
+_NOT_CONFIGURED = {"config", "help", "version"}
+REPEATED = ("listen", "dir", "allow-origin", "allow-host", "watch")
 
 
 def _checked(parse: Callable[[str], T]) -> Callable[[str], T]:
@@ -66,6 +78,14 @@ def _positive_size(text: str) -> int:
     if not size:
         raise ValueError("it has to be more than 0 bytes")
     return size
+
+
+def _url(text: str) -> str:
+    try:
+        parse_url(text)
+    except BadUrl as error:
+        raise usage.UsageError(f"{redacted(text)!r} is no URL: {error.detail}") from error
+    return text
 
 
 def _naming(text: str) -> Naming:
@@ -100,6 +120,13 @@ class Options(usage.Options):
         ["proxy", None, None, _PROXY, _checked(_network)],
         ["contact", None, None, _CONTACT, _checked(checked_contact)],
         ["names", None, Naming.FLAT, _NAMES, _naming],
+        ["log-url", None, None, _LOG_URL, _url],
+        [
+            "log-file",
+            None,
+            None,
+            "Write what is posted to /log to this file, not to STATE/log.",
+        ],
     ]
     optFlags: ClassVar[list[list[object]]] = [
         ["respect-robots", None, _ROBOTS],
@@ -109,8 +136,45 @@ class Options(usage.Options):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._given: list[str] = []
         for name in REPEATED:
             self[name] = []
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Take these, behind those of the configuration."""
+        self._given = list(sys.argv[1:] if options is None else options)
+        configured = self._configured()
+        super().parseOptions([*configured, *self._given])  # type: ignore[no-untyped-call]
+
+    def again(self) -> Options:
+        """The same, with what the configuration says now. Raises UsageError."""
+        options = Options()
+        options.parseOptions(self._given)
+        return options
+
+    def _configured(self) -> list[str]:
+        """What the file of --config says, as arguments; less what may be repeated, and is given."""
+        try:
+            given, _ = getopt(self._given, self.shortOpt, self.longOpt)
+        except GetoptError:
+            return []  # told when it is parsed
+        path = dict(given).get("--config")
+        if path is None:
+            return []
+        self._given = [*self._given, "--config", os.path.abspath(path)]
+        try:
+            values = read_config(path)
+            names = {name.rstrip("=") for name in self.longOpt} - _NOT_CONFIGURED
+            flags = {name for name in self.longOpt if not name.endswith("=")}
+            arguments_of(values, names, flags, REPEATED)
+            said = {name.lstrip("-") for name, _ in given}
+            said |= {"dir"} if "d" in said else set()
+            left = {n: v for n, v in values.items() if not (n in REPEATED and n in said)}
+            arguments = arguments_of(left, names, flags, REPEATED)
+            super(Options, Options()).parseOptions(arguments)  # type: ignore[no-untyped-call]
+        except (BadConfig, usage.UsageError) as error:
+            raise usage.UsageError(f"--config {printable(path)}: {error}") from error
+        return arguments
 
     def opt_listen(self, text: str) -> None:
         """Listen at this Twisted endpoint, such as tcp:6800:interface=127.0.0.1 (the default),
@@ -132,11 +196,19 @@ class Options(usage.Options):
         """Be asked by this name too; addresses and localhost always may. May be repeated."""
         self["allow-host"].append(text.lower())
 
+    def opt_watch(self, text: str) -> None:
+        """Queue what is put into this directory: lists (*.txt, *.list, with .gz too) and Metalink
+        documents (*.meta4, *.metalink). They are moved to done/ or failed/ in it. May be
+        repeated."""
+        self["watch"].append(os.path.abspath(text))
+
     def postOptions(self) -> None:
         """Check what can be known before the service starts."""
         self["listen"] = self["listen"] or [LISTEN]
         self["dir"] = self["dir"] or [os.getcwd()]
         self["state"] = os.path.abspath(self["state"] or default_state())
+        if self["log-file"] is not None:
+            self["log-file"] = os.path.abspath(self["log-file"])
 
 
 def makeService(options: Any) -> IService:
@@ -170,13 +242,25 @@ def makeService(options: Any) -> IService:
             respect_robots=bool(options["respect-robots"]),
         )
 
+    def make_event_log() -> EventLog:
+        asking = Downloader(reactor, network=options["proxy"] or Network())
+        return EventLog(reactor, asking, options["log-url"])
+
     service = DownloadService(
         reactor,
         *(options["state"], options["dir"], _listeners(reactor, options)),
         *(limits, make_downloader, lambda: reactor.callLater(0, reactor.stop)),
+        make_event_log if options["log-url"] else None,
+        options["log-file"],
+        notify,
     )
     service.door.hosts = frozenset(options["allow-host"])
     service.door.origins = frozenset(options["allow-origin"])
+    reload = Reload(service, options, options.again)
+    Hangup(reactor, reload).setServiceParent(service)  # type: ignore[no-untyped-call]
+    for directory in options["watch"]:
+        watched = Watched(reactor, directory, options["dir"][0], lambda: service.queue_if_ready)
+        watched.setServiceParent(service)  # type: ignore[no-untyped-call]
     return service
 
 

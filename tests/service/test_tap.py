@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import re
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.serving import Client
+from support.daemon import add, spawn
 from support.site import Site, text
-from twisted.internet.defer import Deferred
-from twisted.internet.protocol import ProcessProtocol
-from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 
 from downloader.service.service import DownloadService
 from downloader.service.tap import Options, makeService
 from downloader.testing import End, Origin
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 def test_options_make_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,56 +70,6 @@ def test_an_endpoint_that_is_none_is_told(tmp_path: Path) -> None:
     options.parseOptions(["--listen", "carrier-pigeon:1", "--state", str(tmp_path)])
     with pytest.raises(UsageError, match="is no endpoint"):
         makeService(options)
-
-
-class Twistd(ProcessProtocol):
-    """A running twistd: its log, and `ended`, which fires with its exit code or signal."""
-
-    def __init__(self) -> None:
-        self.log = b""
-        self.ended: Deferred[int] = Deferred()
-
-    def outReceived(self, data: bytes) -> None:
-        self.log += data
-
-    errReceived = outReceived
-
-    def processEnded(self, reason: Failure) -> None:
-        status: Any = reason.value
-        self.ended.callback(-status.signal if status.exitCode is None else status.exitCode)
-
-    @property
-    def port(self) -> int | None:
-        """Where it listens, once it does and is ready."""
-        found = re.search(rb"listening at IPv4Address\(.*port=([0-9]+)\)", self.log)
-        return int(found[1]) if found and b"ready: " in self.log else None
-
-
-def spawn(reactor: Any, directory: Path, *options: str, private: bool = True) -> tuple[Twistd, Any]:
-    """`twistd downloader`, with its state and its files in `directory`. Tests' servers are at
-    `private` addresses."""
-    code = "import sys; from twisted.scripts.twistd import run; sys.exit(run())"
-    own = ["--state", "state", "--dir", "out", "--listen", "tcp:0:interface=127.0.0.1"]
-    own += ["--allow-private-addresses"] if private else []
-    daemon = Twistd()
-    process = reactor.spawnProcess(
-        daemon,
-        sys.executable,
-        [sys.executable, "-c", code, "-n", "--pidfile=", "downloader", *own, *options],
-        {**os.environ, "PYTHONPATH": str(ROOT)},
-        str(directory),
-    )
-    return daemon, process
-
-
-async def add(reactor: Any, daemon: Twistd, directory: Path, *urls: str) -> None:
-    """Ask it for these."""
-    assert daemon.port is not None
-    token = (directory / "state" / "token").read_text().strip()
-    client = Client(reactor, daemon.port, token)
-    added = await client.ask("POST", "/api/v1/jobs", [{"urls": url} for url in urls])
-    await client.close()
-    assert added.status == 201
 
 
 async def test_sigterm_stops_the_daemon_clean(

@@ -11,7 +11,7 @@ from pathlib import Path
 from downloader.sansio.journal import read_journal
 from downloader.sansio.names import STATE
 from downloader.sansio.ranges import Ranges
-from downloader.store.database import NAME
+from downloader.store.database import LIST
 from downloader.transfer.partfile import JOURNAL, SUFFIX
 
 
@@ -49,11 +49,11 @@ def _taken(files: dict[str, bytes], suffix: str) -> dict[str, bytes]:
 
 def _rows(state: Path) -> list[tuple[str, str, int]]:
     """Path, status and inode of each job. Of a copy: who opens a database mends it."""
-    if not (state / NAME).exists():
+    if not (state / LIST.name).exists():
         return []
     with tempfile.TemporaryDirectory() as directory:
         copy = shutil.copytree(state, Path(directory, "copy"))
-        with closing(sqlite3.connect(copy / NAME)) as database:
+        with closing(sqlite3.connect(copy / LIST.name)) as database:
             if database.execute("PRAGMA user_version").fetchone() == (0,):
                 return []  # it was about to be made
             return database.execute("SELECT path, status, inode FROM entry").fetchall()

@@ -22,13 +22,20 @@ class Served:
     """A service that listens at a port of its own, with `tls` or without, and a client of it."""
 
     def __init__(
-        self, reactor: Any, path: Path, limits: Limits, network: Network, tls: Any = None
+        self,
+        reactor: Any,
+        path: Path,
+        limits: Limits,
+        network: Network,
+        tls: Any = None,
+        **options: Any,
     ) -> None:
         self.reactor = reactor
         self.state, self.out = path / "state", path / "out"
         self.limits = limits
         self.network = network
         self._tls = tls
+        self._options = options
         self.stops = 0
         self.service = self._make()
 
@@ -42,6 +49,7 @@ class Served:
             *(str(self.state), [str(self.out)], [listener], self.limits),
             lambda: Downloader(self.reactor, limits=self.limits, network=self.network),
             self._stop,
+            **self._options,
         )
 
     def _stop(self) -> None:
@@ -89,14 +97,19 @@ class Served:
 
 @pytest.fixture
 def served(reactor: Any, tmp_path: Path) -> Generator[Callable[..., Any], None, None]:
-    """Start a service: `await served(limits=..., network=..., tls=...)`."""
+    """Start a service: `await served(limits=..., network=..., tls=...)`; a further one needs a
+    `name`. Other options are those of `DownloadService`."""
     made: list[Served] = []
 
     async def make(
-        limits: Limits | None = None, network: Network | None = None, tls: Any = None
+        limits: Limits | None = None,
+        network: Network | None = None,
+        tls: Any = None,
+        name: str = "",
+        **options: Any,
     ) -> Served:
-        limits = limits or Limits(total=4)
-        made.append(Served(reactor, tmp_path, limits, network or Network(), tls))
+        limits, network = limits or Limits(total=4), network or Network()
+        made.append(Served(reactor, tmp_path / name, limits, network, tls, **options))
         await made[-1].start()
         return made[-1]
 

@@ -1,0 +1,62 @@
+"""Options that are kept in a TOML file: a key is the name of an option, its value what would stand
+behind it; a list, for one that may be repeated."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from downloader.sansio.printable import printable
+
+# Bytes; nobody writes as many by hand.
+MAX_CONFIG = 1024 * 1024
+
+
+class BadConfig(ValueError):
+    """The configuration cannot be used."""
+
+
+def read_config(path: str) -> dict[str, Any]:
+    """What stands in the file `path`. Raises BadConfig."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_CONFIG + 1)
+        if len(data) > MAX_CONFIG:
+            raise BadConfig(f"it is longer than {MAX_CONFIG:,} bytes")
+        return tomllib.loads(data.decode("utf-8"))
+    except OSError as error:
+        raise BadConfig(error.strerror) from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, BadConfig):
+            raise
+        raise BadConfig(printable(str(error)[:300])) from error
+
+
+def arguments_of(
+    values: Mapping[str, Any],
+    options: Collection[str],
+    flags: Collection[str],
+    repeated: Collection[str],
+) -> list[str]:
+    """`values` as they would stand on a command line that has these `options`, of which some are
+    `flags` and some may be `repeated`. Raises BadConfig."""
+    found: list[str] = []
+    for name, value in values.items():
+        shown = printable(name[:100])
+        if name not in options:
+            raise BadConfig(f"there is no option {shown!a}")
+        if name in flags:
+            if not isinstance(value, bool):
+                raise BadConfig(f"{shown} is true or false")
+            found += [f"--{name}"] if value else []
+            continue
+        many = value if isinstance(value, list) else [value]
+        if isinstance(value, list) and name not in repeated:
+            raise BadConfig(f"{shown} has one value, and is no list")
+        for one in many:
+            if isinstance(one, bool) or not isinstance(one, (str, int, float)):
+                raise BadConfig(f"{shown} is a text or a number")
+            found += [f"--{name}={one}"]
+    return found

@@ -1,0 +1,124 @@
+"""--config: options from a file, and what of it holds at once when it is read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.python.usage import UsageError
+
+from downloader import Limits
+from downloader.service.hangup import Reload
+from downloader.service.tap import Options
+
+CONFIG = """
+concurrency = 7
+limit-rate = "2M"
+respect-robots = true
+insecure-listen = false
+names = "tree"
+per-host-delay = 0.5
+listen = ["tcp:1:interface=127.0.0.1", "tcp:2:interface=127.0.0.1"]
+dir = ["/a", "/b"]
+allow-host = "Nas.example"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+def parsed(*arguments: object) -> Options:
+    options = Options()
+    options.parseOptions(list(map(str, arguments)))
+    return options
+
+
+def test_options_come_from_a_file(config: Path) -> None:
+    options = parsed("--config", config)
+    assert (options["concurrency"], options["limit-rate"]) == (7, 2 * 1024**2)
+    assert options["respect-robots"] and not options["insecure-listen"]
+    assert (options["names"], options["per-host-delay"]) == ("tree", 0.5)
+    assert options["listen"] == ["tcp:1:interface=127.0.0.1", "tcp:2:interface=127.0.0.1"]
+    assert options["dir"] == ["/a", "/b"]
+    assert options["allow-host"] == ["nas.example"]
+
+
+def test_the_command_line_comes_first(config: Path) -> None:
+    """Where an option may be repeated, it stands in place of all that the file has."""
+    for given in (["-j", "3"], ["--concurrency=3"]):
+        assert parsed(*given, "--config", config)["concurrency"] == 3
+    assert parsed("-d", "/c", "--config", config)["dir"] == ["/c"]
+    assert parsed("--config", config, "--dir", "/c")["listen"] != []
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("concurency = 3", "there is no option 'concurency'"),
+        ("config = 'x'", "there is no option 'config'"),
+        ("help = true", "there is no option 'help'"),
+        ("concurrency = 0", "'0' is not a whole number from 1 to 10000"),
+        ("concurrency = true", "concurrency is a text or a number"),
+        ("concurrency = [3]", "concurrency has one value, and is no list"),
+        ("dir = [['a']]", "dir is a text or a number"),
+        ("respect-robots = 1", "respect-robots is true or false"),
+        ("respect-robots = 'yes'", "respect-robots is true or false"),
+        ("[concurrency]", "concurrency is a text or a number"),
+        ("concurrency = ", "Invalid value"),
+        ("x = '\x1b[2J'", "line 1"),
+        (b"\xff", "utf-8"),
+        ("a" * 2_000_000, "it is longer than 1,048,576 bytes"),
+        ("x = " + "[" * 10_000, "c.toml: "),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path: Path, text: str | bytes, sentence: str) -> None:
+    """In one sentence, with the file's name."""
+    path = tmp_path / "c.toml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    with pytest.raises(UsageError) as caught:
+        parsed("--config", path)
+    assert sentence in str(caught.value) and "c.toml" in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        parsed("--config", tmp_path / "none")
+
+
+async def test_what_holds_at_once(served: Any, config: Path, warnings: list[str]) -> None:
+    """Limits and who may ask; a restart is told to be needed for the rest."""
+    s = await served(Limits(total=7, bytes_per_second=2 * 1024**2))
+    options = parsed("--config", config)
+    reload = Reload(s.service, options, options.again)
+    config.write_text(CONFIG.replace("= 7", "= 3").replace('"2M"', '"0"').replace("Nas", "Box"))
+    reload()
+    assert (s.queue.limits.total, s.queue.limits.bytes_per_second) == (3, None)
+    assert s.queue.downloader.limiter.total == 3
+    assert s.service.door.hosts == {"box.example"}
+    assert warnings == []
+    config.write_text(config.read_text().replace("tree", "flat"))
+    reload()
+    assert warnings == ["a restart is needed for names"]
+
+
+async def test_what_was_changed_otherwise_stays(served: Any, config: Path) -> None:
+    """SIGHUP is for log files too."""
+    s = await served()
+    options = parsed("--config", config)
+    await s.ask("PATCH", "/api/v1/limits", {"concurrency": 9})
+    Reload(s.service, options, options.again)()
+    assert s.queue.limits.total == 9
+
+
+async def test_log_files_are_opened_anew(served: Any) -> None:
+    s = await served()
+    (s.state / "log").rename(s.state / "log.1")
+    options = parsed()
+    Reload(s.service, options, options.again)()
+    assert (s.state / "log").stat().st_size == 0
