@@ -111,7 +111,7 @@ class Events:
         number = int(digits[:18]) if known else -1
         first = self._past[0][0] if self._past else self._number + 1
         if not known or number + 1 < first or number > self._number:
-            reader.send(self._event("reset", b"{}", self._number))
+            reader.send(self._event("reset", dumped({}), self._number))
             return
         for event_number, data in self._past:
             if event_number > number:

@@ -27,6 +27,7 @@ from downloader.service.metrics import Metrics
 from downloader.service.routes import Asked, Route, Routes
 from downloader.service.site import DoorSite
 from downloader.service.state import token_in
+from downloader.service.static import page_routes
 from downloader.store import QueueStore, is_busy
 
 
@@ -121,7 +122,7 @@ class DownloadService(Service):
             Route("/metrics", {"GET": Metrics(queue).answer}),
             Route("/healthz", {"GET": _healthy}, is_open=True),
         ]
-        self.door.routes = Routes([*api.routes(), *more])
+        self.door.routes = Routes([*page_routes(), *api.routes(), *more])
         self.ready = True
         self.log.info("ready: {queue}", queue=queue)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
+from support.browsing import Browser, Visit, find_chromium, log_in
 from support.serving import Answered, Client
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
@@ -27,8 +29,9 @@ class Served:
         self.stops = 0
         self.service = self._make()
 
-    def _make(self) -> DownloadService:
-        listener = Listener(serverFromString(self.reactor, "tcp:0:interface=127.0.0.1"), False)
+    def _make(self, port: int = 0) -> DownloadService:
+        endpoint = serverFromString(self.reactor, f"tcp:{port}:interface=127.0.0.1")
+        listener = Listener(endpoint, False)
         return DownloadService(
             self.reactor,
             *(str(self.state), [str(self.out)], [listener], self.limits),
@@ -45,8 +48,10 @@ class Served:
         self.client = Client(self.reactor, self.port, self.token)
 
     async def restart(self) -> None:
+        """Another process, at the same port."""
+        port = self.port
         await self.close()
-        self.service = self._make()
+        self.service = self._make(port)
         await self.start()
 
     async def close(self) -> None:
@@ -99,3 +104,36 @@ def until(reactor: Any) -> Callable[[Callable[[], Any]], Any]:
             await deferLater(reactor, 0.01)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def browser(reactor: Any) -> Generator[Browser, None, None]:
+    """The system's Chromium, for the whole run."""
+    program = find_chromium()
+    if program is None:
+        missing = "chromium is not installed; on Debian: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
+    running = Browser(reactor, program)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def visit(served: Any, browser: Browser) -> Generator[Callable[..., Any], None, None]:
+    """Open a service's page: `await visit(s)` with its token, `token=""` without one. The browser
+    may not complain of it in the end."""
+    visits: list[Visit] = []
+
+    async def start(s: Served, token: str | None = None, path: str = "/", **options: Any) -> Visit:
+        visits.append(Visit(browser, f"http://127.0.0.1:{s.port}"))
+        await visits[-1].open(path, **options)
+        if token != "":
+            await visits[-1].do(log_in(token or s.token))
+        return visits[-1]
+
+    yield start
+    for one in visits:
+        pytest_twisted.blockon(Deferred.fromCoroutine(one.close()))
+        assert one.complaints == []

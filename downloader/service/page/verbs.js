@@ -1,0 +1,71 @@
+/* What a user does to jobs, asked of the service. What comes of it is heard as events. */
+
+import { isOver, isWaiting } from "./jobs.js";
+import { confirmed, say, tell } from "./notices.js";
+import { nameOf, toggleOf } from "./row.js";
+
+export class Verbs {
+  /** Asks `api` about `jobs`; `open(job)` shows one, `changed(job)` is called with what it became. */
+  constructor(api, jobs, open, changed) {
+    Object.assign(this, { api, jobs, open, changed });
+  }
+
+  /** Do `verb` to `job`, and tell what could not be done. */
+  async act(verb, job) {
+    try {
+      if (verb === "open") this.open(job);
+      else if (verb === "toggle") await this.#toggle(job);
+      else if (verb === "remove") await this.#remove(job);
+      else await this.#move(verb, job);
+    } catch (error) {
+      tell(`${nameOf(job)}: ${error.message}`, true);
+    }
+  }
+
+  /** Pause all, or resume all that are paused. */
+  async all(status) {
+    await this.#whole("PATCH", { status }, status === "paused" ? "All are paused." : "All go on.");
+  }
+
+  /** Forget those that have ended. */
+  async forget() {
+    const text = "The list forgets the jobs that have ended. Their files stay.";
+    if (await confirmed("Clear what has ended?", text, "Clear")) {
+      await this.#whole("DELETE", undefined, "Cleared.");
+    }
+  }
+
+  async #whole(method, body, done) {
+    try {
+      await this.api.ask(method, "api/v1/jobs", body);
+      tell(done);
+    } catch (error) {
+      tell(error.message, true);
+    }
+  }
+
+  async #toggle(job) {
+    const toggle = toggleOf(job);
+    if (!toggle) return;
+    const status = toggle[0] === "pause" ? "paused" : "waiting";
+    this.changed(await this.api.ask("PATCH", `api/v1/jobs/${job.gid}`, { status }));
+    say(`${nameOf(job)}: ${toggle[1]}`);
+  }
+
+  async #remove(job) {
+    const text = `${nameOf(job)} is stopped for good. What has come of its file stays.`;
+    if (!isOver(job) && !(await confirmed("Remove this job?", text, "Remove"))) return;
+    await this.api.ask("DELETE", `api/v1/jobs/${job.gid}`);
+  }
+
+  async #move(verb, job) {
+    if (!isWaiting(job)) return;
+    const last = this.jobs.waiting - 1;
+    const position = this.jobs.position(job);
+    const wanted = { top: 0, up: position - 1, down: position + 1, bottom: last }[verb];
+    if (wanted < 0 || wanted > last) return;
+    const moved = await this.api.ask("PATCH", `api/v1/jobs/${job.gid}`, { position: wanted });
+    this.changed(moved);
+    say(`${nameOf(job)} is ${moved.position + 1} of ${last + 1} that wait`);
+  }
+}
