@@ -119,7 +119,8 @@ class Queue:
 
     def watch(self, listener: Listener) -> None:
         """From now on, `listener(entry, before)` is called when a job's status has changed, and is
-        kept; a new one had none, and was REMOVED before, as one that is forgotten is now."""
+        kept; a new one had none, and was REMOVED before, as one that is forgotten is now. One that
+        was moved, or has another priority, was before what it is."""
         self._listeners.append(listener)
 
     def unwatch(self, listener: Listener) -> None:
@@ -274,6 +275,7 @@ class Queue:
             raise NotNow(f"it is {entry.status}")
         moved = self.turns.move(entry, position)
         await self._store.save(one.row() for one in moved)
+        self._tell(entry, entry.status)
         found = self.turns.position(entry)
         return 0 if found is None else found
 
@@ -282,6 +284,7 @@ class Queue:
             raise NotNow(f"it is {entry.status}")
         self.turns.prefer(entry, priority)
         await self._store.save([entry.row()])
+        self._tell(entry, entry.status)
 
     def _forget(self, gone: Sequence[Entry]) -> Deferred[None]:
         for entry in gone:

@@ -51,6 +51,10 @@ class Served:
         """Another process, at the same port."""
         port = self.port
         await self.close()
+        await self.start_at(port)
+
+    async def start_at(self, port: int) -> None:
+        """Another process, after `close`."""
         self.service = self._make(port)
         await self.start()
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from playwright.sync_api import Page, Request, expect, sync_playwright
+from playwright.sync_api import Dialog, Page, Request, expect, sync_playwright
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -94,6 +94,7 @@ class Visit:
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._asked)
+        self.page.on("dialog", self._dialog)
         self.page.goto(url)
 
     def _heard(self, message: Any) -> None:
@@ -103,6 +104,10 @@ class Visit:
     def _asked(self, request: Request) -> None:
         if not request.url.startswith(f"{self.base}/"):
             self.complaints.append(f"asked for {request.url}")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.complaints.append(f"a dialog says {dialog.message}")
+        dialog.dismiss()
 
     async def do(self, work: Callable[[Page], T]) -> T:
         """Call `work(page)`, in the browser's thread."""
@@ -126,3 +131,8 @@ def log_in(token: str) -> Callable[[Page], None]:
 def row_of(page: Page, name: str) -> Any:
     """The row of the job with this name."""
     return page.locator("#rows [role=row]").filter(has=page.get_by_text(name, exact=True))
+
+
+def names_of(page: Page) -> list[str]:
+    """The names of the jobs in the table, from top to bottom."""
+    return page.locator("#rows .open").all_text_contents()

@@ -6,10 +6,9 @@ import { tell } from "./notices.js";
 const dialog = byId("add-dialog");
 
 export class Add {
-  /** Asks `api`; `added(jobs)` is called with what was. */
-  constructor(api, added) {
+  /** Asks `api`. */
+  constructor(api) {
     this.api = api;
-    this.added = added;
     closable(dialog);
     byId("add-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -48,7 +47,6 @@ export class Add {
   /** Keep the lines that were refused, so that they can be put right; close if there are none. */
   #answered({ jobs, refused }, text) {
     const lines = text.split("\n");
-    this.added(jobs);
     byId("list").value = refused.map(({ line }) => lines[line - 1] ?? "").join("\n");
     if (jobs.length) tell(jobs.length === 1 ? "One job added." : `${jobs.length} jobs added.`);
     if (!refused.length && jobs.length) {

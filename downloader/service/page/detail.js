@@ -1,7 +1,7 @@
 /* All that is known of one job, in a dialog that follows it while it is open. */
 
 import { byId, closable, made, setMeter, setText } from "./dom.js";
-import { amount, bytes, duration, moment, perSecond, portion, timeLeft } from "./format.js";
+import { amount, bytes, duration, moment, perSecond, timeLeft } from "./format.js";
 import { isWaiting } from "./jobs.js";
 import { nameOf, removeOf, setChip, toggleOf } from "./row.js";
 
@@ -16,7 +16,9 @@ export class Detail {
     this.find = find;
     this.position = position;
     closable(dialog);
-    dialog.addEventListener("close", () => (this.#gid = null));
+    dialog.addEventListener("close", () => {
+      if (!dialog.open) this.#gid = null; // else it was opened again before this came
+    });
     byId("detail-actions").addEventListener("click", (event) => {
       const verb = event.target.closest("button")?.dataset.act;
       const job = find(this.#gid);
@@ -43,7 +45,7 @@ export class Detail {
   #show(job) {
     setText(byId("detail-name"), nameOf(job));
     setChip(byId("detail-status"), job);
-    setMeter(dialog.querySelector(".meter"), portion(job));
+    setMeter(dialog.querySelector(".meter"), job);
     const parts = [amount(job), job.status === "active" ? perSecond(job.rate) : "", timeLeft(job)];
     setText(byId("detail-progress"), parts.filter(Boolean).join(" · "));
     setText(byId("detail-message"), job.message ?? "");

@@ -1,6 +1,6 @@
 /* The document, a little shorter. What comes from outside becomes text here, and never markup. */
 
-const SVG = "http://www.w3.org/2000/svg";
+import { portion } from "./format.js";
 
 /** The element with this id. */
 export function byId(id) {
@@ -33,21 +33,12 @@ export function setIcon(button, name, title, label) {
   setAttribute(button, "aria-label", label);
 }
 
-/** Let the bar `meter` show `portion`, from 0 to 1; null is not known. */
-export function setMeter(meter, portion) {
-  const percent = portion === null ? null : Math.floor(portion * 100);
-  setAttribute(meter, "aria-valuenow", percent);
-  meter.firstElementChild.style.transform = `scaleX(${portion ?? 0})`;
-}
-
-/** An icon alone. */
-export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `#i-${name}`);
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(use);
-  return svg;
+/** Let the bar `meter` show how far `job` is. There is none for one that has not begun. */
+export function setMeter(meter, job) {
+  const done = portion(job);
+  meter.hidden = done === null && job.status !== "active";
+  setAttribute(meter, "aria-valuenow", done === null ? null : Math.floor(done * 100));
+  meter.firstElementChild.style.transform = `scaleX(${done ?? 0})`;
 }
 
 /** Let the buttons of `dialog` that are marked so close it, and a click beside it. */

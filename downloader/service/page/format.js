@@ -50,7 +50,7 @@ export function portion(job) {
 export function amount(job) {
   if (job.status === "complete") return bytes(job.received);
   if (job.length) {
-    return `${bytes(job.received)} of ${bytes(job.length)} · ${Math.floor(portion(job) * 100)} %`;
+    return `${Math.floor(portion(job) * 100)} % · ${bytes(job.received)} of ${bytes(job.length)}`;
   }
   return job.received ? bytes(job.received) : "";
 }

@@ -11,7 +11,9 @@ export class Limits {
   /** Asks `api`. */
   constructor(api) {
     this.api = api;
-    byId("limits").open = matchMedia("(min-width: 900px)").matches;
+    const wide = matchMedia("(min-width: 900px)");
+    byId("limits").open = wide.matches;
+    wide.addEventListener("change", () => (byId("limits").open = wide.matches));
     byId("limits-form").addEventListener("submit", (event) => event.preventDefault());
     for (const [name, id] of Object.entries(FIELDS)) {
       byId(id).addEventListener("change", () => this.#changed(name, byId(id)));

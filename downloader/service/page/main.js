@@ -26,9 +26,9 @@ class Page {
     this.graph = new Graph();
     this.limits = new Limits(api);
     this.detail = new Detail((gid) => this.jobs.get(gid), (job) => this.jobs.position(job), this.act);
-    this.verbs = new Verbs(api, this.jobs, (job) => this.detail.open(job), (job) => this.#put(job));
+    this.verbs = new Verbs(api, this.jobs, (job) => this.detail.open(job));
     this.table = new Table(this.act);
-    this.add = new Add(api, (jobs) => jobs.forEach((job) => this.#put(job)));
+    this.add = new Add(api);
     this.#listen();
   }
 

@@ -28,11 +28,17 @@ export function confirmed(question, text, verb) {
   setText(byId("confirm-title"), question);
   setText(byId("confirm-text"), text);
   setText(byId("confirm-yes"), verb);
-  dialog.returnValue = "";
   dialog.showModal();
   byId("confirm-no").focus();
   return new Promise((resolve) => {
-    dialog.onclose = () => resolve(dialog.returnValue === "yes");
+    // Not by its close event, which may come when it is open again.
+    dialog.oncancel = () => resolve(false);
+    byId("confirm-no").onclick = () => end(false);
+    byId("confirm-yes").onclick = () => end(true);
+    const end = (answer) => {
+      dialog.close();
+      resolve(answer);
+    };
   });
 }
 
@@ -70,5 +76,3 @@ function close() {
 }
 
 byId("notice-close").addEventListener("click", close);
-byId("confirm-yes").addEventListener("click", () => byId("confirm").close("yes"));
-byId("confirm-no").addEventListener("click", () => byId("confirm").close());

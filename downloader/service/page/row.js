@@ -1,7 +1,7 @@
 /* One row of the table. */
 
 import { byId, setAttribute, setIcon, setMeter, setText } from "./dom.js";
-import { STATUS_WORDS, amount, hostOf, perSecond, portion, timeLeft } from "./format.js";
+import { STATUS_WORDS, amount, hostOf, perSecond, timeLeft } from "./format.js";
 import { isOver, isWaiting } from "./jobs.js";
 
 const MOVES = { top: "Move to the top", up: "Move up", down: "Move down", bottom: "Move to the bottom" };
@@ -49,7 +49,7 @@ export class Row {
     setAttribute(parts.open, "title", job.urls[0]);
     setText(parts.sub, job.message ?? job.troubles.at(-1)?.message ?? hostOf(job.urls[0]));
     setChip(parts.chip, job);
-    setMeter(parts.meter, portion(job));
+    setMeter(parts.meter, job);
     setAttribute(parts.meter, "aria-label", `Progress of ${name}`);
     setText(parts.amount, amount(job));
     setText(parts.rate, job.status === "active" ? perSecond(job.rate) : "");

@@ -1,13 +1,14 @@
-/* What a user does to jobs, asked of the service. What comes of it is heard as events. */
+/* What a user does to jobs, asked of the service. What comes of it is heard as events alone: an
+   answer may be here later than the event that came after it, and would put back what was. */
 
 import { isOver, isWaiting } from "./jobs.js";
 import { confirmed, say, tell } from "./notices.js";
 import { nameOf, toggleOf } from "./row.js";
 
 export class Verbs {
-  /** Asks `api` about `jobs`; `open(job)` shows one, `changed(job)` is called with what it became. */
-  constructor(api, jobs, open, changed) {
-    Object.assign(this, { api, jobs, open, changed });
+  /** Asks `api` about `jobs`; `open(job)` shows one. */
+  constructor(api, jobs, open) {
+    Object.assign(this, { api, jobs, open });
   }
 
   /** Do `verb` to `job`, and tell what could not be done. */
@@ -48,7 +49,7 @@ export class Verbs {
     const toggle = toggleOf(job);
     if (!toggle) return;
     const status = toggle[0] === "pause" ? "paused" : "waiting";
-    this.changed(await this.api.ask("PATCH", `api/v1/jobs/${job.gid}`, { status }));
+    await this.api.ask("PATCH", `api/v1/jobs/${job.gid}`, { status });
     say(`${nameOf(job)}: ${toggle[1]}`);
   }
 
@@ -65,7 +66,6 @@ export class Verbs {
     const wanted = { top: 0, up: position - 1, down: position + 1, bottom: last }[verb];
     if (wanted < 0 || wanted > last) return;
     const moved = await this.api.ask("PATCH", `api/v1/jobs/${job.gid}`, { position: wanted });
-    this.changed(moved);
     say(`${nameOf(job)} is ${moved.position + 1} of ${last + 1} that wait`);
   }
 }
