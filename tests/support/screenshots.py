@@ -41,7 +41,6 @@ FILES = {
 WAITING = (
     "http://planet.openstreetmap.org/pbf/planet-260316.osm.pbf",
     "http://archive.apache.org/dist/spark/spark-4.1.1/spark-4.1.1-bin-hadoop3.tgz",
-    "http://www.gutenberg.org/cache/epub/feeds/rdf-files.tar.zip",
     "http://ftp.ncbi.nlm.nih.gov/blast/db/nt.000.tar.gz",
 )
 MISSING = "http://mirror.example.org/videos/keynote-2026.webm"
