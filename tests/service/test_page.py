@@ -188,8 +188,15 @@ async def test_reorder(served: Any, visit: Any, origin: Origin) -> None:
             page.get_by_role("button", name=button).click()
             expect(page.locator("#rows .open")).to_have_text(list(order))
 
+    def hold(page: Page) -> None:
+        row_of(page, "a").focus()
+        page.keyboard.press("Alt+ArrowDown")
+        page.keyboard.press("Alt+ArrowDown")
+        expect(page.locator("#rows .open")).to_have_text(list("cba"))
+
     await v.do(click)
     assert [entry.job.url[-1] for entry in s.queue.waiting] == list("acb")
+    await v.do(hold)
 
 
 async def test_limits(served: Any, visit: Any, until: Any) -> None:

@@ -77,3 +77,44 @@ def test_files_stay_short_and_make_no_markup(path: Path) -> None:
     assert len(text.splitlines()) < 400
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b", text)
     assert not re.search(r"\bstyle=|<style|\bon[a-z]+=\"|https?://(?!www\.w3\.org/)", text)
+
+
+def colours(text: str) -> dict[str, str]:
+    return dict(re.findall(r"--([a-z-]+): #([0-9a-f]{6});", text))
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of two colours (WCAG 2.2)."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[n : n + 2], 16) / 255 for n in (0, 2, 4)]
+        red, green, blue = (
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+# What stands on what, and the least ratio: of text 4.5, of the edge of a field 3 (level AA).
+PAIRS = [
+    *(
+        (f"{colour} {ground}", 4.5)
+        for colour in ("text", "muted")
+        for ground in ("ground", "surface")
+    ),
+    *((f"{colour} raised", 4.5) for colour in ("text", "muted")),
+    *((f"{colour} {colour}-soft", 4.5) for colour in ("good", "warn", "bad")),
+    *((pair, 4.5) for pair in ("accent soft", "on-accent accent", "bad surface", "warn ground")),
+    *((pair, 3.0) for pair in ("control surface", "accent surface")),
+]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("pair", "least"), PAIRS)
+def test_colours_can_be_told_apart(theme: str, pair: str, least: float) -> None:
+    light, dark = (FOLDER / "style.css").read_text().split("prefers-color-scheme: dark", 1)
+    found = colours(light if theme == "light" else dark)
+    one, other = pair.split()
+    assert contrast(found[one], found[other]) >= least

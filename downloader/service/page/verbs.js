@@ -6,6 +6,8 @@ import { confirmed, say, tell } from "./notices.js";
 import { nameOf, toggleOf } from "./row.js";
 
 export class Verbs {
+  #moving = null; // what is being moved, and where to
+
   /** Asks `api` about `jobs`; `open(job)` shows one. */
   constructor(api, jobs, open) {
     Object.assign(this, { api, jobs, open });
@@ -62,10 +64,16 @@ export class Verbs {
   async #move(verb, job) {
     if (!isWaiting(job)) return;
     const last = this.jobs.waiting - 1;
-    const position = this.jobs.position(job);
-    const wanted = { top: 0, up: position - 1, down: position + 1, bottom: last }[verb];
-    if (wanted < 0 || wanted > last) return;
-    const moved = await this.api.ask("PATCH", `api/v1/jobs/${job.gid}`, { position: wanted });
-    say(`${nameOf(job)} is ${moved.position + 1} of ${last + 1} that wait`);
+    // A key that is held moves it on from where it is about to be.
+    const before = this.#moving?.gid === job.gid ? this.#moving.position : this.jobs.position(job);
+    const position = { top: 0, up: before - 1, down: before + 1, bottom: last }[verb];
+    if (position < 0 || position > last) return;
+    const moving = (this.#moving = { gid: job.gid, position });
+    try {
+      await this.api.ask("PATCH", `api/v1/jobs/${job.gid}`, { position });
+      say(`${nameOf(job)} is ${position + 1} of ${last + 1} that wait`);
+    } finally {
+      if (this.#moving === moving) this.#moving = null;
+    }
   }
 }
