@@ -34,6 +34,8 @@ def test_the_wheel_has_every_module(wheel_names: set[str]) -> None:
     ours = {str(path.relative_to(ROOT)) for path in (ROOT / "downloader").rglob("*.py")}
     assert ours == {n for n in wheel_names if n.startswith("downloader/") and n.endswith(".py")}
     assert {"downloader/py.typed", "downloader/service/openapi.json"} <= wheel_names
+    page = {str(path.relative_to(ROOT)) for path in (ROOT / "downloader/service/page").iterdir()}
+    assert page and page <= wheel_names
 
 
 @pytest.mark.time_limit(300)

@@ -137,7 +137,8 @@ class Queue:
 
     def watch(self, listener: Listener) -> None:
         """From now on, `listener(entry, before)` is called when a job's status has changed, and is
-        kept; a new one had none, and was REMOVED before, as one that is forgotten is now."""
+        kept; a new one had none, and was REMOVED before, as one that is forgotten is now. One that
+        was moved, or has another priority, was before what it is."""
         self._listeners.append(listener)
 
     def unwatch(self, listener: Listener) -> None:
@@ -307,6 +308,7 @@ class Queue:
         before = [(one, one.priority, one.place) for one in self.turns.waiting]
         moved = self.turns.move(entry, position)
         await self._keep_places(moved, before)
+        self._tell(entry, entry.status)
         found = self.turns.position(entry)
         return 0 if found is None else found
 
@@ -321,6 +323,7 @@ class Queue:
         before = [(entry, entry.priority, entry.place)]
         self.turns.prefer(entry, priority)
         await self._keep_places([entry], before)
+        self._tell(entry, entry.status)
 
     async def _keep_places(
         self, moved: Sequence[Entry], before: Sequence[tuple[Entry, int, float]]

@@ -35,6 +35,7 @@ from downloader.service.rpc.methods import Methods
 from downloader.service.rpc.socket import Sockets
 from downloader.service.site import DoorSite
 from downloader.service.state import token_in
+from downloader.service.static import page_routes
 from downloader.store import QueueStore, is_busy
 
 
@@ -175,7 +176,7 @@ class DownloadService(MultiService):
         ]
         if self._logs is not None:
             more.append(self._logs.route())
-        self.door.routes = Routes([*api.routes(), *more])
+        self.door.routes = Routes([*page_routes(), *api.routes(), *more])
         self.ready = True
         self.log.info("ready: {queue}", queue=queue)
         self._told(READY)

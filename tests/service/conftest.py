@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+import pytest_twisted
+from support.browsing import Browser, Visit, find_chromium, log_in
 from support.calling import Rpc
+from support.served import Served
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 
@@ -29,3 +34,36 @@ def until(reactor: Any) -> Callable[[Callable[[], Any]], Any]:
             await deferLater(reactor, 0.01)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def browser(reactor: Any) -> Generator[Browser, None, None]:
+    """The system's Chromium, for the whole run."""
+    program = find_chromium()
+    if program is None:
+        missing = "chromium is not installed; on Debian: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
+    running = Browser(reactor, program)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def visit(served: Any, browser: Browser) -> Generator[Callable[..., Any], None, None]:
+    """Open a service's page: `await visit(s)` with its token, `token=""` without one. The browser
+    may not complain of it in the end."""
+    visits: list[Visit] = []
+
+    async def start(s: Served, token: str | None = None, path: str = "/", **options: Any) -> Visit:
+        visits.append(Visit(browser, f"http://127.0.0.1:{s.port}"))
+        await visits[-1].open(path, **options)
+        if token != "":
+            await visits[-1].do(log_in(token or s.token))
+        return visits[-1]
+
+    yield start
+    for one in visits:
+        pytest_twisted.blockon(Deferred.fromCoroutine(one.close()))
+        assert one.complaints == []

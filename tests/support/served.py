@@ -39,10 +39,10 @@ class Served:
         self.stops = 0
         self.service = self._make()
 
-    def _make(self) -> DownloadService:
-        endpoint: Any = serverFromString(self.reactor, "tcp:0:interface=127.0.0.1")
+    def _make(self, port: int = 0) -> DownloadService:
+        endpoint: Any = serverFromString(self.reactor, f"tcp:{port}:interface=127.0.0.1")
         if self._tls is not None:
-            endpoint = SSL4ServerEndpoint(self.reactor, 0, self._tls, interface="127.0.0.1")
+            endpoint = SSL4ServerEndpoint(self.reactor, port, self._tls, interface="127.0.0.1")
         listener = Listener(endpoint, False)
         return DownloadService(
             self.reactor,
@@ -61,8 +61,14 @@ class Served:
         self.client = Client(self.reactor, self.port, self.token)
 
     async def restart(self) -> None:
+        """Another process, at the same port."""
+        port = self.port
         await self.close()
-        self.service = self._make()
+        await self.start_at(port)
+
+    async def start_at(self, port: int) -> None:
+        """Another process, after `close`."""
+        self.service = self._make(port)
         await self.start()
 
     async def close(self) -> None:
