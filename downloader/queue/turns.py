@@ -372,8 +372,7 @@ def _server(job: Job) -> str:
         return ""  # told when it is begun
 
 
-def _not_kept(failure: Failure, entry: Entry) -> Failure | None:
+def _not_kept(failure: Failure, entry: Entry) -> None:
     if failure.check(CancelledError):  # who waited is to stop; it may be kept all the same
-        return failure
+        failure.raiseException()
     _log.error("{gid} is not kept: {error}", gid=entry.gid, error=failure.value)
-    return None
