@@ -273,8 +273,12 @@ class Turns:
             done = self._downloader.fetch(job, self, self._names)
         self._running[entry.number] = done
         self._changed(entry, before)
-        done.addBoth(lambda result: Deferred.fromCoroutine(self._ended(entry, result)))
-        done.addErrback(lambda failure: _log.failure("a bug in the queue", failure))
+        done.addBoth(self._over, entry)
+
+    def _over(self, result: Result | Failure | None, entry: Entry) -> None:
+        """Its download is. What follows is not: who stops it now stops nothing of that."""
+        ending = Deferred.fromCoroutine(self._ended(entry, result))
+        ending.addErrback(lambda failure: _log.failure("a bug in the queue", failure))
 
     def _is_there(self, entry: Entry) -> bool:
         if entry.path is None or entry.inode is None:
