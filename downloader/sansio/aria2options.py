@@ -213,7 +213,7 @@ def _parsed(name: str, text: str, parse: Any) -> Any:
     try:
         return parse(text)
     except ValueError as error:
-        raise _bad(name, str(error)) from error
+        raise _bad(name, str(error)[:200]) from error
 
 
 def _bad(name: str, why: str) -> RpcError:

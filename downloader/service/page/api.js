@@ -38,7 +38,7 @@ export class Api {
   }
 
   /** Every job there is, in pages: those that run, that wait in their order, that have ended. */
-  async allJobs(each = 2000) {
+  async allJobs(each = 1000) {
     const jobs = [];
     for (;;) {
       const page = await this.ask("GET", `api/v1/jobs?offset=${jobs.length}&limit=${each}`);

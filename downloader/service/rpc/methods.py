@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from downloader.errors import NotNow, RpcError
-from downloader.jobs import Job, Status
+from downloader.jobs import Job, Limits, Status
 from downloader.queue import Entry, Queue, Wanted
 from downloader.sansio.aria2options import (
     GLOBAL,
@@ -182,11 +182,8 @@ class Methods:
         asked = default_options(params.options(0, optional=False))
         later = tuple(pair for pair in asked if pair[0] not in GLOBAL)
         wanted_uris(self._desk, ["http://localhost/"], later)  # it would be refused then
-        limits, most_over = self._queue.limits, self._queue.most_over
-        if (text := value_of(asked, "max-concurrent-downloads")) is not None:
-            limits = replace(limits, total=count_of("max-concurrent-downloads", text))
-        if (text := value_of(asked, "max-overall-download-limit")) is not None:
-            limits = replace(limits, bytes_per_second=limit_of(text))
+        limits = _limited(self._queue.limits, asked)
+        most_over = self._queue.most_over
         if (text := value_of(asked, "max-download-result")) is not None:
             most_over = count_of("max-download-result", text, least=0)
         self._looks.defaults = merged(self._looks.defaults, later)
@@ -218,6 +215,15 @@ class Methods:
         """Once this is answered."""
         self._shut_down()
         return "OK"
+
+
+def _limited(limits: Limits, asked: Pairs) -> Limits:
+    """`limits`, with those that are asked for. Raises RpcError."""
+    if (text := value_of(asked, "max-concurrent-downloads")) is not None:
+        limits = replace(limits, total=count_of("max-concurrent-downloads", text))
+    if (text := value_of(asked, "max-overall-download-limit")) is not None:
+        limits = replace(limits, bytes_per_second=limit_of(text))
+    return limits
 
 
 async def _now(doing: Awaitable[Any], why: str) -> Any:
