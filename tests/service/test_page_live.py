@@ -183,7 +183,8 @@ async def test_what_comes_from_outside_is_text(served: Any, visit: Any, scripted
         page.locator("#rows [role=row]").first.focus()
         page.keyboard.press("Delete")
         page.get_by_role("dialog").get_by_role("button", name="Remove").click()
-        expect(page.get_by_role("button", name="Removed 1")).to_be_visible()
+        total = len(named) + count - 1
+        expect(page.get_by_role("button", name=f"All {total}")).to_be_visible()
         assert page.evaluate(HAD)
 
     await v.do(look)

@@ -104,7 +104,7 @@ class Service:
             await self._given(client)
         jobs: list[Any] = []
         while len(jobs) < JOBS or {job["status"] for job in jobs} & {"active", "waiting"}:
-            answer = await client.ask("GET", "/api/v1/jobs?limit=10000")
+            answer = await client.ask("GET", "/api/v1/jobs?limit=1000")
             jobs = answer.json["jobs"]
         await client.close()
         process.signalProcess("TERM")
