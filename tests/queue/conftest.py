@@ -11,7 +11,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.task import deferLater
 
-from downloader import Downloader, Job, Limits
+from downloader import Downloader, Job, Limits, Retries
 from downloader.jobs import Status
 from downloader.queue import Entry, Queue, Wanted
 from downloader.store import QueueStore
@@ -32,9 +32,10 @@ class Kept:
     def again(self) -> Queue:
         """A process that begins."""
         limits = self._options.get("limits", Limits(total=4))
-        downloader = Downloader(self.reactor, limits=limits)
+        retries = self._options.get("retries", Retries())
+        downloader = Downloader(self.reactor, limits=limits, retries=retries)
         store = self._options.get("store", QueueStore)(self.reactor, str(self.state))
-        own = ("limits", "store")
+        own = ("limits", "retries", "store")
         more = {name: self._options[name] for name in self._options if name not in own}
         self.queue = Queue(self.reactor, store, downloader, limits, time.time, **more)
         self.queue.watch(self._tell)

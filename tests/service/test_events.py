@@ -20,6 +20,7 @@ class Reader(Protocol):
     def __init__(self) -> None:
         self.events: list[tuple[str, Any]] = []
         self.last = ""
+        self.numbers: list[int] = []
         self.ended: Deferred[None] = Deferred()
         self._rest = b""
 
@@ -28,11 +29,19 @@ class Reader(Protocol):
         for text in whole:
             fields = dict(line.split(": ", 1) for line in text.decode().split("\n"))
             self.last = fields.get("id", self.last)
+            if "id" in fields:
+                self.numbers.append(int(fields["id"].partition("-")[2]))
             if "event" in fields:
                 self.events.append((fields["event"], json.loads(fields["data"])))
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self.ended.callback(None)
+
+    async def leave(self) -> None:
+        """Read no more."""
+        transport: Any = self.transport
+        transport.abortConnection()
+        await self.ended
 
     def of(self, name: str) -> list[Any]:
         return [data for event, data in self.events if event == name]
@@ -84,6 +93,14 @@ async def test_who_comes_again_hears_what_changed_meanwhile(served: Any, origin:
     await s.until(lambda: second.of("progress"))
     assert [(job["name"], job["status"]) for job in second.of("job")] == [("b", "complete")]
     assert second.of("reset") == []
+    await s.ask("POST", "/api/v1/jobs", {"urls": origin.url("/c"), "paused": True})
+    await s.until(lambda: len(second.of("job")) == 2)
+    begun = f"{first.last.partition('-')[0]}-0"
+    fourth = await read(s, begun)
+    await s.until(lambda: fourth.of("progress"))
+    assert [job["name"] for job in fourth.of("job")] == ["a", "b", "c"]
+    assert len({*fourth.numbers}) == 3 and fourth.numbers == sorted(fourth.numbers)
+    await fourth.leave()
     third = await read(s, "00000000-1")
     await s.until(lambda: third.of("progress"))
     assert third.of("reset") == [{}] and third.of("job") == []
@@ -108,3 +125,21 @@ async def test_progress_of_what_runs(served: Any, scripted: Any) -> None:
     )
     assert reader.of("progress")[-1]["jobs"]["active"] == 1
     await end(s, reader)
+
+
+async def test_who_does_not_read_is_sent_away(served: Any, monkeypatch: Any) -> None:
+    """When more waits than is kept for one; then it may come again."""
+    monkeypatch.setattr("downloader.service.events.MOST_WAITING", 1000)
+    s = await served()
+    reader = await read(s)
+    await s.until(lambda: reader.of("progress"))
+    transport: Any = reader.transport
+    transport.pauseProducing()
+    events = s.service._events
+    (one,) = events._readers
+    one.pauseProducing()  # as Twisted says when its buffer is full
+    wanted = [{"urls": f"http://127.0.0.1:1/{n}", "paused": True} for n in range(10)]
+    await s.ask("POST", "/api/v1/jobs", wanted)
+    await s.until(lambda: not events._readers)
+    transport.resumeProducing()
+    await reader.ended
