@@ -22,7 +22,7 @@ from downloader.queue.apart import apart
 from downloader.queue.ends import rows_of
 from downloader.queue.entry import OVER, Entry, Wanted, entry_of
 from downloader.queue.meter import Meter
-from downloader.queue.turns import PATIENCE, Turns
+from downloader.queue.schedule import PATIENCE, Schedule
 from downloader.store import QueueStore
 
 # Jobs that wait or run, in memory, with some 2,000 bytes each.
@@ -65,8 +65,8 @@ class Queue:
         self._listeners: list[Listener] = []
         self._closed = False
         self._coming: set[str] = set()  # gids that are being kept
-        self.turns = Turns(reactor, downloader, store, self._changed, wall)
-        self.meter = Meter(reactor, downloader, lambda: self.turns.active)
+        self.schedule = Schedule(reactor, downloader, store, self._changed, wall)
+        self.meter = Meter(reactor, downloader, lambda: self.schedule.active)
 
     def __repr__(self) -> str:
         return f"<Queue {len(self._entries)} jobs, {len(self._over)} of them over>"
@@ -86,7 +86,7 @@ class Queue:
         **Fails** never. **Cancelling** it stops the waiting only.
         """
         self._closed = True
-        self.turns.hold()
+        self.schedule.hold()
         return apart(self._close())
 
     # --- looking ------------------------------------------------------------------------------
@@ -111,12 +111,12 @@ class Queue:
     @property
     def active(self) -> list[Entry]:
         """Those that run, in the order they were begun."""
-        return self.turns.active
+        return self.schedule.active
 
     @property
     def waiting(self) -> list[Entry]:
         """Those that wait, paused ones too, in their order."""
-        return [entry for entry in self.turns.waiting if entry.gid in self._entries]
+        return [entry for entry in self.schedule.waiting if entry.gid in self._entries]
 
     @property
     def over(self) -> list[Entry]:
@@ -129,11 +129,11 @@ class Queue:
         found = dict.fromkeys(Status, 0)
         for entry in self._over.values():
             found[entry.status] += 1
-        return {**found, **self.turns.counts}
+        return {**found, **self.schedule.counts}
 
     def position(self, entry: Entry) -> int | None:
         """How many wait before it; None unless it waits."""
-        return self.turns.position(entry)
+        return self.schedule.position(entry)
 
     def watch(self, listener: Listener) -> None:
         """From now on, `listener(entry, before)` is called when a job's status has changed, and is
@@ -241,12 +241,12 @@ class Queue:
         ended = [entry for entry in self._entries.values() if entry.is_over]
         for entry in sorted(ended, key=lambda one: one.told.ended if one.told else 0.0):
             self._over[entry.number] = entry
-        self.turns.start([entry for entry in self._entries.values() if not entry.is_over])
+        self.schedule.start([entry for entry in self._entries.values() if not entry.is_over])
         self.meter.start()
 
     async def _close(self) -> None:
         self.meter.stop()
-        await self.turns.close()
+        await self.schedule.close()
         await self.downloader.close()
         with suppress(StoreError, TimeoutError):  # a disk that hangs is nothing to wait for
             await self._store.save(()).addTimeout(PATIENCE, self._reactor)
@@ -263,19 +263,19 @@ class Queue:
                 raise DuplicateGid(gid)
             taken.add(gid)
         entries = [self._made(one, gid) for one, gid in zip(wanted, gids, strict=True)]
-        moved = self.turns.place(entries, position)
+        moved = self.schedule.place(entries, position)
         self._coming.update(gids)
         try:
             await self._store.save(*rows_of([*entries, *moved]))
         except StoreError:
-            self.turns.drop(entries)
+            self.schedule.drop(entries)
             raise
         finally:
             self._coming.difference_update(gids)
         for entry in entries:
             self._entries[entry.gid] = entry
             self._changed(entry, Status.REMOVED)
-        self.turns.let(entries)
+        self.schedule.let(entries)
         return entries
 
     def _made(self, wanted: Wanted, gid: str) -> Entry:
@@ -293,35 +293,35 @@ class Queue:
     async def _leave(self, entry: Entry, status: Status) -> None:
         if entry.is_over or (entry.status is status):
             raise NotNow(f"it is {entry.status}")
-        await self.turns.leave(entry, status)
+        await self.schedule.leave(entry, status)
 
     async def _resume(self, entry: Entry) -> None:
         if entry.leaving is Status.PAUSED:  # it will be, and then not
-            await self.turns.leave(entry, Status.WAITING)
+            await self.schedule.leave(entry, Status.WAITING)
             return
-        await self.turns.resume(entry)
+        await self.schedule.resume(entry)
         self._over.pop(entry.number, None)
 
     async def _move(self, entry: Entry, position: int) -> int:
-        if self.turns.position(entry) is None:
+        if self.schedule.position(entry) is None:
             raise NotNow(f"it is {entry.status}")
-        before = [(one, one.priority, one.place) for one in self.turns.waiting]
-        moved = self.turns.move(entry, position)
+        before = [(one, one.priority, one.place) for one in self.schedule.waiting]
+        moved = self.schedule.move(entry, position)
         await self._keep_places(moved, before)
         self._tell(entry, entry.status)
-        found = self.turns.position(entry)
+        found = self.schedule.position(entry)
         return 0 if found is None else found
 
     async def _change(self, entry: Entry, job: Job, options: tuple[tuple[str, str], ...]) -> None:
-        if self.turns.position(entry) is None:
+        if self.schedule.position(entry) is None:
             raise NotNow(f"it is {entry.status}")
-        await self.turns.change(entry, job, options)
+        await self.schedule.change(entry, job, options)
 
     async def _prefer(self, entry: Entry, priority: int) -> None:
         if entry.is_over:
             raise NotNow(f"it is {entry.status}")
         before = [(entry, entry.priority, entry.place)]
-        self.turns.prefer(entry, priority)
+        self.schedule.prefer(entry, priority)
         await self._keep_places([entry], before)
         self._tell(entry, entry.status)
 
@@ -334,7 +334,7 @@ class Queue:
         except StoreError:
             for entry, priority, place in before:
                 if entry in moved and not entry.is_over:
-                    self.turns.stand(entry, priority, place)
+                    self.schedule.stand(entry, priority, place)
             raise
 
     async def _forget(self, gone: Sequence[Entry]) -> None:

@@ -46,7 +46,7 @@ PATIENCE = 3.0
 _log = Logger()
 
 
-class Turns:
+class Schedule:
     """Which jobs run.
 
     They are kept in `store`. `changed(entry, before)` is called when the status of one has changed,
@@ -76,7 +76,7 @@ class Turns:
         self._started = self._closed = False
 
     def __repr__(self) -> str:
-        return f"<Turns {len(self._running)} running, {self._order!r}>"
+        return f"<Schedule {len(self._running)} running, {self._order!r}>"
 
     @property
     def active(self) -> list[Entry]:
