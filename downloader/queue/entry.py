@@ -57,7 +57,8 @@ class Entry:
     `number` is its own in this queue, `gid` what others know it by. `path` is the file's below the
     job's directory, once it was decided. `inode` and `size` are of the file that is about to get
     it. `added` is in seconds since 1970. `leaving` is what it will be when its connection is
-    closed, of a job that was told to stop, and `coming` what is just being kept of it. `received`
+    closed, of a job that was told to stop, and `coming` what is just being kept of it. One that
+    `goes_on` had a file before it was begun. `received`
     and `length` are in bytes, `rate` in bytes a second. `troubles` are the latest tries that
     failed: when, and why. Who has `changing` changes its status.
     """
@@ -77,6 +78,7 @@ class Entry:
     leaving: Status | None = None
     coming: tuple[Status, Told | None] | None = None
     since: int = 0
+    goes_on: bool = False
     received: int = 0
     length: int | None = None
     rate: float = 0.0

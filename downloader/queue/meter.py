@@ -32,7 +32,8 @@ class Meter:
         self._clock = reactor
         self._downloader = downloader
         self._active = active
-        self._last: dict[int, int] = {}  # what each had received
+        self._last: dict[int, int] = {}  # what each that runs had received
+        self._came = 0  # since the last look, of those that have ended too
         self._at = 0.0
         self._calls = LoopingCall(self._tick)
         self._calls.clock = reactor
@@ -63,14 +64,26 @@ class Meter:
                 entry.received, entry.length = progress.received, progress.length
         return active
 
+    def ended(self, entry: Entry) -> None:
+        """It runs no more: what came of it since the last look counts too."""
+        self._count(entry)
+        self._last.pop(entry.number, None)
+
+    def _count(self, entry: Entry) -> int:
+        """What came of it since it was counted before. Of one that goes on, what was there does not
+        count."""
+        first = entry.received if entry.goes_on else 0
+        came = max(0, entry.received - self._last.get(entry.number, first))
+        self._last[entry.number] = entry.received
+        self._came += came
+        return came
+
     def _tick(self) -> None:
         now = self._clock.seconds()
         seconds, self._at = max(now - self._at, 0.001), now
-        before, self._last = self._last, {}
         for entry in self.look():
-            self._last[entry.number] = entry.received
-            came = max(0, entry.received - before.get(entry.number, entry.received))
-            entry.rate += _LATEST * (came / seconds - entry.rate)
-        self.rate = sum(entry.rate for entry in self._active())
+            entry.rate += _LATEST * (self._count(entry) / seconds - entry.rate)
+        came, self._came = self._came, 0
+        self.rate += _LATEST * (came / seconds - self.rate)
         for watcher in list(self.watchers):
             watcher()

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from downloader.client import Downloader
 from downloader.errors import DuplicateGid, NoSuchJob, NotNow, QueueFull, StoreError
 from downloader.jobs import Job, Limits, Status
-from downloader.queue.apart import apart
+from downloader.queue.apart import apart, each
 from downloader.queue.ends import rows_of
 from downloader.queue.entry import OVER, Entry, Wanted, entry_of
 from downloader.queue.meter import Meter
@@ -172,6 +172,22 @@ class Queue:
         """
         return apart(self._resume(entry))
 
+    def pause_all(self) -> Deferred[None]:
+        """Pause those that run or wait.
+
+        **Fires**, **fails** and **cancelling**: as `pause`, but for NotNow.
+        """
+        idle = [entry for entry in self.waiting if entry.status is not Status.PAUSED]
+        return apart(each(self.pause, [*self.active, *idle]))
+
+    def resume_all(self) -> Deferred[None]:
+        """Resume those that are paused.
+
+        **Fires**, **fails** and **cancelling**: as `resume`, but for NotNow.
+        """
+        paused = [entry for entry in self.waiting if entry.status is Status.PAUSED]
+        return apart(each(self.resume, paused))
+
     def remove(self, entry: Entry) -> Deferred[None]:
         """Stop it for good. What has come of its file stays there.
 
@@ -200,12 +216,7 @@ class Queue:
         **Fires with** None when that is done. **Fails with** NotNow, StoreError. **Cancelling**
         stops the waiting only.
         """
-        gone = list(entries)
-        if any(not entry.is_over or entry.coming for entry in gone):
-            raise NotNow("it has not ended")
-        for entry in gone:
-            entry.coming = Status.REMOVED, None
-        return apart(self._forget(gone))
+        return apart(self._forget(list(entries)))
 
     def move(self, entry: Entry, position: int) -> Deferred[int]:
         """Let it stand at `position` of those that wait, counted from 0, or at the nearest end.
@@ -338,6 +349,10 @@ class Queue:
             raise
 
     async def _forget(self, gone: Sequence[Entry]) -> None:
+        if any(not entry.is_over or entry.coming for entry in gone):
+            raise NotNow("it has not ended")
+        for entry in gone:
+            entry.coming = Status.REMOVED, None
         try:
             if gone:
                 await self._store.save((), [entry.number for entry in gone])
@@ -352,6 +367,8 @@ class Queue:
 
     def _changed(self, entry: Entry, before: Status) -> None:
         """It has another status, which is kept."""
+        if before is Status.ACTIVE:
+            self.meter.ended(entry)
         if entry.status is Status.REMOVED and before in (Status.WAITING, Status.PAUSED):
             self._entries.pop(entry.gid, None)  # nothing had come of it, and nothing is kept
         if entry.status in OVER and entry.gid in self._entries:

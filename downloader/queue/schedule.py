@@ -300,6 +300,7 @@ class Schedule:
         self._order.discard(entry.number)
         before, entry.status = entry.status, Status.ACTIVE
         entry.received, entry.rate, entry.leaving = 0, 0.0, None
+        entry.goes_on = entry.path is not None
         done = self._begun(entry)
         self._running[entry.number] = done
         self._changed(entry, before)
@@ -327,12 +328,13 @@ class Schedule:
         if isinstance(result, Failure) and result.check(Closed):
             self.hold()  # the downloader was closed, and the queue will be
         ways = self._stopped.pop(entry.number, ())
-        if isinstance(result, Failure) and result.check(CancelledError):
+        was_stopped = isinstance(result, Failure) and bool(result.check(CancelledError))
+        if was_stopped:
             await self._closing(ways)
-        status, told = outcome(entry, result, self._wall())
+        leaving, (status, told) = entry.leaving, outcome(entry, result, self._wall())
         await self._end_as(entry, status, told)
-        while (again := outcome(entry, result, self._wall()))[0] is not status:  # told otherwise
-            status, told = again
+        while was_stopped and entry.leaving is not leaving:  # told otherwise meanwhile
+            leaving, (status, told) = entry.leaving, outcome(entry, result, self._wall())
             await self._end_as(entry, status, told)
         before, entry.status, entry.told, entry.rate = entry.status, status, told, 0.0
         entry.leaving = None

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
-from itertools import islice
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
-
-from downloader.errors import BadLine, NotNow
+from downloader.errors import BadLine
 from downloader.jobs import Job, Status
-from downloader.queue import Entry, Queue, Wanted
+from downloader.queue import Queue, Wanted
+from downloader.queue.apart import PORTION, batched
 from downloader.sansio.jsontext import parse_json
 from downloader.service.answers import Answer, Refusal, as_json
 from downloader.service.desk import MAX_JOBS, PRIORITIES, Desk, number
 from downloader.service.routes import Asked, Route
 from downloader.service.shown import limits, name_of, shown, stats
 
-# Jobs of one answer, and of a list that are taken on at a time: some ten milliseconds.
+# Jobs of one answer: some ten milliseconds.
 MOST_SHOWN = 1000
-PORTION = 250
 _STATUSES = frozenset(str(status) for status in Status)
 
 
@@ -110,11 +107,9 @@ class Api:
         """Pause all that are not, or resume all that are paused."""
         status = _only(_body(asked), "status")
         if status == Status.PAUSED:
-            entries = [*self._queue.active, *self._queue.waiting]
-            await _each(self._queue.pause, (e for e in entries if e.status is not Status.PAUSED))
+            await self._queue.pause_all()
         elif status == Status.WAITING:
-            entries = [e for e in self._queue.waiting if e.status is Status.PAUSED]
-            await _each(self._queue.resume, iter(entries))
+            await self._queue.resume_all()
         else:
             raise Refusal(422, "status is paused or waiting")
         return as_json(stats(self._queue))
@@ -198,12 +193,6 @@ class Api:
         return as_json({"status": "stopping"}, 202)
 
 
-def batched(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    """`items`, so many at a time."""
-    while batch := list(islice(items, size)):
-        yield batch
-
-
 def _body(asked: Asked) -> Any:
     try:
         return parse_json(asked.body)
@@ -232,13 +221,3 @@ def _counted(asked: Asked, name: str, default: int, most: int) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 12 or int(text) > most:
         raise Refusal(422, f"{name} is a whole number from 0 to {most}")
     return int(text)
-
-
-async def _each(verb: Callable[[Entry], Deferred[None]], entries: Iterator[Entry]) -> None:
-    """All of them, so many at a time; one that has come to its end meanwhile needs nothing more.
-    Raises what the first other one failed with."""
-    for portion in batched(entries, PORTION):
-        done: Any = await DeferredList([verb(entry) for entry in portion], consumeErrors=True)
-        for fine, result in done:
-            if not fine and not result.check(NotNow):
-                result.raiseException()

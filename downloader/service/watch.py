@@ -70,7 +70,8 @@ class Watched(Service):
     def startService(self) -> None:
         """Look from now on."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._calls.start(EVERY, now=False)
+        looking: Any = self._calls.start(EVERY, now=False)
+        looking.addErrback(lambda failure: _log.failure("a bug in watching", failure))
 
     def stopService(self) -> Deferred[None]:
         """Look no more. **Fires with** None when no file is being read; what was not taken on of it

@@ -141,7 +141,7 @@ async def test_what_cannot_be_done(kept: Any, origin: Origin) -> None:
         await k.add(*[origin.url("/b")] * 3, paused=True)
     (paused,) = await k.add(origin.url("/b"), paused=True)
     with pytest.raises(NotNow):
-        k.queue.forget([paused])
+        await k.queue.forget([paused])
     assert k.queue.waiting == [paused]
 
 

@@ -45,15 +45,12 @@ async def test_two_words(kept: Any, origin: Origin, state: str, first: str, seco
     k = kept()
     await k.queue.start()
     entry = await entry_in(k, origin, state)
-    done, forgotten = [], False
-    for verb in (first, second):
-        try:
-            done.append(VERBS[verb](k.queue, entry))
-            forgotten |= verb == "forget"
-        except NotNow:
-            pass  # told at once
-    for fine, result in await DeferredList(done, consumeErrors=True):
+    words, forgotten = (first, second), False
+    done = [VERBS[verb](k.queue, entry) for verb in words]
+    results = await DeferredList(done, consumeErrors=True)
+    for verb, (fine, result) in zip(words, results, strict=True):
         assert fine or result.check(QueueError), result
+        forgotten |= fine and verb == "forget"
     status = entry.status
     known = [one.gid for one in (*k.queue.active, *k.queue.waiting, *k.queue.over)]
     gone = forgotten or (status == "removed" and state in ("waiting", "paused"))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
-
-from twisted.internet.defer import Deferred
 
 from downloader.errors import NotNow, RpcError
 from downloader.jobs import Job, Limits, Status
@@ -91,13 +89,9 @@ class Methods:
     # --- stopping and going on ------------------------------------------------------------------
 
     async def remove(self, params: Params) -> str:
-        """One that was waiting is forgotten too, as aria2 does."""
         gid = params.gid()
         entry = find(self._queue, gid)
-        was_active = entry.status is Status.ACTIVE
         await _now(self._queue.remove(entry), f"Active Download not found for GID#{gid}")
-        if not was_active:
-            await self._queue.forget([entry])
         return entry.gid
 
     async def pause(self, params: Params) -> str:
@@ -116,12 +110,12 @@ class Methods:
         return entry.gid
 
     async def pause_all(self, params: Params) -> str:
-        entries = [*self._queue.active, *self._queue.waiting]
-        return await _all(self._queue.pause, (e for e in entries if e.status is not Status.PAUSED))
+        await self._queue.pause_all()
+        return "OK"
 
     async def unpause_all(self, params: Params) -> str:
-        paused = [entry for entry in self._queue.waiting if entry.status is Status.PAUSED]
-        return await _all(self._queue.resume, paused)
+        await self._queue.resume_all()
+        return "OK"
 
     # --- changing -----------------------------------------------------------------------------
 
@@ -232,13 +226,3 @@ async def _now(doing: Awaitable[Any], why: str) -> Any:
         return await doing
     except NotNow as error:
         raise RpcError(why) from error
-
-
-async def _all(verb: Callable[[Entry], Deferred[None]], entries: Iterable[Entry]) -> str:
-    """All of them at once; one that has come to its end meanwhile needs nothing more."""
-    for doing in [verb(entry) for entry in entries]:
-        try:
-            await doing
-        except NotNow:
-            pass
-    return "OK"
