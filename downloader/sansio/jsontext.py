@@ -8,6 +8,7 @@ from typing import Any
 
 # As deep as any honest request, and far from what ends Python's recursion.
 MAX_DEPTH = 32
+_BRACKET = re.compile(rb"[\[\]{}]")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -23,15 +24,13 @@ def parse_json(data: bytes) -> Any:
 
 
 def _depth(data: bytes) -> int:
-    """How deep it may be nested: brackets in strings are left out."""
+    """How deep it is nested, or more than allowed: brackets in strings are left out."""
     depth = deepest = 0
-    for part in _outside_strings(data):
-        for byte in part:
-            if byte in b"[{":
-                depth += 1
-                deepest = max(deepest, depth)
-            elif byte in b"]}":
-                depth -= 1
+    for bracket in _BRACKET.findall(b" ".join(_outside_strings(data))):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+        if deepest > MAX_DEPTH:
+            break
     return deepest
 
 

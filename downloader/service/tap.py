@@ -209,6 +209,18 @@ class Options(usage.Options):
         self["state"] = os.path.abspath(self["state"] or default_state())
         if self["log-file"] is not None:
             self["log-file"] = os.path.abspath(self["log-file"])
+        for name in ("state", "log-file", "config", "watch"):
+            for path in self[name] if name == "watch" else filter(None, [self[name]]):
+                self._keep_apart(name, path)
+
+    def _keep_apart(self, name: str, path: str) -> None:
+        """What is fetched is others' words: it must not be what the service itself reads."""
+        real = os.path.realpath(path)
+        for root in map(os.path.realpath, self["dir"]):
+            if f"{real}/".startswith(root.rstrip("/") + "/"):
+                raise usage.UsageError(
+                    f"--{name} {path} is in {root}, where files are fetched to; see --dir"
+                )
 
 
 def makeService(options: Any) -> IService:

@@ -125,7 +125,10 @@ async def test_calls_are_bounded(rpc: Any) -> None:
     outer = {"id": 1, "method": "system.multicall", "params": [[inner] * 600]}
     first, second = (await r.post([outer, outer])).json
     assert all(isinstance(one, list) for one in first["result"])
-    assert second["result"][-1] == {"code": 1, "message": "more than 1000 calls at a time"}
+    assert second["error"] == {"code": 1, "message": "more than 1000 calls at a time"}
+    broken = {"id": 1, "method": "system.multicall", "params": [[0] * 600]}
+    first, second = (await r.post([broken, broken])).json
+    assert "result" in first and "error" in second
     many = await r.post({**outer, "params": [[inner] * 1001]})
     assert many.json["error"]["message"] == "more than 1000 calls at a time"
 

@@ -165,3 +165,15 @@ async def test_it_respects_robots_and_says_whom_to_write_to(
     assert await daemon.ended == -signal.SIGTERM
     assert site.asked == ["/robots.txt", "/a"]
     assert b"(+me@example.org)" in site.server.connections[0].received
+
+
+@pytest.mark.parametrize("name", ["state", "log-file", "watch", "config"])
+def test_what_the_service_reads_is_not_where_files_go(tmp_path: Path, name: str) -> None:
+    """A server would write it then; a link leads no way around that."""
+    root, link = tmp_path / "out", tmp_path / "link"
+    root.mkdir()
+    link.symlink_to(root)
+    (root / "x").write_text("")
+    for path in (root / "x", link / "x"):
+        with pytest.raises(UsageError, match="where files are fetched to"):
+            Options().parseOptions(["--dir", str(root), f"--{name}", str(path)])

@@ -49,6 +49,12 @@ class _Turn:
         self.calls = 0
         self.refused = False
 
+    def count(self, calls: int) -> None:
+        """So many more. Raises RpcError when they are too many."""
+        self.calls += calls
+        if self.calls > MAX_CALLS:
+            raise RpcError(TOO_MANY)
+
 
 class JsonRpc:
     """Answers calls of `methods` that show the token of `door`."""
@@ -80,14 +86,12 @@ class JsonRpc:
         if isinstance(call, Refused):
             return error_of(call.id, call.error)
         try:
+            turn.count(1)
             return result_of(call.id, await self._result(call, turn))
         except RpcError as error:
             return error_of(call.id, error)
 
     async def _result(self, call: Call, turn: _Turn) -> Any:
-        turn.calls += 1
-        if turn.calls > MAX_CALLS:
-            raise RpcError(TOO_MANY)
         if call.method == "system.multicall":
             return await self._multicall(call, turn)
         if call.method == "system.listMethods":
@@ -105,8 +109,7 @@ class JsonRpc:
         """A list of one for each call that went well, and an error for each that did not."""
         if len(call.params) != 1 or not isinstance(call.params[0], list):
             raise RpcError("The parameter at 0 has wrong type.")
-        if len(call.params[0]) > MAX_CALLS:
-            raise RpcError(TOO_MANY)
+        turn.count(len(call.params[0]))  # those that are no calls too: each is answered
         results: list[Any] = []
         for found in call.params[0]:
             try:

@@ -26,6 +26,9 @@ Method = Callable[[Params], Awaitable[Any]]
 ARIA2_VERSION = "1.37.0"
 _FEATURES = ["Async DNS", "HTTPS", "Message Digest", "Metalink"]
 
+# Jobs of one answer, as of one of our own API.
+MOST_SHOWN = 1000
+
 
 class Looks:
     """The methods on `queue`. `defaults` are the options of downloads that are added without."""
@@ -176,7 +179,7 @@ def _directory(entry: Entry) -> str:
 
 
 def _page(entries: Sequence[Entry], params: Params) -> tuple[list[Entry], list[str]]:
-    offset, number = params.integer(0), params.integer(1)
+    offset, number = params.integer(0), min(params.integer(1), MOST_SHOWN)
     return page(entries, offset, number), params.texts(2, optional=True)
 
 
