@@ -58,9 +58,9 @@ class Entry:
     job's directory, once it was decided. `inode` and `size` are of the file that is about to get
     it. `added` is in seconds since 1970. `leaving` is what it will be when its connection is
     closed, of a job that was told to stop, and `coming` what is just being kept of it. One that
-    `goes_on` had a file before it was begun. `received`
-    and `length` are in bytes, `rate` in bytes a second. `troubles` are the latest tries that
-    failed: when, and why. Who has `changing` changes its status.
+    `goes_on` had a file before it was begun. `received` and `length` are in bytes, `rate` in bytes
+    a second. `troubles` are the latest tries that failed: when, and why. Who has `changing` changes
+    its status.
     """
 
     number: int

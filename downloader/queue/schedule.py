@@ -125,7 +125,7 @@ class Schedule:
         for entry in self.active:
             self._stop(entry)
         with suppress(TimeoutError):  # a disk that hangs is nothing to wait for
-            await DeferredList(ends).addTimeout(2 * PATIENCE, self._reactor)
+            await DeferredList(ends, consumeErrors=True).addTimeout(2 * PATIENCE, self._reactor)
         self._paths.close()
 
     # --- what the queue asks ----------------------------------------------------------------------

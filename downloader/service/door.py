@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.http import parse_qs
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
@@ -202,8 +203,6 @@ def _path(request: Any) -> str:
 
 def _query(request: Any) -> dict[bytes, list[bytes]]:
     """The parameters of the target; those of a form in the body are none."""
-    from twisted.web.http import parse_qs
-
     found: dict[bytes, list[bytes]] = parse_qs(request.uri.partition(b"?")[2], True)
     return found
 

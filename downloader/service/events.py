@@ -33,8 +33,9 @@ MOST_WAITING = 4 * 1024 * 1024
 class _Reader:
     """One open stream."""
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Any, most_waiting: int) -> None:
         self.request = request
+        self._most_waiting = most_waiting
         self.paused = False
         self._held: deque[bytes] = deque()
         self._size = 0
@@ -47,7 +48,7 @@ class _Reader:
         elif matters:
             self._held.append(data)
             self._size += len(data)
-            if self._size > MOST_WAITING:
+            if self._size > self._most_waiting:
                 self.stopProducing()
                 self.request.channel.transport.abortConnection()
 
@@ -67,9 +68,11 @@ class _Reader:
 
 
 class Events:
-    """Tells what happens in `queue` to whoever reads."""
+    """Tells what happens in `queue` to whoever reads. One who does not, and for whom more than
+    `most_waiting` bytes wait, is sent away."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, most_waiting: int = MOST_WAITING) -> None:
+        self.most_waiting = most_waiting
         self._queue = queue
         self._process = secrets.token_hex(4)
         self._number = 0
@@ -91,7 +94,7 @@ class Events:
         if request.method == b"HEAD":
             request.finish()
             return
-        reader = _Reader(request)
+        reader = _Reader(request, self.most_waiting)
         request.write(b"retry: 2000\n\n")
         self._catch_up(reader, request.getHeader(b"last-event-id") or asked.query.get("last", ""))
         self._readers[reader] = None

@@ -127,10 +127,10 @@ async def test_progress_of_what_runs(served: Any, scripted: Any) -> None:
     await end(s, reader)
 
 
-async def test_who_does_not_read_is_sent_away(served: Any, monkeypatch: Any) -> None:
+async def test_who_does_not_read_is_sent_away(served: Any) -> None:
     """When more waits than is kept for one; then it may come again."""
-    monkeypatch.setattr("downloader.service.events.MOST_WAITING", 1000)
     s = await served()
+    s.service._events.most_waiting = 1000
     reader = await read(s)
     await s.until(lambda: reader.of("progress"))
     transport: Any = reader.transport

@@ -31,7 +31,7 @@ SECONDS = 24
 FASTER = f"const now = performance.now.bind(performance); performance.now = () => now() * {12};"
 # What is at each URL: bytes, and bytes a second.
 FILES = {
-    "http://deb.debian.org/dists/bookworm/main/Contents-amd64.gz": (9 * MIB, 9.0 * MIB),
+    "http://mirror.example.org/debian/dists/bookworm/main/Contents-amd64.gz": (9 * MIB, 9.0 * MIB),
     "http://dumps.wikimedia.org/dewiki/dewiki-pages-articles.xml.bz2": (310 * MIB, 3.1 * MIB),
     "http://data.commoncrawl.org/crawl-data/CC-MAIN-2026-10/wet.paths.gz": (41 * MIB, 1.2 * MIB),
     "http://cdimage.ubuntu.com/releases/26.04/ubuntu-26.04-live-server.iso": (140 * MIB, 4.4 * MIB),
