@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from twisted.enterprise.adbapi import ConnectionPool
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
 from downloader.errors import StoreBusy, StoreError, StoreFull, StoreTooNew
 from downloader.sansio.printable import printable
@@ -97,6 +97,8 @@ class Database:
         StoreFull: then it may be done again.
         **Cancelling** stops the waiting only.
         """
+        if self._closing:  # the thread is gone, and would never come to it
+            return fail(StoreError(f"{printable(self.path)}: it is closed"))
         self._busy += 1
         begun: Any = self._pool.runInteraction(_done, work, *arguments)
         done: Any = Deferred()  # of its own: the thread goes on when nobody waits any more

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from downloader.errors import StoreBusy
+from downloader.errors import StoreBusy, StoreError
 from downloader.store.database import LIST, Database
 
 
@@ -25,6 +25,14 @@ async def test_closing_waits_for_nothing(reactor: Any, tmp_path: Path) -> None:
     await done
     assert repr(database).endswith("closed>")
     Database(reactor, str(tmp_path / "state"), LIST, durable=True).close()
+
+
+async def test_one_that_is_closed_takes_nothing(reactor: Any, tmp_path: Path) -> None:
+    """It says so at once: there is nobody left to do it."""
+    database = Database(reactor, str(tmp_path / "state"), LIST, durable=True)
+    database.close()
+    with pytest.raises(StoreError, match="it is closed"):
+        await database.run(lambda cursor: None)
 
 
 async def test_who_waits_no_longer_leaves_it_to_itself(reactor: Any, tmp_path: Path) -> None:
