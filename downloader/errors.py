@@ -293,6 +293,18 @@ class ListError(Exception):
     """The list cannot be read."""
 
 
+class ClusterError(Exception):
+    """The cluster does not do it."""
+
+
+class PlaceError(ClusterError):
+    """A folder or an object store cannot be read or written."""
+
+
+class ShardFailed(ClusterError):
+    """A shard did not come to its end."""
+
+
 class ServiceError(Exception):
     """The service that was asked did not do it."""
 

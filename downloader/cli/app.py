@@ -15,6 +15,7 @@ from downloader.cli.exits import ExitCode
 from downloader.cli.fetch import fetch
 from downloader.cli.logs import bug_text
 from downloader.cli.put import put
+from downloader.cli.shard import shard
 from downloader.sansio.printable import printable_lines
 
 
@@ -34,6 +35,7 @@ commands.add_command(put)
 commands.add_command(check)
 commands.add_command(ctl)
 commands.add_command(demo)
+commands.add_command(shard)
 
 
 def run(arguments: list[str]) -> int:

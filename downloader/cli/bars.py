@@ -150,11 +150,12 @@ class Bars(Live):
         total = run.count(seconds=0.03)
         self._pace.add(self._now, run.finished, size - run.found)
         left = self._pace.seconds_left(None if total is None else total - run.ended)
+        failed = f"{run.failed:,} failed" if run.failed else ""
         self._progress.update(
             self._whole,
             total=total,
             completed=run.ended,
-            description=f"{run.failed:,} failed" if run.failed else run.doing,
+            description=", ".join(filter(None, [run.steps, failed])) or run.doing,
             size=f"{files_text(run.ended, total)}, {size_text(size)}",
             rate=f"{size_text(self._pace.bytes_rate)}/s",
             left=f"{duration_text(left)} left" if left else _NOTHING,

@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from downloader.cli.clustering import CLUSTER, check_cluster, passed_on
 from downloader.cli.command import no_url, run_jobs, settled
 from downloader.cli.identity import AUTHORITIES, IDENTITY, check_identity
 from downloader.cli.network import NETWORK
 from downloader.cli.options import (
+    ARGUMENTS,
     HOW_FAST,
     HOW_LONG,
     HOW_MUCH,
@@ -33,6 +35,7 @@ from downloader.sansio.url import parse_url
 @WHERE
 @HOW_MUCH
 @SPLITTING
+@CLUSTER
 @HOW_FAST
 @HOW_LONG
 @NETWORK
@@ -60,7 +63,12 @@ def fetch(ctx: click.Context, /, urls: tuple[str, ...], **options: Any) -> None:
       downloader fetch -M release.meta4 -d out
     """
     ctx.ensure_object(dict)["verbose"] = options["verbose"]
+    check_cluster(ctx, urls, options)
     options = checked(urls, options)
+    if options["cluster"] is not None:
+        from downloader.cli.clusterrun import run_cluster
+
+        ctx.exit(run_cluster(options, passed_on(fetch, ctx.meta[ARGUMENTS])))
     ctx.exit(run_jobs(given_jobs(urls, options), options))
 
 

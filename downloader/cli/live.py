@@ -68,7 +68,8 @@ class Plain(Live):
         run = self._run
         self._pace.add(self._now, run.finished, run.received - run.found)
         total = run.count(seconds=0.05)
-        parts = [files_text(run.ended, total), size_text(run.received)]
+        parts = [run.steps] if run.steps else []
+        parts += [files_text(run.ended, total), size_text(run.received)]
         parts.append(f"{size_text(self._pace.bytes_rate)}/s")
         if run.failed:
             parts.append(f"{run.failed:,} failed")

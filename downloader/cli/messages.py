@@ -28,6 +28,10 @@ class Shown(Protocol):
         """What it does, in one word."""
 
     @property
+    def steps(self) -> str:
+        """How far it is, where it goes by more than files: `3 of 10 shards`; else nothing."""
+
+    @property
     def finished(self) -> int:
         """How many files have ended."""
 

@@ -21,6 +21,8 @@ from downloader.cli.types import (
 from downloader.jobs import Limits, Retries, Timeouts
 
 F = TypeVar("F", bound=Callable[..., Any])
+# Where a context has its command's arguments.
+ARGUMENTS = "downloader.arguments"
 
 
 class SectionOption(click.Option):
@@ -32,7 +34,12 @@ class SectionOption(click.Option):
 
 
 class SectionCommand(click.Command):
-    """A command whose help shows its options section by section."""
+    """A command whose help shows its options section by section. Its arguments are in the context's
+    `meta`, as they were given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}

@@ -110,8 +110,10 @@ def open_work(
     options: dict[str, Any],
     display: Display,
     uploads: bool = False,
+    report_of: Callable[[OutputFile], ReportFile] = lambda file: ReportFile(file, __version__),
 ) -> Work:
-    """Open all that a run needs; what cannot be opened is a usage error, in one sentence."""
+    """Open all that a run needs; what cannot be opened is a usage error, in one sentence.
+    `report_of(file)` makes what writes the report there."""
     work = Work(display, uploads)
     headers = options["headers"]
     form = PutForm(headers) if uploads else FetchForm(options["directory"], headers)
@@ -145,7 +147,7 @@ def open_work(
         downloader,
         source,
         display,
-        ReportFile(report, __version__) if report else None,
+        report_of(report) if report else None,
         FailedFile(failed, headers) if failed else None,
         uploads,
         _keeper(reactor, options, downloader, display),

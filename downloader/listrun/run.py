@@ -121,6 +121,8 @@ class ListRun:
         """What it does, in one word."""
         return "sending" if self.uploads else "fetching"
 
+    steps = ""
+
     @property
     def failed(self) -> int:
         """How many jobs failed."""

@@ -34,12 +34,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The entries of a list's part that begin at its bytes `start` to `end`, without the last."""
+    """The entries of a list's part that begin at its bytes `start` to `end`, without the last. Of
+    a part that is packed there is one."""
 
     number: int
     url: str
     start: int
     end: int
+    is_plain: bool = True
 
     @property
     def name(self) -> str:
@@ -82,7 +84,8 @@ def cut(parts: Iterable[Part], size: int) -> Iterator[Shard]:
     for part in parts:
         count = max(1, round(part.size / size)) if part.is_plain and part.size else bool(part.size)
         for n in range(count):
-            yield Shard(number, part.url, part.size * n // count, part.size * (n + 1) // count)
+            start, end = (part.size * k // count for k in (n, n + 1))
+            yield Shard(number, part.url, start, end, part.is_plain)
             number += 1
 
 
@@ -151,29 +154,22 @@ class EntryRange:
         return [line + end] if self._ours else []
 
 
-def share(limit: float | None, running: int) -> float | None:
-    """What one of so many `running` shards has of a limit of all."""
-    return None if limit is None else limit / max(1, running)
-
-
-def whole_share(limit: int | None, running: int) -> int | None:
-    """The same of a whole number, which is at least 1."""
-    return None if limit is None else max(1, limit // max(1, running))
+def shared(name: str, limit: float | int, running: int) -> float | int:
+    """What one of so many `running` shards has of a limit of all; `name` is that of its option. Of
+    what is counted it has 1 at least."""
+    if name == "per_host_delay":
+        return limit * running
+    return max(1, limit // running) if isinstance(limit, int) else limit / running
 
 
 def member_name(shard: str, line: int, path: str) -> str:
     """What the file `path` of a `line` is called in the tar of `shard`, as WebDataset has it: a key
     without dots, and all that belongs to the key has another ending.
 
-    The ending ``json`` is that of what is told about the file.
+    The ending ``json`` is that of what is told about it.
     """
     stem, ending = splitext(basename(path))
     plain = ending[1:].lower()
     if not (plain.isascii() and plain.isalnum() and stem):
         plain = "bin"
     return f"{shard}-{line:09}.{'data.json' if plain == 'json' else plain}"
-
-
-def told_name(shard: str, line: int) -> str:
-    """What the member about the file of `line` is called."""
-    return f"{shard}-{line:09}.json"

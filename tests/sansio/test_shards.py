@@ -16,9 +16,7 @@ from downloader.sansio.shards import (
     run_identity,
     shard_count,
     shard_size,
-    share,
-    told_name,
-    whole_share,
+    shared,
 )
 from downloader.sansio.urllist import MAX_ENTRY, ListParser
 
@@ -129,11 +127,10 @@ def test_identities() -> None:
 
 
 def test_limits_are_shared() -> None:
-    assert share(10.0, 4) == 2.5
-    assert share(None, 4) is None
-    assert whole_share(10, 4) == 2
-    assert whole_share(2, 4) == 1
-    assert whole_share(None, 4) is None
+    assert shared("rate", 10.0, 4) == 2.5
+    assert shared("per_host", 10, 4) == 2
+    assert shared("per_host", 2, 4) == 1
+    assert shared("per_host_delay", 2.0, 4) == 8.0
 
 
 def test_names_in_a_tar() -> None:
@@ -143,4 +140,3 @@ def test_names_in_a_tar() -> None:
     assert member_name("000012", 7, "a") == "000012-000000007.bin"
     assert member_name("000012", 7, "a.b c") == "000012-000000007.bin"
     assert member_name("000012", 7, ".jpg") == "000012-000000007.bin"
-    assert told_name("000012", 7) == "000012-000000007.json"

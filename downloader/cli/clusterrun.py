@@ -1,0 +1,162 @@
+"""`fetch --cluster`: a run on many machines, shown and told as one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from downloader.cli.clustering import that_matter, whole_limits
+from downloader.cli.exits import ExitCode
+from downloader.errors import ClusterError
+from downloader.jobs import Report
+from downloader.listrun.outputs import PRIVATE, OutputFile
+from downloader.listrun.words import MAX_EXAMPLES, summary_text
+
+_NOT_THERE = "--cluster needs more packages: pip install 'downloader[cluster]'"
+
+
+def run_cluster(options: dict[str, Any], arguments: list[str]) -> int:
+    """Fetch the list that `options` name, each shard with these `arguments` of `fetch`."""
+    try:
+        from downloader.cluster.engine import connected
+        from downloader.cluster.plan import planned
+    except ImportError as error:
+        raise click.UsageError(f"{_NOT_THERE} ({error.name} is missing)") from error
+    try:
+        place, url = _place_of(options)
+        if place is None:
+            click.echo("nothing has failed", err=True)
+            return ExitCode.OK
+        plan = planned(place, url, options["shard_lines"], that_matter(options))
+        with connected(options["cluster"]) as client:
+            return _shown(client, plan, options, arguments)
+    except ClusterError as error:
+        click.echo(f"downloader: {error}", err=True)
+        return ExitCode.FAILED
+
+
+def _place_of(options: dict[str, Any]) -> tuple[Any, str]:
+    """Where the files go, and the list; None and the list if there is nothing to fetch."""
+    from downloader.cluster.places import Place
+    from downloader.cluster.plan import LIST
+    from downloader.cluster.retry import retried
+
+    place, url = Place(_whole(options["directory"])), _whole(options["input_file"])
+    if not options["retry_failed"]:
+        return place, url
+    below = retried(place)
+    return (None, url) if below is None else (below, f"{below.url}/{LIST}")
+
+
+def _whole(name: str) -> str:
+    """`name`, as other processes know it too."""
+    return name if "://" in name else os.path.abspath(name)
+
+
+def _shown(client: Any, plan: Any, options: dict[str, Any], arguments: list[str]) -> int:
+    from twisted.internet import reactor
+    from twisted.internet.threads import deferToThread
+
+    from downloader.cli.display import choose_display
+    from downloader.cli.logs import show_logs
+    from downloader.cli.running import run_reactor
+    from downloader.cluster.run import ClusterRun
+
+    some: Any = reactor
+    display = choose_display(reactor, options["progress"], options["quiet"], options["verbose"])
+    show_logs(display.say, options["verbose"])
+
+    def warned(sentence: str) -> None:
+        some.callFromThread(display.warned, sentence)
+
+    told = Told(plan.place, options["report"], options["failed"], warned)
+    run = ClusterRun(
+        *(client, plan, arguments, whole_limits(options), warned, told.done),
+        pack=options["pack"],
+        deadline=options["shard_timeout"],
+    )
+    display.start(run)
+    try:
+        counts, signal = run_reactor(reactor, lambda: deferToThread(run.start), run.stop)
+    finally:
+        display.stop()
+        told.end(run)
+    if not options["quiet"]:
+        for line in last_words(run):
+            display.say(line)
+    if signal is not None:
+        return ExitCode.of_signal(signal)
+    return ExitCode.FAILED if run.aside or told.broken else ExitCode.of(counts)
+
+
+def last_words(run: Any) -> list[str]:
+    """What came of it."""
+    lines = [f"shard {name} is set aside: {why}" for name, why in run.aside.items()][:MAX_EXAMPLES]
+    if len(run.aside) > MAX_EXAMPLES:
+        lines.append(f"and {len(run.aside) - MAX_EXAMPLES:,} more shards are set aside")
+    if run.counts.failed and not run.interrupted:
+        lines.append("what failed is kept beside the manifests; --retry-failed fetches that")
+    if run.interrupted:
+        lines.append("stopped; the same command goes on")
+    return [*lines, f"{run.steps}: {summary_text(run.counts)}"]
+
+
+class Told:
+    """The one report, and the one list of failures, of all shards of a run in `place`."""
+
+    def __init__(
+        self, place: Any, report: str | None, failed: str | None, trouble: Callable[[str], None]
+    ) -> None:
+        from downloader.cli.work import open_output
+
+        self._place = place
+        self._report = open_output(report, trouble)
+        self._failed = open_output(failed, trouble, PRIVATE)
+
+    def __repr__(self) -> str:
+        return f"<Told of {self._place!r}>"
+
+    @property
+    def broken(self) -> bool:
+        """Whether one of them could not be written."""
+        return any(output.broken for output in self._outputs)
+
+    @property
+    def _outputs(self) -> list[OutputFile]:
+        return [output for output in (self._report, self._failed) if output is not None]
+
+    def done(self, name: str, report: Report) -> None:
+        """Add what the shard `name` tells. Raises PlaceError."""
+        from downloader.cluster.spec import FAILED, MANIFEST
+
+        if self._report is not None:
+            for line in self._place.lines(name + MANIFEST):
+                if line.startswith(b'{"line":'):
+                    self._report.write(f'{{"shard":"{name}",{line[1:].decode("ascii")}')
+            self._report.flush()
+        if self._failed is not None and report.failed:
+            for line in self._place.lines(name + FAILED):
+                self._failed.write(line.decode("utf-8"))
+            self._failed.flush()
+
+    def end(self, run: Any) -> None:
+        """Write the summary, and close them."""
+        if self._report is not None:
+            for name, why in run.aside.items():
+                told = {"shard": name, "status": "error", "message": why}
+                self._report.write(json.dumps(told, separators=(",", ":")) + "\n")
+            counts = run.counts
+            summary = {"lines": counts.lines, **vars_of(counts), "interrupted": run.interrupted}
+            summary["shards_set_aside"] = len(run.aside)
+            self._report.write(json.dumps({"summary": summary}, separators=(",", ":")) + "\n")
+        for output in self._outputs:
+            output.close()
+
+
+def vars_of(counts: Report) -> dict[str, Any]:
+    """Its numbers."""
+    return {name: getattr(counts, name) for name in Report.__dataclass_fields__}

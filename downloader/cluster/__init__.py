@@ -1,0 +1,1 @@
+"""Lists for many machines: shards on Dask, each fetched by a process of its own."""

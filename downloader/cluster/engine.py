@@ -1,0 +1,76 @@
+"""The cluster: one that is there, or workers on this machine."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import dask
+from distributed import Client, LocalCluster
+
+from downloader.cluster.run import STRIKES
+from downloader.errors import ClusterError
+from downloader.sansio.printable import printable
+
+# Seconds for the scheduler to answer.
+CONNECTING = 10.0
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """A client of the scheduler at `address`, such as ``tcp://host:8786``, or of ``local:N``
+    workers of this machine, which end with it. Raises ClusterError."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told by us
+    if address.startswith("local:"):
+        with _local(int(address.removeprefix("local:"))) as cluster, _client(cluster) as client:
+            yield client
+    else:
+        with _client(address) as client:
+            yield client
+
+
+@contextmanager
+def _client(address: str | LocalCluster) -> Iterator[Client]:
+    try:
+        client = Client(address, timeout=CONNECTING, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        said = printable(str(error) or type(error).__name__)[:300]
+        raise ClusterError(f"{address}: no scheduler answers: {said}") from error
+    try:
+        yield client
+    finally:
+        with suppress(Exception):  # the scheduler may be gone
+            client.close(timeout=CONNECTING)
+
+
+@contextmanager
+def _local(workers: int) -> Iterator[LocalCluster]:
+    with dask.config.set({"distributed.scheduler.allowed-failures": STRIKES - 1}), _deaf():
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
+    try:
+        yield cluster
+    finally:
+        with suppress(Exception):
+            cluster.close(timeout=CONNECTING)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes that are begun here do not hear Ctrl-C: they end when we do."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

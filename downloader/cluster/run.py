@@ -1,0 +1,290 @@
+"""One run on a cluster: a few shards are with the engine at a time, and each is accounted for."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Any
+
+from distributed import Client, Future, KilledWorker
+
+from downloader._version import __version__
+from downloader.cluster.manifest import summary_in
+from downloader.cluster.plan import Plan
+from downloader.cluster.spec import MANIFEST, Spec, added, report_of
+from downloader.cluster.task import run_shard, topic_of
+from downloader.errors import ClusterError, ShardFailed
+from downloader.jobs import Report
+from downloader.sansio.printable import printable
+from downloader.sansio.shards import Shard, shared
+
+# After so many attempts that failed, a shard is set aside.
+STRIKES = 3
+# Shards that wait with the engine, besides those that run: who is done has the next one at once.
+AHEAD = 8
+# Seconds between two looks at the cluster.
+LOOK_EVERY = 5.0
+# A worker whose shard has been heard of, and then not for so many times its silence, hangs.
+HANGS = 5
+
+
+@dataclass(slots=True)
+class _Try:
+    """A shard that is with the engine. `heard` is when it was, last; None before the first word."""
+
+    shard: Shard
+    future: Future
+    begun: float
+    heard: float | None = None
+    report: Report | None = None
+
+
+class ClusterRun:
+    """Fetches the shards of `plan` through `client`, as the options `arguments` of `fetch` say.
+
+    `limits` are those of all shards together, by their options' names; `pack`, `deadline` and
+    `silence` are as of `Spec`. `done(name, report)` is called for each shard that is done,
+    `warned` with sentences. `work` is what a worker calls. For a display it is a run like others:
+    `counts` is of the shards that are done.
+    """
+
+    doing = "fetching"
+    found = 0
+
+    def __init__(
+        self,
+        client: Client,
+        plan: Plan,
+        arguments: Sequence[str],
+        limits: Mapping[str, float | int],
+        warned: Callable[[str], object],
+        done: Callable[[str, Report], object] = lambda name, report: None,
+        pack: str | None = None,
+        deadline: float = 86400.0,
+        silence: float = 60.0,
+        work: Callable[[Mapping[str, Any], str], dict[str, Any]] = run_shard,
+    ) -> None:
+        self.counts = Report()
+        self.aside: dict[str, str] = {}
+        self.interrupted = False
+        self._client = client
+        self._plan = plan
+        self._run = plan.identity
+        self._arguments = list(arguments)
+        self._limits = dict(limits)
+        self._warned = warned
+        self._done = done
+        self._pack = pack
+        self._deadline = deadline
+        self._silence = silence
+        self._work = work
+        self._tries: dict[int, _Try] = {}
+        self._strikes: dict[int, int] = {}
+        self._again: list[Shard] = []
+        self._ended: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self._threads = 0
+        self._attempts = 0
+        self.shards_done = 0
+
+    def __repr__(self) -> str:
+        return f"<ClusterRun {self.shards_done} shards done, {len(self._tries)} under way>"
+
+    def start(self) -> Report:
+        """Fetch all that has no manifest yet; blocks until that is done or `stop` was called.
+        Raises ClusterError, when there is no going on."""
+        begun = monotonic()
+        left = self._left()
+        topic = topic_of(self._run)
+        self._client.subscribe_topic(topic, self._heard)
+        try:
+            self._loop(left)
+        finally:
+            with suppress(Exception):  # the scheduler may be gone
+                self._client.unsubscribe_topic(topic)
+            for one in list(self._tries.values()):
+                _let_go(one.future)
+            self.counts.seconds = monotonic() - begun
+        return self.counts
+
+    def stop(self) -> None:
+        """Cancel what runs, from any thread; `start` returns."""
+        self.interrupted = True
+        self._stopped.set()
+        self._ended.put(None)
+
+    # --- as it is shown ---------------------------------------------------------------------------
+
+    @property
+    def steps(self) -> str:
+        """How far it is."""
+        return f"{self.shards_done:,} of {self._plan.count:,} shards"
+
+    @property
+    def finished(self) -> int:
+        """How many files have ended."""
+        counts = self._live()
+        return counts.complete + counts.failed + counts.skipped
+
+    @property
+    def failed(self) -> int:
+        """How many of them failed."""
+        return self._live().failed
+
+    @property
+    def ended(self) -> int:
+        """How many lines have come to an end."""
+        return self.finished + self._live().invalid
+
+    @property
+    def received(self) -> int:
+        """The bytes of files that have ended well, and of those under way."""
+        return self._live().bytes
+
+    def count(self, seconds: float) -> int | None:
+        """Nobody has read the list to its end."""
+        return None
+
+    def active(self) -> Sequence[Any]:
+        """Files are not told one by one."""
+        return ()
+
+    def _live(self) -> Report:
+        counts = self.counts
+        for one in list(self._tries.values()):
+            if one.report is not None:
+                counts = added(counts, one.report)
+        return counts
+
+    # --- the loop ---------------------------------------------------------------------------------
+
+    def _left(self) -> Iterator[Shard]:
+        """The shards that have no manifest; those that have are counted."""
+        there = self._plan.done()
+        for shard in self._plan.shards():
+            if shard.number in there:
+                self._count_earlier(shard)
+            else:
+                yield shard
+
+    def _count_earlier(self, shard: Shard) -> None:
+        name = shard.name + MANIFEST
+        found = report_of(summary_in(self._plan.place.tail(name), name))
+        counted = replace(found, skipped=found.skipped + found.complete, complete=0, bytes=0)
+        self._count(shard, replace(counted, unverified=0, seconds=0.0))
+
+    def _loop(self, left: Iterator[Shard]) -> None:
+        looked = 0.0
+        while not self._stopped.is_set():
+            if monotonic() - looked > LOOK_EVERY:
+                looked = monotonic()
+                self._look()
+            while len(self._tries) < 2 * self._threads + AHEAD:
+                shard = self._again.pop() if self._again else next(left, None)
+                if shard is None or self._stopped.is_set():
+                    break
+                self._submit(shard)
+            if not self._tries:
+                return
+            with suppress(queue.Empty):
+                self._take(self._ended.get(timeout=1.0))
+
+    def _look(self) -> None:
+        """How many shards can run, and whether one that did hangs."""
+        if self._client.status != "running":
+            raise ClusterError("the scheduler is gone; the same command goes on where this ended")
+        self._threads = sum(self._client.nthreads().values())
+        late = monotonic() - HANGS * self._silence
+        for one in list(self._tries.values()):
+            if one.heard is not None and one.heard < late:
+                self._drop(one)
+                self._strike(one.shard, "its worker was not heard of any more")
+
+    def _submit(self, shard: Shard) -> None:
+        spec = Spec(
+            shard,
+            shard.identity(self._run),
+            self._plan.place.url,
+            self._arguments,
+            __version__,
+            self._pack,
+            self._shares(),
+            self._deadline,
+            self._silence,
+        )
+        self._attempts += 1
+        key = f"shard-{shard.name}-{spec.identity}-{self._attempts}"
+        future = self._client.submit(self._work, spec.told(), self._run, key=key, pure=False)
+        self._tries[shard.number] = _Try(shard, future, monotonic())
+        future.add_done_callback(lambda _: self._ended.put(shard.number))
+
+    def _shares(self) -> dict[str, float | int]:
+        """What one shard has of the limits, when all threads have one."""
+        running = min(max(1, self._threads), max(1, self._plan.count - self.shards_done))
+        return {name: shared(name, limit, running) for name, limit in self._limits.items()}
+
+    def _take(self, number: int | None) -> None:
+        one = None if number is None else self._tries.get(number)
+        if one is None or not one.future.done():
+            return  # of an attempt that was given up
+        del self._tries[one.shard.number]
+        try:
+            self._ended_with(one)
+        finally:
+            one.future.release()
+
+    def _ended_with(self, one: _Try) -> None:
+        if one.future.status == "finished":
+            self._count(one.shard, report_of(one.future.result()))
+        elif one.future.status == "error":
+            error = one.future.exception()
+            if isinstance(error, KilledWorker):  # the engine has tried often enough
+                self._strikes[one.shard.number] = STRIKES - 1
+                self._strike(one.shard, "each worker that had it was killed")
+            elif isinstance(error, ShardFailed):
+                self._strike(one.shard, str(error))
+            else:
+                self._strike(one.shard, f"{type(error).__name__}: {error}")
+        else:  # cancelled, and not by us
+            raise ClusterError("the scheduler is gone; the same command goes on where this ended")
+
+    def _count(self, shard: Shard, report: Report) -> None:
+        self.counts = added(self.counts, report)
+        self.shards_done += 1
+        self._strikes.pop(shard.number, None)
+        self._done(shard.name, report)
+
+    def _strike(self, shard: Shard, why: str) -> None:
+        """It is tried again, or set aside."""
+        strikes = self._strikes[shard.number] = self._strikes.get(shard.number, 0) + 1
+        why = printable(why)[:2000]
+        if strikes < STRIKES:
+            self._warned(f"shard {shard.name} is tried again: {why}")
+            self._again.append(shard)
+            return
+        del self._strikes[shard.number]
+        self.aside[shard.name] = why
+        self._warned(f"shard {shard.name} is set aside after {strikes} attempts: {why}")
+
+    def _drop(self, one: _Try) -> None:
+        del self._tries[one.shard.number]
+        _let_go(one.future)
+
+    def _heard(self, event: tuple[float, Mapping[str, Any]]) -> None:
+        """A worker tells of a shard; called by the client's own thread."""
+        told = event[1]
+        one = self._tries.get(told["number"])
+        if one is not None:
+            one.heard = monotonic()
+            one.report = report_of(told["counts"])
+
+
+def _let_go(future: Future) -> None:
+    """Whoever runs it sees that nobody wants it any more."""
+    with suppress(Exception):  # the scheduler may be gone
+        future.cancel(force=True)
+        future.release()
