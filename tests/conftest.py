@@ -29,6 +29,7 @@ hypothesis.settings.load_profile("ours")
 
 pytest_plugins = (
     "support.clean",
+    "support.commands",
     "support.bench",
     "support.hanging",
     "support.latencies",

@@ -23,7 +23,9 @@ CONNECTING = 10.0
 def connected(address: str) -> Iterator[Client]:
     """A client of the scheduler at `address`, such as ``tcp://host:8786``, or of ``local:N``
     workers of this machine, which end with it. Raises ClusterError."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told by us
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told by us
     if address.startswith("local:"):
         with _local(int(address.removeprefix("local:"))) as cluster, _client(cluster) as client:
             yield client

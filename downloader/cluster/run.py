@@ -30,6 +30,7 @@ AHEAD = 8
 LOOK_EVERY = 5.0
 # A worker whose shard has been heard of, and then not for so many times its silence, hangs.
 HANGS = 5
+_GONE = "the scheduler is gone; the same command goes on where this ended"
 
 
 @dataclass(slots=True)
@@ -103,6 +104,8 @@ class ClusterRun:
         self._client.subscribe_topic(topic, self._heard)
         try:
             self._loop(left)
+        except OSError as error:  # of files there are only PlaceErrors
+            raise ClusterError(_GONE) from error
         finally:
             with suppress(Exception):  # the scheduler may be gone
                 self._client.unsubscribe_topic(topic)
@@ -196,7 +199,7 @@ class ClusterRun:
     def _look(self) -> None:
         """How many shards can run, and whether one that did hangs."""
         if self._client.status != "running":
-            raise ClusterError("the scheduler is gone; the same command goes on where this ended")
+            raise ClusterError(_GONE)
         self._threads = sum(self._client.nthreads().values())
         late = monotonic() - HANGS * self._silence
         for one in list(self._tries.values()):
@@ -250,7 +253,7 @@ class ClusterRun:
             else:
                 self._strike(one.shard, f"{type(error).__name__}: {error}")
         else:  # cancelled, and not by us
-            raise ClusterError("the scheduler is gone; the same command goes on where this ended")
+            raise ClusterError(_GONE)
 
     def _count(self, shard: Shard, report: Report) -> None:
         self.counts = added(self.counts, report)
