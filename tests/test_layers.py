@@ -17,7 +17,9 @@ ALLOWED = {
         *("sansio", "errors", "jobs", "_version"),
     },
     "__main__": {"cli"},
+    "cluster": {"listrun", "store", "sansio", "jobs", "errors", "_version"},
     "cli": {
+        "cluster",
         *("check", "listrun", "client", "store", "testing", "identity", "certificates"),
         *("checksums", "events"),
         *("sansio", "jobs", "errors", "_version"),
