@@ -144,7 +144,8 @@ class Socket(Protocol):
             self._take(event)
             if self._ended:
                 return
-        self._begin()
+        if self._messages:
+            self._begin()
 
     def send(self, text: bytes) -> None:
         """Send a message; later, while nothing is read. One that may not wait ends the socket."""
@@ -244,6 +245,8 @@ class Socket(Protocol):
 
     def _abandon(self) -> None:
         """Close it once all is written; at once, if it is not read. It counts no more."""
+        if self._ended:
+            return
         self._ended = True
         self._sockets.gone(self)
         self.transport.unregisterProducer()
