@@ -125,8 +125,8 @@ class Door(Resource):
             verb_of(route, method)
         except Refusal:
             return False
-        known = media_type(request.getHeader(b"content-type")) in route.types
-        return method in _WITH_BODY and known and self._may(request, route)
+        fits = media_type(request.getHeader(b"content-type")) in route.types
+        return method in _WITH_BODY and fits and self._may(request, route)
 
     def _check_host(self, request: Any) -> None:
         host = host_of(request.requestHeaders.getRawHeaders(b"host", []))

@@ -22,11 +22,11 @@ from downloader.service.strangers import Strangers
 # Bytes of a body, and seconds in which nothing comes from who has not asked yet.
 MAX_BODY = 4 * 1024 * 1024
 PATIENCE = 30.0
+# And in which a request has to be whole, a body of 4 MiB over a slow line too.
+WHOLE = 120.0
 # Bodies of strangers that are longer than this, where the token is in the body: so many at a time.
 SHORT = 64 * 1024
 MOST_LONG = 16
-# And in which a request has to be whole, a body of 4 MiB over a slow line too.
-WHOLE = 120.0
 # Open connections. A browser has six, and an aria2 client one.
 MOST_CONNECTIONS = 512
 # Seconds that what was written has to go out when the service stops.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+from support import rawhttp
 from support.sockets import Socket, connect
 
 from downloader.service.rpc.jsonrpc import NOTIFICATIONS
@@ -61,6 +62,22 @@ async def test_one_that_shows_it_makes_room(rpc: Any, opened: Any) -> None:
     for socket in sockets:
         socket.send(LISTED)
         assert (await socket.take())["result"] == NOTIFICATIONS
+
+
+async def test_one_that_was_known_before(rpc: Any) -> None:
+    """A request on the same connection has shown the token."""
+    r = await rpc()
+    s = r.served
+    raw = await rawhttp.connect(s.reactor, s.port)
+    raw.transport.write(rawhttp.request("GET", "/api/v1/stats", s.token, Connection=None))
+    await s.until(lambda: raw.came)
+    more = {"Sec_WebSocket_Key": "A" * 22 + "==", "Sec_WebSocket_Version": "13"}
+    fields = {"Connection": "Upgrade", "Upgrade": "websocket", **more}
+    raw.transport.write(rawhttp.request("GET", "/jsonrpc", None, **fields))
+    await s.until(lambda: b" 101 " in raw.came)
+    assert (len(s.service.sockets.open), len(s.service.sockets.strangers)) == (1, 0)
+    raw.transport.abortConnection()
+    await raw.ended
 
 
 async def test_its_messages_are_short(rpc: Any, opened: Any) -> None:
