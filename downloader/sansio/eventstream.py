@@ -1,6 +1,6 @@
 """Server-Sent Events, read (WHATWG HTML §9.2.6), in pieces as they come.
 
-Left out: `retry`, and a byte order mark.
+Left out: `id` and `retry`, and a byte order mark.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ class DownloadService(MultiService):
         self._events = events = Events(queue)
         api = Api(queue, self._desk, self._end_soon)
         methods = Methods(queue, self._desk, self._end_soon).methods()
-        rpc = JsonRpc(methods, self.door)
+        rpc = JsonRpc(self._reactor, methods, self.door)
         self.sockets = sockets = Sockets(queue, rpc)
         calls = {"POST": rpc.post, "GET": sockets.get}
         more = [
