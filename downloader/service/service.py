@@ -142,7 +142,9 @@ class DownloadService(MultiService):
         if not self._listening:
             self._listen()
         downloader = self._make_downloader()
-        self.queue = Queue(self._reactor, store, downloader, self._limits, time.time)
+        self.queue = Queue(
+            *(self._reactor, store, downloader, self._limits, time.time), roots=self._desk.roots
+        )
         self.queue.watch(self._tell)
         if self._make_event_log is not None:
             self._event_log = self._make_event_log()

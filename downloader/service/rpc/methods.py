@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from downloader.errors import NotNow, RpcError
+from downloader.errors import NotNow, OutsideRoots, RpcError
 from downloader.jobs import Job, Limits, Status
 from downloader.queue import Entry, Queue, Wanted
 from downloader.sansio.aria2options import (
@@ -224,5 +224,7 @@ async def _now(doing: Awaitable[Any], why: str) -> Any:
     """What it comes to; RpcError(why) when that is not to be done now."""
     try:
         return await doing
+    except OutsideRoots:
+        raise  # nothing that aria2 has a sentence for
     except NotNow as error:
         raise RpcError(why) from error
