@@ -166,7 +166,7 @@ class DownloadService(MultiService):
             return  # it was stopped meanwhile
         self._events = events = Events(queue)
         api = Api(queue, self._desk, self._end_soon)
-        methods = Methods(queue, self._desk, self._end_soon).methods()
+        methods = Methods(self._reactor, queue, self._desk, self._end_soon).methods()
         rpc = JsonRpc(methods, self.door)
         self.sockets = sockets = Sockets(queue, rpc)
         calls = {"POST": rpc.post, "GET": sockets.get}
