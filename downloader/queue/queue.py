@@ -85,8 +85,9 @@ class Queue:
     def close(self) -> Deferred[None]:
         """Stop every job, which waits then for the next `start`.
 
-        **Fires with** None when every socket and file is closed, and what came of them is kept.
-        **Fails** never. **Cancelling** it stops the waiting only.
+        **Fires with** None when every socket and file is closed, and what came of them is kept; a
+        disk that hangs is waited for some seconds. **Fails** never. **Cancelling** it stops the
+        waiting only.
         """
         self._closed = True
         self.schedule.hold()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from twisted.enterprise.adbapi import ConnectionPool
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
 from downloader.errors import StoreBusy, StoreError, StoreFull, StoreTooNew
 from downloader.sansio.printable import printable
@@ -96,10 +96,11 @@ class Database:
     def run(self, work: Callable[..., T], *arguments: Any) -> Deferred[T]:
         """Call `work(cursor, *arguments)` in the database's thread, in one transaction.
 
-        **Fires with** what it returns, when that is committed. **Fails with** StoreError, or
-        StoreFull: then it may be done again.
-        **Cancelling** stops the waiting only.
+        **Fires with** what it returns, when that is committed. **Fails with** StoreError, also when
+        it is closed, or StoreFull: then it may be done again. **Cancelling** stops the waiting only.
         """
+        if self._lock < 0:
+            return fail(StoreError(f"{printable(self.path)}: it is closed"))
         self._busy += 1
         begun: Any = self._pool.runInteraction(_done, work, *arguments)
         done: Any = Deferred()  # of its own: the thread goes on when nobody waits any more

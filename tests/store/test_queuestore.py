@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.held import HeldStore
 from twisted.internet.defer import CancelledError, DeferredList
 
 from downloader.errors import StoreBusy, StoreError
 from downloader.store import QueueRow, QueueStore
 
 Open = Callable[[], QueueStore]
-
-
-class HeldStore(QueueStore):
-    """Its thread is held until `release` is set."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.release = threading.Event()
-        self._database.run(lambda cursor: self.release.wait(30))
 
 
 @pytest.fixture
@@ -97,6 +88,7 @@ async def test_rows_that_make_no_sense_fail_like_a_store(
 
 async def test_who_waits_no_longer_has_it_kept(open_store: Any) -> None:
     store = open_store(HeldStore)
+    store.hold()
     done = store.save([row(1)])
     done.cancel()
     with pytest.raises(CancelledError):
@@ -109,12 +101,22 @@ async def test_who_waits_no_longer_has_it_kept(open_store: Any) -> None:
 async def test_closing_loses_nothing_that_was_asked(
     open_store: Any, reactor: Any, tmp_path: Path
 ) -> None:
-    """What was begun is done first, however late; until then the state is nobody else's."""
+    """It is done first, however late; until then the state is nobody else's."""
     store = open_store(HeldStore)
-    done = store.save([row(1)])
+    store.hold()
+    first, second = store.save([row(1)]), store.save([row(2)])
     store.close()
     with pytest.raises(StoreBusy):
         QueueStore(reactor, str(tmp_path / "state"))
     store.release.set()
-    await done
-    assert await open_store().load() == [row(1)]
+    await first
+    await second
+    assert await open_store().load() == [row(1), row(2)]
+
+
+async def test_what_is_asked_of_one_that_is_closed_fails(open_store: Any) -> None:
+    store = open_store()
+    store.close()
+    for asked in (store.load, lambda: store.save([row(1)])):
+        with pytest.raises(StoreError, match="it is closed"):
+            await asked()
