@@ -96,8 +96,9 @@ class Database:
     def run(self, work: Callable[..., T], *arguments: Any) -> Deferred[T]:
         """Call `work(cursor, *arguments)` in the database's thread, in one transaction.
 
-        **Fires with** what it returns, when that is committed. **Fails with** StoreError, also when
-        it is closed, or StoreFull: then it may be done again. **Cancelling** stops the waiting only.
+        **Fires with** what it returns, when that is committed. **Fails with** StoreError, as when
+        it is closed, or StoreFull: then it may be done again. **Cancelling** stops the waiting
+        only.
         """
         if self._lock < 0:
             return fail(StoreError(f"{printable(self.path)}: it is closed"))
