@@ -142,7 +142,9 @@ class DownloadService(MultiService):
         if not self._listening:
             self._listen()
         downloader = self._make_downloader()
-        self.queue = Queue(self._reactor, store, downloader, self._limits, time.time)
+        self.queue = Queue(
+            *(self._reactor, store, downloader, self._limits, time.time), roots=self._desk.roots
+        )
         self.queue.watch(self._tell)
         if self._make_event_log is not None:
             self._event_log = self._make_event_log()
@@ -164,7 +166,7 @@ class DownloadService(MultiService):
             return  # it was stopped meanwhile
         self._events = events = Events(queue)
         api = Api(queue, self._desk, self._end_soon)
-        methods = Methods(queue, self._desk, self._end_soon).methods()
+        methods = Methods(self._reactor, queue, self._desk, self._end_soon).methods()
         rpc = JsonRpc(self._reactor, methods, self.door)
         self.sockets = sockets = Sockets(queue, rpc)
         calls = {"POST": rpc.post, "GET": sockets.get}
