@@ -281,6 +281,32 @@ async def test_the_token_file_of_ones_own_service(start: Any, tmp_path: Path) ->
     assert command.said == [f"downloader: {path}: No such file or directory; {hint}"]
 
 
+async def test_ones_own_service_does_not_run(start: Any, scripted: Any, tmp_path: Path) -> None:
+    """Whoever listens in its place is shown nothing."""
+    (tmp_path / "downloader").mkdir()
+    (tmp_path / "downloader" / "token").write_text("t0ken" * 8)
+    (tmp_path / "downloader" / "lock").touch()
+    server = scripted([head])
+    command = start("ctl", "list", "--url", server.url(""), env={"XDG_STATE_HOME": str(tmp_path)})
+    assert await command.ended == 1
+    assert command.said == [f"downloader: the service of {tmp_path}/downloader does not run"]
+    assert server.connections == []
+
+
+async def test_localhost_is_one_address(with_service: Any, start: Any) -> None:
+    """Of its two, the one that a service listens at."""
+    do = await with_service()
+    where = ("--url", f"http://localhost:{do.served.port}")
+    command = start("ctl", "list", *where, env={"DOWNLOADER_TOKEN": do.served.token})
+    assert await command.ended == 0
+    await do.served.service.stopService()
+    command = start("ctl", "list", *where, env=OUR_TOKEN)
+    assert await command.ended == 1
+    assert command.said == [
+        f"downloader: http://127.0.0.1:{where[1][17:]}/: no service listens there"
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
