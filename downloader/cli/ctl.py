@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from downloader.cli.ctltoken import ENVIRONMENT, token_for
+from downloader.cli.ctltoken import ENVIRONMENT, Token
 from downloader.cli.exits import ExitCode
 from downloader.cli.options import VERBOSE, SectionCommand, option, options_of
 from downloader.cli.types import checksum, service_url
@@ -147,7 +147,7 @@ def remove(ctx: click.Context, /, **options: Any) -> None:
 @_verb
 @click.pass_context
 def watch(ctx: click.Context, /, **options: Any) -> None:
-    """Show what happens, as it happens, until Ctrl-C."""
+    """Show what happens, as it happens, until Ctrl-C. A service that goes is asked again."""
     _run(ctx, options)
 
 
@@ -170,9 +170,10 @@ def _run(ctx: click.Context, options: dict[str, Any]) -> None:
     from downloader.cli.messages import write_line
 
     ctx.ensure_object(dict)["verbose"] = options["verbose"]
+    token = Token(options["url"], options["token_file"])
     try:
-        token = token_for(options["url"], options["token_file"])
+        token.show()
     except ServiceError as error:
         write_line(f"downloader: {error}")
         ctx.exit(ExitCode.FAILED)
-    ctx.exit(run(str(ctx.info_name), options, token))
+    ctx.exit(run(str(ctx.info_name), options, token.show))

@@ -25,53 +25,80 @@ ENVIRONMENT = "DOWNLOADER_TOKEN"
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))  # of Linux
 
 
-def token_for(url: str, file: str | None, tables: Iterable[Path] = _TABLES) -> str:
+class Token:
     """The token to show at `url`: of `file`, of the environment, or of the user's own service.
-    `tables` say who listens. Raises UsageError, or ServiceError for who may not see it."""
-    token = os.environ.get(ENVIRONMENT)
-    if file is not None or not token:
-        path = Path(file or _own())
-        hint = "" if file else f"; --token-file or ${ENVIRONMENT} says where the token is"
-        token = _read(path, hint)
-        _check_listener(url, path, tables)
-    if not token.isascii() or not token.isprintable() or not token:
-        raise click.UsageError("the token is empty, or holds what none does")
-    return token
+
+    `tables` say who listens. Raises UsageError if there is none.
+    """
+
+    def __init__(self, url: str, file: str | None, tables: Iterable[Path] = _TABLES) -> None:
+        self._url = url
+        self._file: Path | None = None
+        self._state: str | None = None
+        self._tables = list(tables)
+        self._owners: set[int] = set()
+        token = os.environ.get(ENVIRONMENT)
+        if file is not None or not token:
+            token = self._read(file)
+        if not token.isascii() or not token.isprintable() or not token:
+            raise click.UsageError("the token is empty, or holds what none does")
+        self._text = token
+
+    def __repr__(self) -> str:
+        return f"<Token of {self._file or self._state or ENVIRONMENT}>"
+
+    def show(self) -> str:
+        """It, for one request. Raises ServiceError for who may not see it, which may be another at
+        the next request."""
+        if self._state is not None and not _is_kept(self._state):
+            raise ServiceError(f"the service of {self._state} does not run")
+        for user in self._listeners() - self._owners:
+            raise ServiceError(
+                f"{self._url}: what listens there is of the user {user}, and the token in "
+                f"{self._file} is not"
+            )
+        return self._text
+
+    def _read(self, file: str | None) -> str:
+        hint = ""
+        if file is None:
+            self._state, file = _own()
+            hint = f"; --token-file or ${ENVIRONMENT} says where the token is"
+        self._file = Path(file)
+        try:
+            self._owners = {0, os.geteuid(), self._file.stat().st_uid}
+            return self._file.read_text("ascii").strip()
+        except OSError as error:
+            raise click.UsageError(f"{file}: {error.strerror}{hint}") from error
+        except UnicodeDecodeError as error:
+            raise click.UsageError(f"{file}: it holds no token") from error
+
+    def _listeners(self) -> set[int]:
+        """Who is known to listen; where the system does not say, or another machine is asked,
+        nobody is."""
+        found: set[int] = set()
+        if self._file is None or self._url.startswith(UNIX):
+            return found
+        place = parse_url(self._url)
+        for table in self._tables if _is_loopback(place.host) else ():
+            with suppress(OSError):
+                text = table.read_text("ascii")
+                found |= owners(text, place.host, place.port, sys.byteorder)
+        return found
 
 
-def _own() -> str:
-    from downloader.store import is_busy  # only now: it brings a database along
-    from downloader.store.place import TOKEN, default_state
+def _own() -> tuple[str, str]:
+    """The state of the user's own service, and its token's file."""
+    from downloader.store.place import TOKEN, default_state  # a database comes along
 
     state = default_state()
-    path = os.path.join(state, TOKEN)
-    if os.path.exists(path) and not is_busy(state):
-        raise ServiceError(f"the service of {state} does not run")
-    return path
+    return state, os.path.join(state, TOKEN)
 
 
-def _read(path: Path, hint: str) -> str:
-    try:
-        return path.read_text("ascii").strip()
-    except OSError as error:
-        raise click.UsageError(f"{path}: {error.strerror}{hint}") from error
-    except UnicodeDecodeError as error:
-        raise click.UsageError(f"{path}: it holds no token") from error
+def _is_kept(state: str) -> bool:
+    from downloader.store import is_busy
 
-
-def _check_listener(url: str, path: Path, tables: Iterable[Path]) -> None:
-    """Raise ServiceError if somebody else listens. Where the system does not say who, or another
-    machine is asked, nobody is known to."""
-    if url.startswith(UNIX):
-        return
-    place = parse_url(url)
-    if not _is_loopback(place.host):
-        return
-    allowed = {0, os.geteuid(), path.stat().st_uid}
-    for user in _listeners(place.host, place.port, tables) - allowed:
-        raise ServiceError(
-            f"{url}: what listens there is of the user {user}, and the token in {path} is not"
-        )
+    return is_busy(state)
 
 
 def _is_loopback(host: str) -> bool:
@@ -79,11 +106,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _listeners(address: str, port: int, tables: Iterable[Path]) -> set[int]:
-    found: set[int] = set()
-    for table in tables:
-        with suppress(OSError):
-            found |= owners(table.read_text("ascii"), address, port, sys.byteorder)
-    return found

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from downloader.cli.ctltoken import token_for
+from downloader.cli.ctltoken import Token
 from downloader.errors import ServiceError
 
 TOKEN = "t0ken" * 8
 OTHER = 4242
+# Who listens, by port.
+USERS = {6800: OTHER, 6801: os.geteuid(), 6802: 0}
 
 
 @pytest.fixture
@@ -23,18 +25,15 @@ def file(tmp_path: Path) -> str:
 
 @pytest.fixture
 def tables(tmp_path: Path) -> list[Path]:
-    """Somebody else listens at 127.0.0.1:6800, we at 6801, and one table cannot be read."""
+    """`USERS` listen at 127.0.0.1, and one table cannot be read."""
     rows = [f"0: 0100007F:{port:04X} 0:0 0A 0:0 0:0 0 {user} 0 1" for port, user in USERS.items()]
     (tmp_path / "tcp").write_text("\n".join(["head", *rows]))
     return [tmp_path / "none", tmp_path / "tcp"]
 
 
-USERS = {6800: OTHER, 6801: os.geteuid(), 6802: 0}
-
-
 def test_another_user_listens(file: str, tables: list[Path]) -> None:
     with pytest.raises(ServiceError, match=f"of the user {OTHER}, and the token in {file} is not"):
-        token_for("http://127.0.0.1:6800/", file, tables)
+        Token("http://127.0.0.1:6800/", file, tables).show()
 
 
 @pytest.mark.parametrize(
@@ -49,4 +48,4 @@ def test_another_user_listens(file: str, tables: list[Path]) -> None:
     ids=["we", "root", "nobody", "another machine", "a socket's path"],
 )
 def test_it_is_shown(file: str, tables: list[Path], url: str) -> None:
-    assert token_for(url, file, tables) == TOKEN
+    assert Token(url, file, tables).show() == TOKEN
