@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from downloader.cli.ctlclient import Client
 from downloader.cli.ctlfollow import Follow
-from downloader.cli.ctllist import parts, portions
+from downloader.cli.ctllist import Part, parts, portions
 from downloader.cli.ctlshown import json_line, line_of, table, write
 from downloader.cli.ctlwatch import Watch
 from downloader.cli.exits import ExitCode
@@ -90,7 +90,7 @@ async def _add_list(client: Client, options: dict[str, Any]) -> ExitCode:
     code = ExitCode.OK
     try:
         for part in parts(_chunks(options["input_file"])):
-            added = await client.ask("POST", "/jobs", {"list": part.text, **same}, _ADDED)
+            added = await _ask_for(client, part, same)
             _tell_added(added["jobs"])
             for bad in added["refused"]:
                 write_line(f"line {part.before + bad['line']}: {bad['message']}")
@@ -99,6 +99,15 @@ async def _add_list(client: Client, options: dict[str, Any]) -> ExitCode:
         reason = error.strerror if isinstance(error, OSError) else error
         raise click.UsageError(f"{options['input_file']}: {reason}") from error
     return code
+
+
+async def _ask_for(client: Client, part: Part, same: dict[str, Any]) -> Any:
+    try:
+        return await client.ask("POST", "/jobs", {"list": part.text, **same}, _ADDED)
+    except ServiceError as error:
+        if not part.before:
+            raise
+        raise ServiceError(f"{error}; nothing is added from line {part.before + 1} on") from error
 
 
 def _chunks(name: str) -> Iterator[bytes]:

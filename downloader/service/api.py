@@ -7,9 +7,9 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
-from downloader.errors import BadLine
+from downloader.errors import BadLine, QueueFull, StoreError
 from downloader.jobs import Job, Status
-from downloader.queue import Queue, Wanted
+from downloader.queue import Entry, Queue, Wanted
 from downloader.queue.apart import PORTION, apart, batched, each
 from downloader.sansio.jsontext import parse_json
 from downloader.service.answers import Answer, Refusal, as_json
@@ -98,9 +98,17 @@ class Api:
                 for one in portion
                 if isinstance(one, BadLine)
             ]
-            jobs = [Wanted(one, None, paused, priority) for one in portion if isinstance(one, Job)]
+            jobs = [one for one in portion if isinstance(one, Job)]
+            wanted = [Wanted(replace(one, line=None), None, paused, priority) for one in jobs]
             # Others have their turn while it is kept: a list may have as much as a body.
-            entries = await self._queue.add(jobs)
+            try:
+                entries = await self._queue.add(wanted)
+            except (QueueFull, StoreError) as error:
+                if not added:
+                    raise
+                message = f"{error}; nothing is added from here on"
+                refused.append({"line": portion[0].line, "message": message})
+                break
             added += [{"gid": entry.gid, "name": name_of(entry)} for entry in entries]
         return as_json({"jobs": added, "refused": refused}, 201)
 
@@ -136,19 +144,23 @@ class Api:
 
     async def change(self, asked: Asked) -> Answer:
         """Pause, resume or try again, or move: all that is asked, or nothing."""
-        entry, queue = self._queue.find(asked.named["gid"]), self._queue
+        entry = self._queue.find(asked.named["gid"])
         body = checked_change(_body(asked))
         check_now(body, entry.status, entry.leaving)
-        # What is to wait is told so at last, since it may begin at once; then it cannot be moved.
-        if body.get("status") == Status.PAUSED:
+        await apart(self._change(entry, body))
+        return as_json(shown(entry, self._queue))
+
+    async def _change(self, entry: Entry, change: dict[str, Any]) -> None:
+        """What is to wait is told so at last, since it may begin at once; then it has no place."""
+        queue = self._queue
+        if change.get("status") == Status.PAUSED:
             await queue.pause(entry)
-        if "priority" in body:
-            await queue.prefer(entry, body["priority"])
-        if "position" in body:
-            await queue.move(entry, body["position"])
-        if body.get("status") == Status.WAITING:
+        if "priority" in change:
+            await queue.prefer(entry, change["priority"])
+        if "position" in change:
+            await queue.move(entry, change["position"])
+        if change.get("status") == Status.WAITING:
             await queue.resume(entry)
-        return as_json(shown(entry, queue))
 
     async def remove(self, asked: Asked) -> Answer:
         """Stop it for good, answered when its connection is closed; or forget it, if it ended."""

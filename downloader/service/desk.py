@@ -120,7 +120,7 @@ def _within(items: Iterable[Any], subdirectory: str) -> Iterator[Job | BadLine]:
             yield item
         elif isinstance(item, Job):
             path = "/".join(part for part in (subdirectory, item.subdirectory) if part)
-            yield replace(item, subdirectory=path, line=None)
+            yield replace(item, subdirectory=path)
 
 
 def checked_gid(text: str | None) -> str | None:

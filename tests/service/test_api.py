@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from downloader import Downloader, Limits
+from downloader.errors import QueueFull
+from downloader.queue import Queue
+from downloader.service.api import Api
+from downloader.service.desk import Desk
+from downloader.service.routes import Asked
+from downloader.store import QueueStore
 from downloader.testing import Origin
 
 
@@ -49,6 +59,28 @@ async def test_a_list(served: Any, origin: Origin) -> None:
     assert sorted(str(p.relative_to(s.out)) for p in s.out.rglob("*") if p.is_file()) == [
         *("sub/c/b", "sub/d"),
     ]
+
+
+async def test_a_list_that_is_too_much(reactor: Any, tmp_path: Path) -> None:
+    """What there was room for is told, and from which line on there was none."""
+    store, downloader = QueueStore(reactor, str(tmp_path)), Downloader(reactor)
+    queue = Queue(reactor, store, downloader, Limits(), time.time, most=300)
+    api = Api(queue, Desk([str(tmp_path)]), lambda: None)
+
+    async def add(lines: int) -> Any:
+        body = json.dumps({"list": "# a list\n" + "http://a/\n" * lines, "paused": True})
+        asked = Asked("POST", "/api/v1/jobs", {}, {}, body.encode(), "application/json", None)
+        answer = await api.add(asked)
+        assert answer is not None
+        return json.loads(answer.body)
+
+    told = await add(400)
+    assert len(told["jobs"]) == len(queue.waiting) == 250
+    (refused,) = told["refused"]
+    assert refused["line"] == 252 and "; nothing is added from here on" in refused["message"]
+    with pytest.raises(QueueFull):
+        await add(100)
+    await queue.close()
 
 
 async def test_change(served: Any, scripted: Any) -> None:

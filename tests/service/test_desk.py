@@ -126,12 +126,12 @@ def test_an_error_of_ours(asked: Any, error: type[Exception]) -> None:
 
 
 def test_a_list() -> None:
-    """Below the directory that it is for, and with no lines that are of a file."""
+    """Below the directory that it is for."""
     text = f"{URL}\n out=c\n dir=d\nftp://no\n# nothing\n{URL}"
     first, bad, last = DESK.listed(text, "sub")
-    assert first == Job(URL, "/srv/files", "c", subdirectory="sub/d")
+    assert first == Job(URL, "/srv/files", "c", subdirectory="sub/d", line=1)
     assert isinstance(bad, BadLine) and bad.line == 4
-    assert last == Job(URL, "/srv/files", subdirectory="sub")
+    assert last == Job(URL, "/srv/files", subdirectory="sub", line=6)
 
 
 def test_where_a_list_goes_is_looked_at_first() -> None:
