@@ -10,8 +10,9 @@ from downloader.cli.ctlclient import Away, Client
 from downloader.sansio.eventstream import Event, EventStream
 
 # Seconds before the next try, unless the service says how many; twice as many each time, up to the
-# longest.
+# longest. Whatever is said, it is no fewer than the shortest.
 FIRST = 1.0
+SHORTEST = 0.1
 LONGEST = 15.0
 
 
@@ -48,7 +49,8 @@ class Follow:
 
     def _heard(self, event: Event) -> None:
         self._began = self._linked = True
-        self._wait = FIRST if self._stream.retry is None else self._stream.retry
+        told = FIRST if self._stream.retry is None else self._stream.retry
+        self._wait = min(LONGEST, max(SHORTEST, told))
         self._tell(event)
 
     def _broken(self, why: str) -> None:

@@ -49,16 +49,20 @@ async def test_cancelled_while_it_follows(reactor: Any, scripted: Any, until: An
 async def test_cancelled_while_it_waits_to_ask_again(
     reactor: Any, scripted: Any, until: Any
 ) -> None:
-    """No delayed call is left."""
+    """No delayed call is left. A service that says so is not asked without end."""
 
     async def ends(connection: Connection) -> None:
-        await one_event(connection)
+        await connection.head()
+        connection.send(EVENTS + b"retry: 0\ndata: 1\n\n")
         connection.close()
 
     lost = list[str]()
     client = Client(reactor, scripted(ends).url(""), lambda: "t")
-    following = Deferred.fromCoroutine(Follow(client, lambda event: None, lost.append).run())
+    follow = Follow(client, lambda event: None, lost.append)
+    following = Deferred.fromCoroutine(follow.run())
     await until(lambda: lost)
+    assert lost == ["the service ended the connection"]
+    assert repr(follow) == f"<Follow {client!r} lost, 0.1 s>"
     following.cancel()
     with pytest.raises(CancelledError):
         await following
