@@ -103,13 +103,14 @@ class DownloadService(MultiService):
 
     @property
     def limits(self) -> Limits:
-        """Those that hold."""
+        """Those that hold, or held when it was stopped; whoever changes them tells the queue."""
         return self._limits if self.queue is None else self.queue.limits
 
     def limit(self, limits: Limits) -> None:
         """Let others hold, from now on and for later starts."""
-        self._limits = limits
-        if self.queue is not None:
+        if self.queue is None:
+            self._limits = limits
+        else:
             self.queue.limit(limits)
 
     def reopen(self) -> None:
@@ -143,8 +144,9 @@ class DownloadService(MultiService):
             self._listen()
         downloader = self._make_downloader()
         self.queue = Queue(
-            *(self._reactor, store, downloader, self._limits, time.time), roots=self._desk.roots
+            *(self._reactor, store, downloader, self.limits, time.time), roots=self._desk.roots
         )
+        self.queue.limit(self.queue.limits)  # the downloader knows those of the first start
         self.queue.watch(self._tell)
         if self._make_event_log is not None:
             self._event_log = self._make_event_log()
