@@ -220,6 +220,10 @@ class NotNow(QueueError):
     """That cannot be done with this job now."""
 
 
+class OutsideRoots(NotNow):
+    """The job's directory is none of those that files may go to."""
+
+
 class DuplicateGid(QueueError):
     """There is a job with this gid already."""
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
+from downloader.cli.ctltoken import ENVIRONMENT, Token
+from downloader.cli.exits import ExitCode
 from downloader.cli.options import VERBOSE, SectionCommand, option, options_of
 from downloader.cli.types import checksum, service_url
+from downloader.errors import ServiceError
 from downloader.jobs import Status
 
-ENVIRONMENT = "DOWNLOADER_TOKEN"
 _SERVICE = options_of(
     "Which service",
     option(
@@ -147,7 +147,7 @@ def remove(ctx: click.Context, /, **options: Any) -> None:
 @_verb
 @click.pass_context
 def watch(ctx: click.Context, /, **options: Any) -> None:
-    """Show what happens, as it happens, until Ctrl-C."""
+    """Show what happens, as it happens, until Ctrl-C. A service that goes is asked again."""
     _run(ctx, options)
 
 
@@ -167,26 +167,13 @@ def _run_on_jobs(ctx: click.Context, options: dict[str, Any]) -> None:
 def _run(ctx: click.Context, options: dict[str, Any]) -> None:
     # Only now: --help and bad usage should not wait for Twisted and treq to load.
     from downloader.cli.ctlrun import run
+    from downloader.cli.messages import write_line
 
     ctx.ensure_object(dict)["verbose"] = options["verbose"]
-    token = _token(options["token_file"])
-    ctx.exit(run(str(ctx.info_name), options, token))
-
-
-def _token(file: str | None) -> str:
-    """The token to show: of `file`, of the environment, or of the user's own service."""
-    from downloader.store.place import TOKEN, default_state
-
-    token = os.environ.get(ENVIRONMENT)
-    if file is not None or not token:
-        path = Path(file or os.path.join(default_state(), TOKEN))
-        try:
-            token = path.read_text("ascii").strip()
-        except OSError as error:
-            hint = "" if file else f"; --token-file or ${ENVIRONMENT} says where the token is"
-            raise click.UsageError(f"{path}: {error.strerror}{hint}") from error
-        except UnicodeDecodeError as error:
-            raise click.UsageError(f"{path}: it holds no token") from error
-    if not token.isascii() or not token.isprintable() or not token:
-        raise click.UsageError("the token is empty, or holds what none does")
-    return token
+    token = Token(options["url"], options["token_file"])
+    try:
+        token.show()
+    except ServiceError as error:
+        write_line(f"downloader: {error}")
+        ctx.exit(ExitCode.FAILED)
+    ctx.exit(run(str(ctx.info_name), options, token.show))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -17,13 +17,21 @@ from zope.interface import implementer
 
 from downloader.cli.types import UNIX
 from downloader.client import Downloader
-from downloader.errors import DownloadError, NoSuchJob, ServiceError, first_sentence
+from downloader.errors import DownloadError, NoSuchJob, ServiceError, TryAgainLater, first_sentence
 from downloader.sansio.eventstream import Event, EventStream
 from downloader.sansio.printable import printable
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
+# Seconds. The service sends something each second.
+SILENCE = 10.0
+# It is starting, or has too many who ask; or a proxy in front does not find it.
+_AWAY = frozenset((429, 502, 503, 504))
 _OTHER = "what answers there is no downloader service, or one of another version"
+
+
+class Away(ServiceError):
+    """The service cannot be asked just now."""
 
 
 @implementer(IAgentEndpointFactory)
@@ -39,12 +47,17 @@ class _Socket:
 
 
 class Client:
-    """Asks the service at `url` and shows it `token`."""
+    """Asks the service at `url`, and shows it what `token` gives for each request, or raises
+    ServiceError. Events that are followed by none for `silence` seconds have broken off."""
 
-    def __init__(self, reactor: Any, url: str, token: str) -> None:
+    def __init__(
+        self, reactor: Any, url: str, token: Callable[[], str], silence: float = SILENCE
+    ) -> None:
+        self.reactor = reactor
         self._url = url
         self._base = "http://localhost" if url.startswith(UNIX) else url.rstrip("/")
         self._token = token
+        self._silence = silence
         self._downloader = Downloader(reactor, agent=_agent(reactor, url))
 
     def __repr__(self) -> str:
@@ -64,14 +77,17 @@ class Client:
             raise ServiceError(f"{self._url}: {_OTHER}")
         return found
 
-    async def watch(self, tell: Callable[[Event], object]) -> None:
-        """Call `tell` with each event as it comes, until the service ends them. Raises
-        ServiceError."""
-        response = await self._request("GET", "/events", unbuffered=True, accept=EVENTS)
-        stream = EventStream()
+    async def read(self, stream: EventStream, tell: Callable[[Event], object]) -> None:
+        """Call `tell` with each event as it comes through `stream`, until the service ends them.
+        Raises ServiceError; Away too when nothing comes."""
+        headers = {"Last-Event-ID": stream.last} if stream.last else {}
+        target = ("GET", "/events")
+        response = await self._request(*target, unbuffered=True, accept=EVENTS, headers=headers)
         wrong: list[Exception] = []
 
         def read(data: bytes) -> None:
+            if silence.active():
+                silence.reset(self._silence)
             try:
                 for event in stream.feed(data):
                     tell(event)
@@ -79,12 +95,19 @@ class Client:
                 wrong.append(error)
                 raise
 
+        silence: Any = self.reactor.callLater(self._silence, lambda: reading.cancel())
+        reading: Deferred[None] = response.collect(read)
         try:
-            await self._read(response.collect(read))
-        except (CancelledError, ServiceError):
+            await self._read(reading)
+        except (CancelledError, ServiceError) as error:
             if wrong:
                 raise ServiceError(f"{self._url}: {_OTHER}") from wrong[0]
+            if silence.called and isinstance(error, CancelledError):
+                raise Away(f"{self._url}: nothing is heard of the service") from error
             raise
+        finally:
+            if silence.active():
+                silence.cancel()
 
     async def close(self) -> None:
         """Close its connections."""
@@ -97,8 +120,9 @@ class Client:
         data: bytes | None = None,
         unbuffered: bool = False,
         accept: str = JSON,
+        headers: dict[str, str] | None = None,
     ) -> Any:
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": accept}
+        headers = {**(headers or {}), "Authorization": f"Bearer {self._shown()}", "Accept": accept}
         if data is not None:
             headers["Content-Type"] = JSON
         asked = self._downloader.http.request(
@@ -111,7 +135,15 @@ class Client:
         response = await self._read(asked)
         if 200 <= response.code < 300 and _is(response, accept):
             return response
-        raise ServiceError(await self._why(response))
+        kind = Away if response.code in _AWAY else ServiceError
+        raise kind(await self._why(response))
+
+    def _shown(self) -> str:
+        """The token; who may not see it now is not the service."""
+        try:
+            return self._token()
+        except ServiceError as error:
+            raise Away(str(error)) from error
 
     async def _why(self, response: Any) -> str:
         """What to say of an answer that is no success."""
@@ -128,13 +160,14 @@ class Client:
         try:
             return await asked
         except ConnectError as error:
-            raise ServiceError(f"{self._url}: no service listens there") from error
+            raise Away(f"{self._url}: no service listens there") from error
         except (CancelledError, ServiceError):
             raise
         except DownloadError as error:
-            raise ServiceError(f"{self._url}: {error}") from error
+            kind = Away if isinstance(error, TryAgainLater) else ServiceError
+            raise kind(f"{self._url}: {error}") from error
         except Exception as error:
-            raise ServiceError(f"{self._url}: the connection was lost") from error
+            raise Away(f"{self._url}: the connection was lost") from error
 
 
 def _agent(reactor: Any, url: str) -> IAgent | None:

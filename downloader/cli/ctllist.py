@@ -1,13 +1,15 @@
-"""A list on its way to a service: in requests that each hold whole entries, read as they go out."""
+"""What is added to a service, in requests that it takes: whole entries, of a list as it is read."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from downloader.errors import ListError
 
-# Of one request; a service takes ten times as many jobs, and four times as much.
+# Of one request, in jobs and in bytes of JSON: a service takes an array of as many, and a body of
+# 4 MiB, which is more than an entry that is begun below this comes to.
 MAX_ENTRIES = 1000
 MAX_TEXT = 512 * 1024
 
@@ -29,12 +31,25 @@ def parts(chunks: Iterable[bytes]) -> Iterator[Part]:
             yield Part(before, "\n".join(held))
             before, held, size, entries = before + len(held), [], 0, 0
         held.append(line)
-        size += len(line) + 1
+        size += len(json.dumps(line))
         entries += begins
         if size > 3 * MAX_TEXT:
             raise ListError(f"line {before + len(held)} is too long, or its entry")
     if held:
         yield Part(before, "\n".join(held))
+
+
+def portions(jobs: Iterable[Any]) -> Iterator[list[Any]]:
+    """`jobs`, so many at a time as a service takes."""
+    held, size = list[Any](), 0
+    for job in jobs:
+        if held and (len(held) >= MAX_ENTRIES or size >= MAX_TEXT):
+            yield held
+            held, size = [], 0
+        held.append(job)
+        size += len(json.dumps(job))
+    if held:
+        yield held
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import click
 from twisted.internet.defer import CancelledError, Deferred
 
 from downloader.cli.ctlclient import Client
-from downloader.cli.ctllist import parts
+from downloader.cli.ctlfollow import Follow
+from downloader.cli.ctllist import Part, parts, portions
 from downloader.cli.ctlshown import json_line, line_of, table, write
 from downloader.cli.ctlwatch import Watch
 from downloader.cli.exits import ExitCode
@@ -22,15 +23,14 @@ from downloader.cli.running import run_reactor
 from downloader.errors import ListError, ServiceError
 from downloader.listrun.unzip import STEP, Unzip
 
-# Jobs that are asked for, or about, at a time.
+# Jobs that are asked about at a time.
 PAGE = 1000
 _PAGE = ("jobs",)
 _ADDED = ("jobs", "refused")
-_NOT_OVER = "active,waiting,paused"
 
 
-def run(verb: str, options: dict[str, Any], token: str) -> int:
-    """Ask the service that `options` name for this verb; the exit code."""
+def run(verb: str, options: dict[str, Any], token: Callable[[], str]) -> int:
+    """Ask the service that `options` name for this verb, and show it `token()`; the exit code."""
     from twisted.internet import reactor
 
     show_logs(write_line, options["verbose"])
@@ -48,7 +48,9 @@ def run(verb: str, options: dict[str, Any], token: str) -> int:
     return code if signal is None else ExitCode.of_signal(signal)
 
 
-async def _ask(reactor: Any, verb: str, options: dict[str, Any], token: str) -> ExitCode:
+async def _ask(
+    reactor: Any, verb: str, options: dict[str, Any], token: Callable[[], str]
+) -> ExitCode:
     client = Client(reactor, options["url"], token)
     try:
         return await VERBS[verb](client, options)
@@ -70,7 +72,15 @@ async def _add(client: Client, options: dict[str, Any]) -> ExitCode:
     names = ("dir", "out", "checksum", "paused", "priority")
     same = {name: options[name] for name in names if options[name] not in (None, False)}
     jobs = [{"urls": [url], **same} for url in options["urls"]]
-    _tell_added((await client.ask("POST", "/jobs", jobs, _PAGE))["jobs"])
+    added = 0
+    try:
+        for portion in portions(jobs):
+            _tell_added((await client.ask("POST", "/jobs", portion, _PAGE))["jobs"])
+            added += len(portion)
+    except ServiceError as error:
+        if not added:
+            raise
+        raise ServiceError(f"{error}; the first {added} of {len(jobs)} were added") from error
     return ExitCode.OK
 
 
@@ -80,7 +90,7 @@ async def _add_list(client: Client, options: dict[str, Any]) -> ExitCode:
     code = ExitCode.OK
     try:
         for part in parts(_chunks(options["input_file"])):
-            added = await client.ask("POST", "/jobs", {"list": part.text, **same}, _ADDED)
+            added = await _ask_for(client, part, same)
             _tell_added(added["jobs"])
             for bad in added["refused"]:
                 write_line(f"line {part.before + bad['line']}: {bad['message']}")
@@ -89,6 +99,15 @@ async def _add_list(client: Client, options: dict[str, Any]) -> ExitCode:
         reason = error.strerror if isinstance(error, OSError) else error
         raise click.UsageError(f"{options['input_file']}: {reason}") from error
     return code
+
+
+async def _ask_for(client: Client, part: Part, same: dict[str, Any]) -> Any:
+    try:
+        return await client.ask("POST", "/jobs", {"list": part.text, **same}, _ADDED)
+    except ServiceError as error:
+        if not part.before:
+            raise
+        raise ServiceError(f"{error}; nothing is added from line {part.before + 1} on") from error
 
 
 def _chunks(name: str) -> Iterator[bytes]:
@@ -127,8 +146,12 @@ async def _list(client: Client, options: dict[str, Any]) -> ExitCode:
 async def _watch(client: Client, options: dict[str, Any]) -> ExitCode:
     watch = Watch(live=os.isatty(1) and os.environ.get("TERM", "dumb") != "dumb")
     with watch:
-        await client.watch(watch.tell)
-    raise ServiceError("the service ended the connection")
+        await Follow(client, watch.tell, _tell_lost).run()
+    return ExitCode.OK
+
+
+def _tell_lost(why: str) -> None:
+    write_line(f"downloader: {why}; it is asked again until it is back")
 
 
 # --- changing -------------------------------------------------------------------------------
@@ -150,13 +173,10 @@ async def _change(client: Client, options: dict[str, Any], status: str) -> ExitC
 
 
 async def _remove(client: Client, options: dict[str, Any]) -> ExitCode:
-    if not options["all_jobs"]:
-        return await _each(client, options["gids"], "DELETE")
-    asked = {"status": _NOT_OVER, "limit": PAGE}
-    while (page := await client.ask("GET", "/jobs", None, _PAGE, **asked))["jobs"]:
-        for job in page["jobs"]:
-            await client.ask("DELETE", f"/jobs/{job['gid']}")
-    return ExitCode.OK
+    if options["all_jobs"]:
+        await client.ask("PATCH", "/jobs", {"status": "removed"})
+        return ExitCode.OK
+    return await _each(client, options["gids"], "DELETE")
 
 
 async def _each(client: Client, gids: tuple[str, ...], method: str, body: Any = None) -> ExitCode:

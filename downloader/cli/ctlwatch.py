@@ -31,6 +31,10 @@ class Watch:
         console = Console(file=sys.stdout, highlight=False)
         self._live = Live(console=console, auto_refresh=False, transient=True) if live else None
 
+    def __repr__(self) -> str:
+        live = "lines" if self._live is None else "live"
+        return f"<Watch {live}, {len(self._names)} names>"
+
     def __enter__(self) -> Watch:
         if self._live is not None:
             self._live.start()

@@ -289,9 +289,11 @@ VERBOSE = option(
 LOG_URL = option(
     "--log-url",
     metavar="URL",
+    envvar="DOWNLOADER_LOG_URL",
     help="Post a log record to URL for each file that has ended, as Python's HTTPHandler does; a "
     "user and a password in URL are sent with it. Nobody waits for it, and what it does not take "
-    "is told in the end. Example: --log-url http://me:TOKEN@127.0.0.1:6800/log",
+    "is told in the end. A password on the command line is seen by others on this machine, one in "
+    "the environment's DOWNLOADER_LOG_URL is not. Example: --log-url http://me:TOKEN@127.0.0.1:6800/log",
 )
 _QUIET = "Tell only what keeps the command from running, bugs, and warnings such as "
 _REPLACED = "to FILE; - is standard output. An existing file is replaced."

@@ -106,7 +106,9 @@ def service_url(text: str) -> str:
         raise click.BadParameter(error.detail) from error
     if url.userinfo is not None or "?" in url.target:
         raise click.BadParameter("a service's URL has no user, password or query")
-    return str(url)
+    # A service listens at the first of localhost's addresses; at the other may be who knows who.
+    named = url.scheme == "http" and url.host == "localhost"
+    return str(url._replace(host="127.0.0.1", text="") if named else url)
 
 
 def _checked(check: Callable[[str], T], text: str) -> T:

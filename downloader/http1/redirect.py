@@ -19,15 +19,11 @@ from downloader.deadlines import Deadlines
 from downloader.drain import drain
 from downloader.errors import InsecureRedirect, TooManyRedirects
 from downloader.replay import replayable
+from downloader.sansio.secrecy import is_public
 from downloader.sansio.url import HttpUrl, join, parse_url, redacted
 
 # As many as browsers follow (the Fetch standard's number).
 MAX_REDIRECTS = 20
-# Kept across origins; everything else the caller set may be a secret of the first one.
-PUBLIC_HEADERS = frozenset(
-    (b"accept", b"accept-encoding", b"accept-language", b"cache-control", b"if-modified-since",
-     b"if-none-match", b"if-range", b"pragma", b"range", b"user-agent")
-)  # fmt: skip
 BODY_HEADERS = (b"content-encoding", b"content-language", b"content-location", b"content-type")
 _KEEP_METHOD = frozenset((307, 308))
 _REDIRECTS = frozenset((301, 302, 303)) | _KEEP_METHOD
@@ -131,6 +127,6 @@ def _without_body(headers: Headers | None) -> Headers | None:
 def _public(headers: Headers | None) -> Headers:
     kept = Headers()
     for name, values in headers.getAllRawHeaders() if headers else ():
-        if name.lower() in PUBLIC_HEADERS or name.lower() in BODY_HEADERS:
+        if is_public(name.decode("latin-1")) or name.lower() in BODY_HEADERS:
             kept.setRawHeaders(name, list(values))
     return kept

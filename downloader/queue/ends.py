@@ -32,7 +32,7 @@ def outcome(
         entry.received = result.bytes
         entry.length = result.bytes
         complete = result.status is Status.COMPLETE
-        return Status.COMPLETE if complete else Status.ERROR, told_of(result, now)
+        return Status.COMPLETE if complete else Status.ERROR, _told(result, now)
     if result.check(CancelledError, Closed):
         leaving = entry.leaving or Status.WAITING
         return leaving, Told(ended=now) if leaving is Status.REMOVED else None
@@ -40,18 +40,15 @@ def outcome(
     if not isinstance(error, DownloadError):
         _log.failure("a bug met by {gid}", result, gid=entry.gid)
         error = InternalError(type(error).__name__)
-    return Status.ERROR, Told(
-        error=type(error).__name__,
-        message=str(error),
-        http_status=error.http_status,
-        final_url=error.url,
-        bytes=entry.received,
+    failed = Result(
+        *(entry.job, Status.ERROR, None, error.url, error.http_status, entry.received),
         attempts=error.attempts,
-        ended=now,
+        error=error,
     )
+    return Status.ERROR, _told(failed, now)
 
 
-def told_of(result: Result, ended: float) -> Told:
+def _told(result: Result, ended: float) -> Told:
     """What is kept of `result`."""
     error = result.error
     return Told(

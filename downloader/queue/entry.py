@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from twisted.internet.defer import DeferredLock
@@ -121,9 +121,9 @@ _OWN = frozenset(("pieces", "record", "line", "terms"))
 def _wanted(job: Job) -> dict[str, Any]:
     """What `job` asks for; nothing that is as it is without a word."""
     found = {}
-    for name in (name for name in Job.__slots__ if name not in _OWN):
-        if (value := getattr(job, name)) not in (None, (), ""):
-            found[name] = value
+    for one in fields(Job):
+        if one.name not in _OWN and (value := getattr(job, one.name)) != one.default:
+            found[one.name] = value
     if job.pieces is not None:
         found["pieces"] = [job.pieces.kind, job.pieces.length, job.pieces.sums]
     if job.terms is not None:
@@ -134,6 +134,8 @@ def _wanted(job: Job) -> dict[str, Any]:
 def entry_of(row: QueueRow) -> Entry:
     """The job that is kept in `row`. ValueError, TypeError or KeyError for what we never wrote."""
     wanted = json.loads(row.wanted)
+    if not isinstance(wanted, dict):
+        raise TypeError("no job")
     added, options = wanted.pop("added"), wanted.pop("options", ())
     wanted["mirrors"] = tuple(wanted.get("mirrors", ()))
     wanted["headers"] = tuple((name, value) for name, value in wanted.get("headers", ()))

@@ -22,7 +22,8 @@ from downloader.queue.apart import apart, each
 from downloader.queue.ends import rows_of
 from downloader.queue.entry import OVER, Entry, Wanted, entry_of
 from downloader.queue.meter import Meter
-from downloader.queue.schedule import PATIENCE, Schedule
+from downloader.queue.roots import Roots
+from downloader.queue.schedule import PATIENCE, Moved, Schedule
 from downloader.store import QueueStore
 
 # Jobs that wait or run, in memory, with some 2,000 bytes each.
@@ -39,7 +40,7 @@ class Queue:
 
     `limits` are those of the downloader, and may be changed with `limit`. `wall()` is the time of
     day in seconds since 1970. At most `most` jobs are taken on, and `most_over` that have ended are
-    kept.
+    kept. Jobs of an earlier process whose directory is none of `roots` do not run; None is any.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Queue:
         wall: Callable[[], float],
         most: int = MOST,
         most_over: int = MOST_OVER,
+        roots: Sequence[str] | None = None,
     ) -> None:
         self.downloader = downloader
         self.limits = limits
@@ -59,6 +61,7 @@ class Queue:
         self._store = store
         self._wall = wall
         self._most = most
+        self._roots = Roots(roots)
         self._entries: dict[str, Entry] = {}  # by gid
         self._over: dict[int, Entry] = {}  # in the order they ended
         self._next = 1  # number
@@ -82,8 +85,9 @@ class Queue:
     def close(self) -> Deferred[None]:
         """Stop every job, which waits then for the next `start`.
 
-        **Fires with** None when every socket and file is closed, and what came of them is kept.
-        **Fails** never. **Cancelling** it stops the waiting only.
+        **Fires with** None when every socket and file is closed, and what came of them is kept; a
+        disk that hangs is waited for some seconds. **Fails** never. **Cancelling** it stops the
+        waiting only.
         """
         self._closed = True
         self.schedule.hold()
@@ -167,8 +171,8 @@ class Queue:
     def resume(self, entry: Entry) -> Deferred[None]:
         """Let it wait for its turn: one that is paused, or that failed.
 
-        **Fires with** None when that is kept. **Fails with** NotNow, StoreError. **Cancelling**
-        stops the waiting only.
+        **Fires with** None when that is kept. **Fails with** NotNow, OutsideRoots, StoreError.
+        **Cancelling** stops the waiting only.
         """
         return apart(self._resume(entry))
 
@@ -249,11 +253,19 @@ class Queue:
             except (ValueError, TypeError, KeyError) as error:
                 raise StoreError(f"job {row.gid} makes no sense") from error
             self._entries[entry.gid] = entry
+        self._keep_met(self._roots.meet(self._entries.values()))
         ended = [entry for entry in self._entries.values() if entry.is_over]
         for entry in sorted(ended, key=lambda one: one.told.ended if one.told else 0.0):
             self._over[entry.number] = entry
         self.schedule.start([entry for entry in self._entries.values() if not entry.is_over])
         self.meter.start()
+
+    def _keep_met(self, met: Sequence[Entry]) -> None:
+        lost = sum(entry.status is Status.PAUSED for entry in met)
+        if lost:
+            _log.warn("{lost} jobs are paused: files may not go to their directories", lost=lost)
+        if met:
+            self._store.save(*rows_of(met)).addErrback(_not_kept)
 
     async def _close(self) -> None:
         self.meter.stop()
@@ -310,15 +322,14 @@ class Queue:
         if entry.leaving is Status.PAUSED:  # it will be, and then not
             await self.schedule.leave(entry, Status.WAITING)
             return
+        self._roots.check(entry.job.directory)
         await self.schedule.resume(entry)
         self._over.pop(entry.number, None)
 
     async def _move(self, entry: Entry, position: int) -> int:
         if self.schedule.position(entry) is None:
             raise NotNow(f"it is {entry.status}")
-        before = [(one, one.priority, one.place) for one in self.schedule.waiting]
-        moved = self.schedule.move(entry, position)
-        await self._keep_places(moved, before)
+        await self._keep_places(self.schedule.move(entry, position))
         self._tell(entry, entry.status)
         found = self.schedule.position(entry)
         return 0 if found is None else found
@@ -331,21 +342,16 @@ class Queue:
     async def _prefer(self, entry: Entry, priority: int) -> None:
         if entry.is_over:
             raise NotNow(f"it is {entry.status}")
-        before = [(entry, entry.priority, entry.place)]
-        self.schedule.prefer(entry, priority)
-        await self._keep_places([entry], before)
+        await self._keep_places([self.schedule.prefer(entry, priority)])
         self._tell(entry, entry.status)
 
-    async def _keep_places(
-        self, moved: Sequence[Entry], before: Sequence[tuple[Entry, int, float]]
-    ) -> None:
-        """Keep where these stand now; if that cannot be, they stand where they stood `before`."""
+    async def _keep_places(self, moves: Sequence[Moved]) -> None:
+        """Keep where these stand now; if that cannot be, they stand where they stood before."""
         try:
-            await self._store.save(*rows_of(moved))
+            await self._store.save(*rows_of(moved.entry for moved in moves))
         except StoreError:
-            for entry, priority, place in before:
-                if entry in moved and not entry.is_over:
-                    self.schedule.stand(entry, priority, place)
+            for moved in moves:
+                self.schedule.undo(moved)
             raise
 
     async def _forget(self, gone: Sequence[Entry]) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import (
     CancelledError,
@@ -44,6 +44,14 @@ MOST_ACTIVE = 4096
 # Seconds that a stopped job's connection and file are waited for.
 PATIENCE = 3.0
 _log = Logger()
+
+
+class Moved(NamedTuple):
+    """A job with the priority and place that it had `before`, and those that it has `now`."""
+
+    entry: Entry
+    before: tuple[int, float]
+    now: tuple[int, float]
 
 
 class Schedule:
@@ -138,7 +146,8 @@ class Schedule:
             entry.place = self._order.end(entry.priority)
             self._order.add(entry.number, entry.priority, entry.place)
             if position is not None:
-                moved.update((one.number, one) for one in self.move(entry, position + n))
+                others = (one.entry for one in self.move(entry, position + n))
+                moved.update((one.number, one) for one in others)
         return [one for number, one in moved.items() if number not in {e.number for e in entries}]
 
     def drop(self, entries: Iterable[Entry]) -> None:
@@ -157,27 +166,34 @@ class Schedule:
                 self._order.let(entry.number, entry.server)
         self._wake()
 
-    def move(self, entry: Entry, position: int) -> list[Entry]:
+    def move(self, entry: Entry, position: int) -> list[Moved]:
         """Let it stand there. Returns those whose place is another now."""
         turns = self._order.move(entry.number, position)
-        return [self._place(turn.number, -turn.less, turn.place) for turn in turns]
+        return [self._place(self._entries[turn.number], -turn.less, turn.place) for turn in turns]
 
-    def prefer(self, entry: Entry, priority: int) -> None:
+    def prefer(self, entry: Entry, priority: int) -> Moved:
         """Let it be the last of another priority."""
-        self.stand(entry, priority, self._order.end(priority))
+        return self._stand(entry, priority, self._order.end(priority))
 
-    def stand(self, entry: Entry, priority: int, place: float) -> None:
-        """Let it have this priority and place."""
-        self._place(entry.number, priority, place)
+    def undo(self, moved: Moved) -> None:
+        """Let it stand where it did, unless it has ended or was moved on since."""
+        entry = moved.entry
+        if entry.number in self._entries and (entry.priority, entry.place) == moved.now:
+            self._stand(entry, *moved.before)
+
+    def _stand(self, entry: Entry, priority: int, place: float) -> Moved:
+        """Let it have this priority and place, whether it waits or runs."""
+        moved = self._place(entry, priority, place)
         if entry.number in self._order:
             self._order.discard(entry.number)
             self._order.add(entry.number, priority, place)
             self.let([entry])
+        return moved
 
-    def _place(self, number: int, priority: int, place: float) -> Entry:
-        entry = self._entries[number]
+    def _place(self, entry: Entry, priority: int, place: float) -> Moved:
+        moved = Moved(entry, (entry.priority, entry.place), (priority, place))
         entry.priority, entry.place = priority, place
-        return entry
+        return moved
 
     async def change(self, entry: Entry, job: Job, options: tuple[tuple[str, str], ...]) -> None:
         """It is to fetch `job`, and waits. Over when that is kept."""

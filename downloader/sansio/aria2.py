@@ -74,13 +74,8 @@ def inner_call(found: Any) -> Call:
     return _made(None, method, params)
 
 
-def result_of(id: Any, result: Any) -> dict[str, Any]:
-    """The answer to a call that went well."""
-    return {"id": id, "jsonrpc": "2.0", "result": result}
-
-
 def error_of(id: Any, error: RpcError) -> dict[str, Any]:
-    """The answer to one that did not."""
+    """The answer to a call that did not go well."""
     return {"id": id, "jsonrpc": "2.0", "error": fault(error)}
 
 
@@ -89,11 +84,11 @@ def fault(error: RpcError) -> dict[str, Any]:
     return {"code": error.code, "message": error.message}
 
 
-def http_status(answers: Sequence[dict[str, Any]], is_batch: bool) -> int:
-    """The status of an HTTP answer that holds these."""
-    if is_batch or not answers or "error" not in answers[0]:
+def http_status(error: RpcError | None) -> int:
+    """The status of an HTTP answer that is this error; None is any other, of a batch too."""
+    if error is None:
         return 200
-    return 400 if answers[0]["error"]["code"] in (FAILED, INVALID_REQUEST) else 500
+    return 400 if error.code in (FAILED, INVALID_REQUEST) else 500
 
 
 def page(items: Sequence[T], offset: int, number: int) -> list[T]:

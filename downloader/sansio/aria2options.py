@@ -26,6 +26,7 @@ from typing import Any
 from downloader.errors import RpcError
 from downloader.jobs import Terms
 from downloader.sansio.amounts import parse_count, parse_size
+from downloader.sansio.secrecy import is_public, is_secret
 from downloader.sansio.urllist import MAX_HEADERS
 
 Pairs = tuple[tuple[str, str], ...]
@@ -85,8 +86,6 @@ REFUSED = frozenset(
         *("server-stat-of", "timeout"),
     )
 )
-# What a header holds that is for nobody else's eyes.
-_SECRET = frozenset(("authorization", "cookie", "proxy-authorization"))
 _MOST_TEXT = 64 * 1024
 # JSON can say one of the two that a character is made of in UTF-16 (RFC 8259 §8.2).
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -122,15 +121,26 @@ def value_of(options: Iterable[tuple[str, str]], name: str) -> str | None:
 
 
 def shown_options(options: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """What is told of `options`: no password, and no header that shows who somebody is."""
+    """What is told of `options`: no login, and no header that may be secret."""
     found: dict[str, str] = {}
     for name, value in options:
         if name == "header":
-            if value.partition(":")[0].strip().lower() not in _SECRET:
+            if not is_secret(value.partition(":")[0]):
                 found[name] = f"{found[name]}\n{value}" if name in found else value
         elif name not in ("http-user", "http-passwd"):
             found[name] = value
     return found
+
+
+def public_options(options: Pairs) -> Pairs:
+    """`options` without the headers that are for one server only."""
+    return tuple(
+        (name, value)
+        for name, value in options
+        if name not in HEADERS
+        or name == "user-agent"
+        or (name == "header" and is_public(value.partition(":")[0]))
+    )
 
 
 def headers_of(options: Pairs) -> list[str]:

@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 from downloader.errors import RpcError
+from downloader.sansio.jsontext import is_whole
 
 _GID = re.compile(r"[0-9a-f]{1,16}")
 # Whole numbers of JSON that every client can write (RFC 8259 §6).
-_MOST = 2**53
+_WHOLE = range(-(2**53), 2**53 + 1)
 
 
 class Params:
@@ -49,7 +50,7 @@ class Params:
     def integer(self, n: int) -> int:
         """A whole number."""
         found: int = self._typed(n, int)
-        if isinstance(found, bool) or abs(found) > _MOST:
+        if not is_whole(found, _WHOLE):
             raise _wrong(n)
         return found
 

@@ -1,6 +1,6 @@
 """Server-Sent Events, read (WHATWG HTML §9.2.6), in pieces as they come.
 
-Left out: `retry`, and a byte order mark.
+Left out: a byte order mark.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 # Of one event. None that is meant for a reader is that long.
 MAX_EVENT = 16 * 1024 * 1024
+_RETRY = re.compile(r"[0-9]{1,9}")
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
 
 
@@ -21,9 +22,16 @@ class Event(NamedTuple):
 
 
 class EventStream:
-    """Feed it bytes; it gives the events that they complete. ValueError for a too long one."""
+    """Feed it bytes; it gives the events that they complete. ValueError for a too long one.
 
-    def __init__(self) -> None:
+    `last` is the id to ask with when it has broken off, "" for none, and `retry` the seconds to
+    wait before, None for no word of it.
+    """
+
+    def __init__(self, last: str = "") -> None:
+        self.last = last
+        self.retry: float | None = None
+        self._id = last
         self._rest = b""
         self._name = ""
         self._data: list[str] = []
@@ -50,9 +58,14 @@ class EventStream:
         elif field == "data":
             self._data.append(value)
             self._size += len(line)
+        elif field == "id" and "\0" not in value:
+            self._id = value
+        elif field == "retry" and _RETRY.fullmatch(value):
+            self.retry = int(value) / 1000
         return None
 
     def _complete(self) -> Event | None:
         event = Event(self._name or "message", "\n".join(self._data)) if self._data else None
         self._name, self._data, self._size = "", [], 0
+        self.last = self._id
         return event

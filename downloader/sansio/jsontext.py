@@ -23,6 +23,11 @@ def parse_json(data: bytes) -> Any:
     return found
 
 
+def is_whole(value: Any, span: range) -> bool:
+    """Whether `value` is a whole number, and one of `span`; true and 1.0 are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value in span
+
+
 def _depth(data: bytes) -> int:
     """How deep it is nested, or more than allowed: brackets in strings are left out."""
     depth = deepest = 0

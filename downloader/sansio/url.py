@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 import idna
 
 from downloader.errors import BadUrl
+from downloader.sansio.secrecy import is_secret
 
 # Longer than any server accepts (nginx: 8 KiB by default), short enough to parse at once.
 MAX_URL = 64 * 1024
@@ -45,11 +46,6 @@ _DISGUISED = re.compile(
     "\uff03\uff0f\uff1a\uff1f\uff20]"
 )
 _USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:/+|//)?[^/?#]*@")
-# Query parameters that carry a secret in the signed URLs of today's object stores.
-_SECRET_WORDS = (
-    *("token", "sig", "secret", "pass", "pwd", "credential", "auth", "key", "jwt", "hmac"),
-    *("session", "code"),
-)
 _SEPARATOR = re.compile(r"([&;])")
 # An address within a parameter's value: `?next=http://user:password@host/`.
 _NESTED_USERINFO = re.compile(r"//[^/?#&;]*@")
@@ -188,8 +184,7 @@ def _redacted_parameter(parameter: str) -> str:
     name, equals, _ = parameter.partition("=")
     if not equals:
         return parameter
-    plain = unquote(name).lower()
-    return f"{name}=***" if any(word in plain for word in _SECRET_WORDS) else parameter
+    return f"{name}=***" if is_secret(unquote(name)) else parameter
 
 
 def _scheme_reason(scheme: str) -> str:

@@ -7,13 +7,14 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
-from downloader.errors import BadLine
+from downloader.errors import BadLine, QueueFull, StoreError
 from downloader.jobs import Job, Status
-from downloader.queue import Queue, Wanted
-from downloader.queue.apart import PORTION, batched
+from downloader.queue import Entry, Queue, Wanted
+from downloader.queue.apart import PORTION, apart, batched, each
 from downloader.sansio.jsontext import parse_json
 from downloader.service.answers import Answer, Refusal, as_json
-from downloader.service.desk import MAX_JOBS, PRIORITIES, Desk, number
+from downloader.service.changes import check_now, checked_change, checked_limits
+from downloader.service.desk import MAX_JOBS, PRIORITIES, Desk, number, whole
 from downloader.service.routes import Asked, Route
 from downloader.service.shown import limits, name_of, shown, stats
 
@@ -97,21 +98,34 @@ class Api:
                 for one in portion
                 if isinstance(one, BadLine)
             ]
-            jobs = [Wanted(one, None, paused, priority) for one in portion if isinstance(one, Job)]
+            jobs = [one for one in portion if isinstance(one, Job)]
+            wanted = [Wanted(replace(one, line=None), None, paused, priority) for one in jobs]
             # Others have their turn while it is kept: a list may have as much as a body.
-            entries = await self._queue.add(jobs)
+            try:
+                entries = await self._queue.add(wanted)
+            except (QueueFull, StoreError) as error:
+                if not added:
+                    raise
+                message = f"{error}; nothing is added from here on"
+                refused.append({"line": portion[0].line, "message": message})
+                break
             added += [{"gid": entry.gid, "name": name_of(entry)} for entry in entries]
         return as_json({"jobs": added, "refused": refused}, 201)
 
     async def change_all(self, asked: Asked) -> Answer:
-        """Pause all that are not, or resume all that are paused."""
+        """Pause all that are not, resume all that are paused, or stop for good all that have not
+        ended."""
         status = _only(_body(asked), "status")
         if status == Status.PAUSED:
             await self._queue.pause_all()
         elif status == Status.WAITING:
             await self._queue.resume_all()
+        elif status == Status.REMOVED:
+            # Those that wait first: else some would begin in the places of others.
+            there = [*self._queue.waiting, *self._queue.active]
+            await apart(each(self._queue.remove, there))
         else:
-            raise Refusal(422, "status is paused or waiting")
+            raise Refusal(422, "status is paused, waiting or removed")
         return as_json(stats(self._queue))
 
     async def forget(self, asked: Asked) -> Answer:
@@ -129,25 +143,24 @@ class Api:
         return as_json(shown(entry, self._queue))
 
     async def change(self, asked: Asked) -> Answer:
-        """Pause, resume or try again, or move."""
+        """Pause, resume or try again, or move: all that is asked, or nothing."""
         entry = self._queue.find(asked.named["gid"])
-        body = _body(asked)
-        if not isinstance(body, dict) or not body or set(body) - {"status", "position", "priority"}:
-            raise Refusal(422, "status, position and priority can be changed")
-        for name, span in (("position", range(2**31)), ("priority", PRIORITIES)):
-            value = body.get(name, 0)
-            if not isinstance(value, int) or isinstance(value, bool) or value not in span:
-                raise Refusal(422, f"{name} is a whole number from {span[0]} to {span[-1]}")
-        if body.get("status", Status.PAUSED) not in (Status.PAUSED, Status.WAITING):
-            raise Refusal(422, "status is paused or waiting")
-        if "status" in body:
-            verb = self._queue.pause if body["status"] == Status.PAUSED else self._queue.resume
-            await verb(entry)
-        if "priority" in body:
-            await self._queue.prefer(entry, body["priority"])
-        if "position" in body:
-            await self._queue.move(entry, body["position"])
+        body = checked_change(_body(asked))
+        check_now(body, entry.status, entry.leaving)
+        await apart(self._change(entry, body))
         return as_json(shown(entry, self._queue))
+
+    async def _change(self, entry: Entry, change: dict[str, Any]) -> None:
+        """What is to wait is told so at last, since it may begin at once; then it has no place."""
+        queue = self._queue
+        if change.get("status") == Status.PAUSED:
+            await queue.pause(entry)
+        if "priority" in change:
+            await queue.prefer(entry, change["priority"])
+        if "position" in change:
+            await queue.move(entry, change["position"])
+        if change.get("status") == Status.WAITING:
+            await queue.resume(entry)
 
     async def remove(self, asked: Asked) -> Answer:
         """Stop it for good, answered when its connection is closed; or forget it, if it ended."""
@@ -165,18 +178,7 @@ class Api:
 
     async def limit(self, asked: Asked) -> Answer:
         """Other limits, from now on."""
-        body = _body(asked)
-        names = {"concurrency": "total", "per_host": "per_host"}
-        names["bytes_per_second"] = "bytes_per_second"
-        if not isinstance(body, dict) or not body or set(body) - set(names):
-            raise Refusal(422, "concurrency, per_host and bytes_per_second can be changed")
-        for name, value in body.items():
-            none = value is None and name != "concurrency"
-            most = 2**53 if name == "bytes_per_second" else 10_000
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if not none and not (whole and 1 <= value <= most):
-                raise Refusal(422, f"{name} is a whole number from 1 to {most}")
-        changes = {names[name]: value for name, value in body.items()}
+        changes = checked_limits(_body(asked))
         self._queue.limit(replace(self._queue.limits, **changes))
         return as_json(limits(self._queue))
 
@@ -218,6 +220,5 @@ def _counted(asked: Asked, name: str, default: int, most: int) -> int:
     text = asked.query.get(name, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit()) or len(text) > 12 or int(text) > most:
-        raise Refusal(422, f"{name} is a whole number from 0 to {most}")
-    return int(text)
+    is_short = text.isascii() and text.isdigit() and len(text) <= 12
+    return whole(name, int(text) if is_short else None, range(most + 1))

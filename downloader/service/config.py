@@ -3,6 +3,8 @@ behind it; a list, for one that may be repeated."""
 
 from __future__ import annotations
 
+import os
+import stat
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -19,9 +21,11 @@ class BadConfig(ValueError):
 
 
 def read_config(path: str) -> dict[str, Any]:
-    """What stands in the file `path`. Raises BadConfig."""
+    """What stands in the file `path`, which nobody but us and root may write to: who does says what
+    the service is to do. Raises BadConfig."""
     try:
         with Path(path).open("rb") as file:
+            check_ours(os.fstat(file.fileno()))
             data = file.read(MAX_CONFIG + 1)
         if len(data) > MAX_CONFIG:
             raise BadConfig(f"it is longer than {MAX_CONFIG:,} bytes")
@@ -32,6 +36,12 @@ def read_config(path: str) -> dict[str, Any]:
         if isinstance(error, BadConfig):
             raise
         raise BadConfig(printable(str(error)[:300])) from error
+
+
+def check_ours(found: os.stat_result) -> None:
+    """Raises BadConfig for a file that others may write to."""
+    if found.st_uid not in (0, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise BadConfig("others may write to it: its owner has to be root or you, and nobody else")
 
 
 def arguments_of(

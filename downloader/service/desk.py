@@ -15,6 +15,7 @@ from downloader.errors import BadLine, BadName
 from downloader.jobs import Job
 from downloader.queue import Wanted
 from downloader.sansio.checksum import checked_checksum
+from downloader.sansio.jsontext import is_whole
 from downloader.sansio.names import checked_name
 from downloader.sansio.url import parse_url
 from downloader.sansio.urllist import MAX_HEADERS, MAX_MIRRORS, ListParser, below, checked_header
@@ -119,7 +120,7 @@ def _within(items: Iterable[Any], subdirectory: str) -> Iterator[Job | BadLine]:
             yield item
         elif isinstance(item, Job):
             path = "/".join(part for part in (subdirectory, item.subdirectory) if part)
-            yield replace(item, subdirectory=path, line=None)
+            yield replace(item, subdirectory=path)
 
 
 def checked_gid(text: str | None) -> str | None:
@@ -154,8 +155,11 @@ def _texts(name: str, found: Any, most: int) -> list[str]:
 def number(asked: dict[str, Any], name: str, span: range) -> int | None:
     """The whole number `name`, of these; None if there is none. Raises Refusal."""
     found = asked.get(name)
-    if found is None:
-        return None
-    if not isinstance(found, int) or isinstance(found, bool) or found not in span:
+    return None if found is None else whole(name, found, span)
+
+
+def whole(name: str, value: Any, span: range) -> int:
+    """`value`, if it is a whole number of these. Raises Refusal."""
+    if not is_whole(value, span):
         raise Refusal(422, f"{name} is a whole number from {span[0]} to {span[-1]}")
-    return found
+    return int(value)

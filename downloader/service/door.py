@@ -1,7 +1,8 @@
 """The door of the service: each request is looked at before anybody acts on it.
 
 The order is what makes it safe: the Host, on every path; the Origin; the route; the token; the
-method; the type of the body. What is refused has had no effect, and its body was not looked at.
+method; the type of the body. What is refused has had no effect, and its body was not looked at, nor
+kept: the site asks when the head is here, before it takes a body.
 """
 
 from __future__ import annotations
@@ -97,19 +98,35 @@ class Door(Resource):
         route, named = self.routes.find(_path(request))
         if method == "OPTIONS":
             return self._options(request, route)
-        if not route.is_open and not self._has_token(request, route):
+        if not self._may(request, route):
             return await self._no_token(request)
         verb = verb_of(route, method)
         content_type = media_type(request.getHeader(b"content-type"))
         body = request.content.read()
-        if method in _WITH_BODY and content_type not in route.types and (body or method == "POST"):
+        has_body = body or request.is_cut or method == "POST"
+        if method in _WITH_BODY and content_type not in route.types and has_body:
             known = " or ".join(filter(None, route.types))
             raise Refusal(415, f"the body has to be {known}")
+        if method in _WITH_BODY and request.is_cut:  # it would have been refused a moment ago
+            raise Refusal(503, "that has just changed; ask again", Retry_After="1")
         query = {_text(name): _text(values[0]) for name, values in _query(request).items()}
         asked = Asked(method, route.path, named, query, body, content_type, request)
         return await verb(asked)
 
     # --- looking at the head ------------------------------------------------------------------
+
+    def wants_body(self, request: Any) -> bool:
+        """Whether the body of `request` will be looked at, as far as its head tells."""
+        method = request.method.decode("latin-1")
+        try:
+            self._check_host(request)
+            self._check_origin(request)
+            route, _ = self.routes.find(_path(request))
+            verb_of(route, method)
+        except Refusal:
+            return False
+        fits = media_type(request.getHeader(b"content-type")) in route.types
+        return method in _WITH_BODY and fits and self._may(request, route)
 
     def _check_host(self, request: Any) -> None:
         host = host_of(request.requestHeaders.getRawHeaders(b"host", []))
@@ -137,6 +154,13 @@ class Door(Resource):
             headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Last-Event-ID"
             headers["Access-Control-Max-Age"] = "600"
         return Answer(204, b"", "", headers)
+
+    def _may(self, request: Any, route: Route) -> bool:
+        """Whether it shows the token, where that is needed; its connection is known then."""
+        if not route.is_open and self._has_token(request, route):
+            request.channel.token_shown()
+            return True
+        return route.is_open
 
     def _has_token(self, request: Any, route: Route) -> bool:
         given = request.getHeader(b"authorization")

@@ -11,13 +11,11 @@ import secrets
 from collections import deque
 from typing import Any
 
-from twisted.internet.interfaces import IPushProducer
-from zope.interface import implementer
-
 from downloader.jobs import Status
 from downloader.queue import Entry, Queue
 from downloader.service.answers import Answer, Refusal, dumped
 from downloader.service.door import head
+from downloader.service.outgoing import Outgoing
 from downloader.service.routes import Asked
 from downloader.service.shown import shown, stats
 
@@ -29,42 +27,24 @@ MOST_READERS = 64
 MOST_WAITING = 4 * 1024 * 1024
 
 
-@implementer(IPushProducer)
 class _Reader:
     """One open stream."""
 
     def __init__(self, request: Any, most_waiting: int) -> None:
         self.request = request
-        self._most_waiting = most_waiting
-        self.paused = False
-        self._held: deque[bytes] = deque()
-        self._size = 0
-        request.registerProducer(self, True)
+        self.outgoing = Outgoing(request.write, most_waiting)
+        request.registerProducer(self.outgoing, True)
+
+    def __repr__(self) -> str:
+        return f"<_Reader {self.outgoing!r}>"
 
     def send(self, data: bytes, matters: bool = True) -> None:
         """Send it; later, if it matters, while nothing is read."""
-        if not self.paused:
-            self.request.write(data)
-        elif matters:
-            self._held.append(data)
-            self._size += len(data)
-            if self._size > self._most_waiting:
-                self.stopProducing()
-                self.request.channel.transport.abortConnection()
-
-    def pauseProducing(self) -> None:
-        self.paused = True
-
-    def resumeProducing(self) -> None:
-        self.paused = False
-        while self._held and not self.paused:
-            data = self._held.popleft()
-            self._size -= len(data)
-            self.request.write(data)
-
-    def stopProducing(self) -> None:
-        self.paused = True
-        self._held.clear()
+        if not matters and self.outgoing.paused:
+            return
+        if not self.outgoing.send(data):
+            self.outgoing.stopProducing()
+            self.request.channel.transport.abortConnection()
 
 
 class Events:

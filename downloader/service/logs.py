@@ -13,6 +13,7 @@ from downloader.sansio.logline import log_line
 from downloader.sansio.printable import printable
 from downloader.service.answers import Answer, Refusal
 from downloader.service.routes import Asked, Route
+from downloader.service.state import check_private
 
 FORM = "application/x-www-form-urlencoded"
 # A LogRecord has some twenty fields, and who logs may add to them.
@@ -23,7 +24,7 @@ _log = Logger()
 
 class Logs:
     """Appends to the file `path`, which is for its owner's eyes. Raises StoreError for one that
-    cannot be opened."""
+    cannot be opened, and for one that is not: a link, a file of others or for them to read."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -75,6 +76,12 @@ class Logs:
 
     def _opened(self) -> int:
         try:
-            return os.open(self.path, _APPEND, 0o600)
+            fd = os.open(self.path, _APPEND, 0o600)
         except OSError as error:
             raise StoreError(f"{printable(self.path)}: {error.strerror}") from error
+        try:
+            check_private(os.fstat(fd), self.path)
+        except StoreError:
+            os.close(fd)
+            raise
+        return fd

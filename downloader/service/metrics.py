@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from downloader.jobs import Status
-from downloader.queue import Entry, Queue
+from downloader.queue import OVER, Entry, Queue
 from downloader.service.answers import Answer
 from downloader.service.routes import Asked
 from downloader.service.shown import stats
@@ -20,7 +20,7 @@ class Metrics:
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        self._ended = dict.fromkeys((Status.COMPLETE, Status.ERROR, Status.REMOVED), 0)
+        self._ended = dict.fromkeys(sorted(OVER), 0)
         self._bytes = 0
         self._registry = CollectorRegistry()
         self._registry.register(self)

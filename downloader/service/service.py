@@ -103,13 +103,14 @@ class DownloadService(MultiService):
 
     @property
     def limits(self) -> Limits:
-        """Those that hold."""
+        """Those that hold, or held when it was stopped; whoever changes them tells the queue."""
         return self._limits if self.queue is None else self.queue.limits
 
     def limit(self, limits: Limits) -> None:
         """Let others hold, from now on and for later starts."""
-        self._limits = limits
-        if self.queue is not None:
+        if self.queue is None:
+            self._limits = limits
+        else:
             self.queue.limit(limits)
 
     def reopen(self) -> None:
@@ -142,7 +143,10 @@ class DownloadService(MultiService):
         if not self._listening:
             self._listen()
         downloader = self._make_downloader()
-        self.queue = Queue(self._reactor, store, downloader, self._limits, time.time)
+        self.queue = Queue(
+            *(self._reactor, store, downloader, self.limits, time.time), roots=self._desk.roots
+        )
+        self.queue.limit(self.queue.limits)  # the downloader knows those of the first start
         self.queue.watch(self._tell)
         if self._make_event_log is not None:
             self._event_log = self._make_event_log()
@@ -164,8 +168,8 @@ class DownloadService(MultiService):
             return  # it was stopped meanwhile
         self._events = events = Events(queue)
         api = Api(queue, self._desk, self._end_soon)
-        methods = Methods(queue, self._desk, self._end_soon).methods()
-        rpc = JsonRpc(methods, self.door)
+        methods = Methods(self._reactor, queue, self._desk, self._end_soon).methods()
+        rpc = JsonRpc(self._reactor, methods, self.door)
         self.sockets = sockets = Sockets(queue, rpc)
         calls = {"POST": rpc.post, "GET": sockets.get}
         more = [

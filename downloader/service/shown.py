@@ -26,7 +26,7 @@ def shown(entry: Entry, queue: Queue) -> dict[str, Any]:
         "priority": entry.priority,
         "position": queue.position(entry),
         "added": entry.added,
-        "ended": None if told is None else told.ended,
+        "ended": told.ended if told and entry.is_over else None,
         "error": None if told is None else told.error,
         "message": None if told is None else told.message,
         "http_status": None if told is None else told.http_status,

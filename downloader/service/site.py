@@ -1,4 +1,7 @@
-"""HTTP for the door: what Twisted's site does, with caps on what a stranger may make it keep."""
+"""HTTP for the door: what Twisted's site does, with caps on what a stranger may make it keep.
+
+A stranger is a connection on which the token was not shown yet.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,16 @@ from twisted.web.server import Request, Site
 
 from downloader.service.answers import problem
 from downloader.service.door import HEADERS, Door
+from downloader.service.strangers import Strangers
 
 # Bytes of a body, and seconds in which nothing comes from who has not asked yet.
 MAX_BODY = 4 * 1024 * 1024
 PATIENCE = 30.0
 # And in which a request has to be whole, a body of 4 MiB over a slow line too.
 WHOLE = 120.0
+# Bodies of strangers that are longer than this, where the token is in the body: so many at a time.
+SHORT = 64 * 1024
+MOST_LONG = 16
 # Open connections. A browser has six, and an aria2 client one.
 MOST_CONNECTIONS = 512
 # Seconds that what was written has to go out when the service stops.
@@ -27,22 +34,33 @@ CLOSING = 1.0
 
 
 class _Request(Request):
-    """Refuses a body that is too long when it is told, and ends one that is not told."""
+    """Refuses a body that is too long when it is told, and ends one that is not told. A body that
+    the door would not look at is taken, and not kept: `is_cut` says that there was one."""
 
+    is_cut = False
     _came = 0
     _refused = False
+    _keeps = True
 
     def gotLength(self, length: int | None) -> None:
         if length is not None and length > MAX_BODY:
             self._too_long()
             length = 0  # nothing of it is kept
+        if length != 0 and not self._is_wanted():
+            self._keeps = False
+            length = 0
         super().gotLength(length)  # type: ignore[no-untyped-call]
 
     def handleContentChunk(self, data: bytes) -> None:
+        channel: Any = self.channel
         self._came += len(data)
         if self._came > MAX_BODY:
             self._too_long()
+        elif not self._keeps:
+            self.is_cut = True
         elif not self._refused:
+            if self._came > SHORT:
+                channel.body_is_long()
             super().handleContentChunk(data)  # type: ignore[no-untyped-call]
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
@@ -51,6 +69,12 @@ class _Request(Request):
             channel.refuse(b"400 Bad Request", 400, "the target has to be a path")
         elif not self._refused:
             super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
+
+    def _is_wanted(self) -> bool:
+        channel: Any = self.channel
+        self.method, self.uri = channel._command, channel._path
+        self.path = self.uri.partition(b"?")[0]
+        return bool(channel.site.resource.wants_body(self))
 
     def _too_long(self) -> None:
         channel: Any = self.channel
@@ -61,15 +85,28 @@ class _Request(Request):
 
 class _Channel(HTTPChannel):
     """One connection, which its site counts, whatever is spoken on it. A request has to be whole in
-    `WHOLE` seconds, however its bytes come."""
+    `WHOLE` seconds, however its bytes come. `is_known` says whether the token was shown."""
 
+    is_known = False
     _late: IDelayedCall | None = None
     _other: IProtocol | None = None
 
     def connectionMade(self) -> None:
         self.factory.open.add(self)
+        self.factory.strangers.add(self)
         self._wait()
         super().connectionMade()  # type: ignore[no-untyped-call]
+
+    def token_shown(self) -> None:
+        """It is no stranger any more."""
+        self.is_known = True
+        self.factory.strangers.leave(self)
+        self.factory.long.leave(self)
+
+    def body_is_long(self) -> None:
+        """A body is here that only few strangers may have at a time."""
+        if not self.is_known:
+            self.factory.long.add(self)
 
     def upgrade(self, protocol: IProtocol, switching: bytes) -> None:
         """Write `switching` (RFC 9110 §15.2.2), and let `protocol` have the connection; it is the
@@ -107,6 +144,7 @@ class _Channel(HTTPChannel):
         super().allContentReceived()  # type: ignore[no-untyped-call]
 
     def requestDone(self, request: Request) -> None:
+        self.factory.long.leave(self)
         self._wait()  # first, since the next request may be here already
         super().requestDone(request)  # type: ignore[no-untyped-call]
 
@@ -135,8 +173,9 @@ class _Channel(HTTPChannel):
 
 
 class DoorSite(Site):
-    """Serves `door` to at most `most` at a time; `open` are those. No request is
-    logged: targets may hold what is secret."""
+    """Serves `door` to at most `most` at a time; `open` are those. The oldest of the `strangers`
+    goes for one too many, and the oldest of those with a `long` body. No request is logged: targets
+    may hold what is secret."""
 
     protocol = _Channel  # type: ignore[assignment]
 
@@ -150,6 +189,8 @@ class DoorSite(Site):
         )
         self.displayTracebacks = False
         self.open: set[_Channel] = set()
+        self.strangers = Strangers[_Channel](MOST_CONNECTIONS, _abort)
+        self.long = Strangers[_Channel](MOST_LONG, _abort)
         self.reactor = reactor
         self._closed: Deferred[None] | None = None
         self.most = MOST_CONNECTIONS
@@ -158,7 +199,7 @@ class DoorSite(Site):
         return f"<DoorSite {len(self.open)} connections>"
 
     def buildProtocol(self, addr: Any) -> Any:
-        if len(self.open) >= self.most:
+        if len(self.open) >= self.most and not self.strangers.drop():
             return None
         return super().buildProtocol(addr)  # type: ignore[no-untyped-call]
 
@@ -182,5 +223,12 @@ class DoorSite(Site):
     def gone(self, channel: _Channel) -> None:
         """Its connection is closed."""
         self.open.discard(channel)
+        self.strangers.leave(channel)
+        self.long.leave(channel)
         if self._closed is not None and not self.open and not self._closed.called:
             self._closed.callback(None)
+
+
+def _abort(channel: _Channel) -> None:
+    transport: Any = channel.transport
+    transport.abortConnection()

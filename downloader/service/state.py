@@ -11,7 +11,10 @@ from downloader.errors import StoreError
 from downloader.sansio.printable import printable
 from downloader.store.place import TOKEN
 
-_BYTES = 32
+# Bytes of chance in a token that is made; it has twice as many hexadecimal digits.
+_MADE = 32
+# Characters of one that was put there by hand: as hexadecimal digits, 128 bits.
+_LEAST = 32
 _OWN = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -32,7 +35,7 @@ def _make(directory: str, path: Path) -> None:
     """Whole or not at all, whatever ends the process."""
     unfinished = path.with_name(f".{TOKEN}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(unfinished, _OWN, 0o600), "w") as file:
-        file.write(secrets.token_hex(_BYTES) + "\n")
+        file.write(secrets.token_hex(_MADE) + "\n")
         file.flush()
         os.fsync(file.fileno())
     os.replace(unfinished, path)
@@ -43,11 +46,15 @@ def _make(directory: str, path: Path) -> None:
         os.close(fd)
 
 
-def _read(path: Path) -> str:
-    found = os.lstat(path)
+def check_private(found: os.stat_result, path: str) -> None:
+    """Raises StoreError for what is no file, is not ours, or is for others' eyes too."""
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise StoreError(f"{printable(str(path))}: it may be read by others, or is not ours")
+        raise StoreError(f"{printable(path)}: it may be read by others, or is no file of ours")
+
+
+def _read(path: Path) -> str:
+    check_private(os.lstat(path), str(path))
     token = path.read_text("ascii", "replace").strip()
-    if len(token) < _BYTES:
+    if len(token) < _LEAST:
         raise StoreError(f"{printable(str(path))}: it is too short to be a token")
     return token

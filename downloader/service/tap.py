@@ -36,7 +36,8 @@ _PER_SERVER = "Fetch one file over up to so many connections to each host, a par
 _SPLIT = "Fetch up to so many parts of one file at once, from all its mirrors together."
 _LEAST = "Cut nothing that is shorter than twice so many bytes."
 _PIPELINE = "Have up to so many requests under way on one connection; 1 turns that off."
-_PROXY = "Go through this proxy: http://, socks5:// or socks5h://, with its user and password."
+_SEEN = "A password on the command line is seen by others here, one in --config (mode 0600) is not."
+_PROXY = f"Go through this proxy: http://, socks5:// or socks5h://, with its login. {_SEEN}"
 _TRIES = "Ask so many times for each URL of a file."
 _LIMIT_RATE = "Receive no more than so many bytes a second in all, such as 500K; 0 is no limit."
 _RATE = "Start no more than so many requests a second, minute or hour, such as 10/s or 100/m."
@@ -46,7 +47,7 @@ _ROBOTS = "Fetch only what each site's robots.txt allows, and as slowly as it sa
 _INSECURE = "Listen also where others may read along: beyond this machine without TLS."
 _PRIVATE = "Fetch from private addresses too, such as this machine's and its networks'."
 _NAMES = "Name files after the last part of their URLs (flat), or after host and path (tree)."
-_LOG_URL = "Post each job's end to this http URL, with its user and password, as HTTPHandler does."
+_LOG_URL = f"Post each job's end to this http URL, with its login, as HTTPHandler does. {_SEEN}"
 
 LISTEN = "tcp:6800:interface=127.0.0.1"
 _NOT_CONFIGURED = {"config", "help", "version"}
@@ -166,15 +167,14 @@ class Options(usage.Options):
             values = read_config(path)
             names = {name.rstrip("=") for name in self.longOpt} - _NOT_CONFIGURED
             flags = {name for name in self.longOpt if not name.endswith("=")}
-            arguments_of(values, names, flags, REPEATED)
+            for name in values:
+                _check_value(arguments_of({name: values[name]}, names, flags, REPEATED), name)
             said = {name.lstrip("-") for name, _ in given}
             said |= {"dir"} if "d" in said else set()
             left = {n: v for n, v in values.items() if not (n in REPEATED and n in said)}
-            arguments = arguments_of(left, names, flags, REPEATED)
-            super(Options, Options()).parseOptions(arguments)  # type: ignore[no-untyped-call]
+            return arguments_of(left, names, flags, REPEATED)
         except (BadConfig, usage.UsageError) as error:
             raise usage.UsageError(f"--config {printable(path)}: {error}") from error
-        return arguments
 
     def opt_listen(self, text: str) -> None:
         """Listen at this Twisted endpoint, such as tcp:6800:interface=127.0.0.1 (the default),
@@ -221,6 +221,20 @@ class Options(usage.Options):
                 raise usage.UsageError(
                     f"--{name} {path} is in {root}, where files are fetched to; see --dir"
                 )
+
+
+class _Values(Options):
+    """One option by itself; how it fits the others is looked at when all are here."""
+
+    def postOptions(self) -> None:
+        pass
+
+
+def _check_value(arguments: list[str], name: str) -> None:
+    try:
+        super(Options, _Values()).parseOptions(arguments)  # type: ignore[no-untyped-call]
+    except usage.UsageError as error:
+        raise usage.UsageError(f"{printable(name)}: {error}") from error
 
 
 def makeService(options: Any) -> IService:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -28,10 +28,10 @@ from downloader.listrun.words import reason_text, refusal_text
 from downloader.queue import Queue, Wanted
 from downloader.sansio.metalink import MAX_DOCUMENT, parse_metalink
 from downloader.sansio.printable import printable
+from downloader.service.aside import DONE, FAILED, set_aside
 
 LISTS = (".txt", ".list", ".txt.gz", ".list.gz")
 METALINKS = (".meta4", ".metalink")
-DONE, FAILED = "done", "failed"
 # Seconds between two looks; a file that did not change in between is all there.
 EVERY = 1.0
 # Jobs that are taken on with one commit.
@@ -42,9 +42,10 @@ _STEP = 256 * 1024
 # Steps of a list between two turns of the reactor.
 _STEPS = 200
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _log = Logger()
-_Seen = tuple[int, int, int]
+T = TypeVar("T")
+# Which file it is: what is the same at two looks is all there.
+_Seen = tuple[int, int, int, int, int]
 
 
 class Watched(Service):
@@ -63,6 +64,7 @@ class Watched(Service):
         self._calls = LoopingCall(self._look)
         self._calls.clock = reactor
         self._told = ""
+        self._passed: dict[str, str] = {}  # what is not taken, and why
 
     def __repr__(self) -> str:
         return f"<Watched {self._directory!r}>"
@@ -75,7 +77,8 @@ class Watched(Service):
 
     def stopService(self) -> Deferred[None]:
         """Look no more. **Fires with** None when no file is being read; what was not taken on of it
-        is, by the next process. **Fails** never. **Cancelling** is not done."""
+        is, by the next process. A file that is just being moved is. **Fails** never. **Cancelling**
+        is not done."""
         super().stopService()  # type: ignore[no-untyped-call]
         self._calls.stop()
         self._taking.cancel()
@@ -88,25 +91,42 @@ class Watched(Service):
         if queue is None or not self._taking.called:
             return
         try:
-            found = dict(self._files())
+            found = self._files()
         except OSError as error:
             self._tell(f"{printable(self._directory)} cannot be read: {reason_text(error)}")
             return
-        still = sorted(name for name, seen in found.items() if self._seen.get(name) == seen)
+        still = {name: seen for name, seen in found.items() if self._seen.get(name) == seen}
         self._seen = found
         if still:
             self._taking = Deferred.fromCoroutine(self._take_all(still, queue))
             self._taking.addErrback(self._failed)
 
-    def _files(self) -> Iterator[tuple[str, _Seen]]:
+    def _files(self) -> dict[str, _Seen]:
         """What is ours and a regular file, and no link to one."""
+        files, passed = {}, {}
         with os.scandir(self._directory) as entries:
             for entry in entries:
                 if entry.name.lower().endswith((*LISTS, *METALINKS)):
                     with suppress(FileNotFoundError):
                         found = entry.stat(follow_symlinks=False)
-                        if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
-                            yield entry.name, (found.st_ino, found.st_size, found.st_mtime_ns)
+                        why = why_not(found)
+                        if why is None:
+                            files[entry.name] = _seen(found)
+                        else:
+                            passed[entry.name] = why
+        self._pass_over(passed)
+        return files
+
+    def _pass_over(self, passed: dict[str, str]) -> None:
+        """Say once of each that it is, all that are new together."""
+        new = sorted(name for name, why in passed.items() if self._passed.get(name) != why)
+        self._passed = passed
+        if new:
+            more = f" (and {len(new) - 1} more)" if new[1:] else ""
+            name = printable(os.path.join(self._directory, new[0]))
+            _log.warn(
+                "{name} is passed over: {why}{more}", name=name, why=passed[new[0]], more=more
+            )
 
     def _tell(self, sentence: str) -> None:
         """Once, however often it is met."""
@@ -120,49 +140,53 @@ class Watched(Service):
 
     # --- taking ---------------------------------------------------------------------------------
 
-    async def _take_all(self, names: list[str], queue: Queue) -> None:
-        for name in names:
+    async def _take_all(self, still: dict[str, _Seen], queue: Queue) -> None:
+        keys = {name: _key(name, seen) for name, seen in sorted(still.items())}
+        known = _last_known(frozenset(keys.values()), queue)
+        for name, key in keys.items():
             try:
-                await self._take(name, queue)
+                await self._take(name, still[name], key, known.get(key, 0), queue)
             except (OSError, DownloadError) as error:  # it stays, and is tried again
                 self._seen.pop(name, None)
                 self._tell(f"{printable(name)} is not taken: {reason_text(error)}")
 
-    async def _take(self, name: str, queue: Queue) -> None:
-        """Queue what is in the file `name`, and move it aside."""
+    async def _take(self, name: str, seen: _Seen, key: str, known: int, queue: Queue) -> None:
+        """Queue what is in the file `name`, behind the first `known` jobs, and move it aside."""
         fd = os.open(os.path.join(self._directory, name), _READ)
         reasons: list[str] = []
         source: Source = ListFile(fd, FetchForm(self._root))
         count = 0
         try:
-            key = _key(name, os.fstat(fd))
+            if _seen(os.fstat(fd)) != seen:
+                return  # another by now, which is looked at again
             if name.lower().endswith(METALINKS):
                 source = await self._metalink(fd, name)
-            count = await self._queue_all(source, key, reasons, queue)
+            count = await self._queue_all(source, key, known, reasons, queue)
             if source.error is not None:
                 reasons.append(source.error)
         except ListError as error:
             reasons.append(str(error))
         finally:
             os.close(fd)
-        self._move(name, count, reasons)
+        await self._set_aside(name, count, reasons)
 
     async def _metalink(self, fd: int, name: str) -> MetalinkFiles:
         data = b""
         while len(data) <= MAX_DOCUMENT and (more := os.pread(fd, _STEP, len(data))):
             data += more
-        pool = self._clock.getThreadPool()  # a long one takes seconds
-        document = await deferToThreadPool(self._clock, pool, parse_metalink, data)
+        document = await self._in_thread(parse_metalink, data)  # a long one takes seconds
         return MetalinkFiles([(name, document)], self._root)
 
-    async def _queue_all(self, source: Source, key: str, reasons: list[str], queue: Queue) -> int:
-        """Take on all jobs of `source` that are not. How many it has."""
+    async def _queue_all(
+        self, source: Source, key: str, known: int, reasons: list[str], queue: Queue
+    ) -> int:
+        """Take on the jobs of `source` behind the first `known` ones. How many it has."""
 
         def refuse(bad: BadLine) -> None:
             if len(reasons) < _MOST_REASONS:
                 reasons.append(refusal_text(bad))
 
-        count, known = 0, _last_known(key, queue)
+        count = 0
         portion: list[Wanted] = []
         for step, job in enumerate(cast(Iterator[Any], source.jobs(refuse, lambda _: None))):
             if job is not None:
@@ -188,9 +212,7 @@ class Watched(Service):
                 self._tell(f"{printable(self._directory)} has to wait: {error}")
                 await deferLater(self._clock, EVERY)
 
-    # --- moving aside ---------------------------------------------------------------------------
-
-    def _move(self, name: str, count: int, reasons: list[str]) -> None:
+    async def _set_aside(self, name: str, count: int, reasons: list[str]) -> None:
         shown = printable(name)
         if count:
             _log.info(
@@ -199,40 +221,45 @@ class Watched(Service):
         else:
             reasons = reasons or ["there is no job in it"]
             _log.warn("{name}: {reason}", name=shown, reason=reasons[0])
-        place = os.path.join(self._directory, DONE if count else FAILED)
-        os.makedirs(place, 0o700, exist_ok=True)
-        target = _free(os.path.join(place, name))
-        if reasons:
-            fd = os.open(f"{target}.reason", _WRITE, 0o600)
-            with os.fdopen(fd, "w", encoding="utf-8", errors="replace") as file:
-                file.writelines(f"{printable(reason)}\n" for reason in reasons)
-        os.rename(os.path.join(self._directory, name), target)
+        place = DONE if count else FAILED
+        await self._in_thread(set_aside, self._directory, name, place, reasons)
+
+    def _in_thread(self, work: Callable[..., T], *arguments: Any) -> Deferred[T]:
+        """**Fires** and **fails with** what it comes to. **Cancelling** stops the waiting only."""
+        pool = self._clock.getThreadPool()
+        return deferToThreadPool(self._clock, pool, work, *arguments)
 
 
-def _key(name: str, found: os.stat_result) -> str:
+def why_not(found: os.stat_result) -> str | None:
+    """Why a file is none of those that are taken, if so."""
+    if not stat.S_ISREG(found.st_mode):
+        return "it is no regular file"
+    return None if found.st_uid == os.geteuid() else "it belongs to another user"
+
+
+def _seen(found: os.stat_result) -> _Seen:
+    times = (found.st_mtime_ns, found.st_ctime_ns)
+    return (found.st_dev, found.st_ino, found.st_size, *times)
+
+
+def _key(name: str, seen: _Seen) -> str:
     """The first ten digits of its jobs' gids. What is put here again, though it be the same bytes,
     has another: its inode changes then, or the time at which that did."""
-    told = (name, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    return sha256(repr(told).encode()).hexdigest()[:10]
+    return sha256(repr((name, *seen)).encode()).hexdigest()[:10]
 
 
-def _last_known(key: str, queue: Queue) -> int:
-    """The last job of this file that was taken on; those before it were too, in their order, and
-    may have been forgotten since."""
-    entries = (*queue.active, *queue.waiting, *queue.over)
-    return max((int(e.gid[10:], 16) for e in entries if e.gid.startswith(key)), default=0)
+def _last_known(keys: frozenset[str], queue: Queue) -> dict[str, int]:
+    """By the keys of files, the last job of each that was taken on; those before it were too, in
+    their order, and may have been forgotten since."""
+    found: dict[str, int] = {}
+    for entry in (*queue.active, *queue.waiting, *queue.over):
+        key = entry.gid[:10]
+        if key in keys:
+            found[key] = max(found.get(key, 0), int(entry.gid[10:], 16))
+    return found
 
 
 def _checked(gid: str) -> str:
     if len(gid) > 16:
         raise ListError("it has too many jobs")
     return gid
-
-
-def _free(path: str) -> str:
-    """`path`, numbered if there is one already, or reasons for one."""
-    number, found = 0, path
-    while os.path.lexists(found) or os.path.lexists(f"{found}.reason"):
-        number += 1
-        found = f"{path}.{number}"
-    return found

@@ -32,6 +32,9 @@ _OWN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # The second: there is no space for the memory that its processes would share.
 _FULL = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE))
 
+# Where a database says how it is written and read, and what it says in WAL mode.
+_VERSIONS, _IS_WAL = 18, b"\2\2"
+
 
 class Schema(NamedTuple):
     """What a database holds: its file's name, and `version` scripts in the directory `scripts`."""
@@ -93,11 +96,11 @@ class Database:
     def run(self, work: Callable[..., T], *arguments: Any) -> Deferred[T]:
         """Call `work(cursor, *arguments)` in the database's thread, in one transaction.
 
-        **Fires with** what it returns, when that is committed. **Fails with** StoreError, or
-        StoreFull: then it may be done again.
-        **Cancelling** stops the waiting only.
+        **Fires with** what it returns, when that is committed. **Fails with** StoreError, as when
+        it is closed, or StoreFull: then it may be done again. **Cancelling** stops the waiting
+        only.
         """
-        if self._closing:  # the thread is gone, and would never come to it
+        if self._lock < 0:
             return fail(StoreError(f"{printable(self.path)}: it is closed"))
         self._busy += 1
         begun: Any = self._pool.runInteraction(_done, work, *arguments)
@@ -216,9 +219,13 @@ def _prepare(path: str, schema: Schema) -> None:
     fd = os.open(path, _OWN, 0o600)
     try:
         check_own(os.fstat(fd), stat.S_ISREG)
+        is_new = os.pread(fd, 2, _VERSIONS) != _IS_WAL
     finally:
         os.close(fd)
+    _check_beside(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        if is_new:  # a kill just now is to leave no -journal either
+            database.execute("PRAGMA journal_mode = MEMORY")
         database.execute("PRAGMA journal_mode = WAL")
         (found,) = database.execute("PRAGMA user_version").fetchone()
         if found > schema.version:
@@ -227,6 +234,19 @@ def _prepare(path: str, schema: Schema) -> None:
             script = Path(__file__).parent / "schema" / schema.scripts / f"{version}.sql"
             text = script.read_text("utf-8")
             database.executescript(f"BEGIN; {text} PRAGMA user_version = {version}; COMMIT")
+
+
+def _check_beside(path: str) -> None:
+    """SQLite plays back what it finds beside a database. In WAL mode a -journal is nothing of ours.
+
+    Raises StoreError, OSError.
+    """
+    journal = f"{path}-journal"
+    if os.path.lexists(journal):
+        raise StoreError(f"{printable(journal)}: it is not of this database, which has none")
+    for name in (f"{path}-wal", f"{path}-shm"):
+        if os.path.lexists(name):
+            check_own(os.lstat(name), stat.S_ISREG)
 
 
 def _set(connection: sqlite3.Connection, durable: bool) -> None:

@@ -54,7 +54,7 @@ class QueueStore:
         self._database = Database(reactor, directory, QUEUE, durable, fsync)
         self._rows: dict[int, QueueRow | None] = {}  # to be kept next; None is to be forgotten
         self._waiting: list[Deferred[None]] = []
-        self._busy = False
+        self._busy = self._closing = False
 
     def __repr__(self) -> str:
         return f"<QueueStore {self._database!r}>"
@@ -86,8 +86,11 @@ class QueueStore:
         return done
 
     def close(self) -> None:
-        """Close it: at once, or once what was begun is done."""
-        self._database.close()
+        """Close it: at once, or once all that was asked for is done. What is asked for after that
+        fails with StoreError."""
+        self._closing = True
+        if not self._busy:
+            self._database.close()
 
     def _next(self) -> None:
         rows, self._rows = self._rows, {}
@@ -96,6 +99,8 @@ class QueueStore:
         if waiting:
             saving = self._database.run(_save, list(rows.items()))
             saving.addBoth(self._saved, waiting)
+        elif self._closing:
+            self._database.close()
 
     def _saved(self, result: Any, waiting: Sequence[Deferred[None]]) -> None:
         self._next()  # before anybody hears, who may want more

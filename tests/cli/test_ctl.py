@@ -119,9 +119,27 @@ async def test_add_a_list(with_service: Any, origin: Origin, tmp_path: Path) -> 
     assert len(do.served.queue.waiting) == 3
 
 
+async def test_add_more_than_a_request_takes(with_service: Any) -> None:
+    """In portions; where a later one is refused, those before are told."""
+    do = await with_service()
+    urls = [f"http://a/{n}" for n in range(1200)]
+    assert len(await do("add", "--paused", *urls)) == 1200
+    names = [entry.job.url for entry in do.served.queue.waiting]
+    assert names == urls
+    command = do.start("add", "--paused", *urls[:1100], "ftp://no/")
+    assert await command.ended == 1
+    assert len(command.out.splitlines()) == 1000
+    (line,) = command.said
+    assert line.endswith("; the first 1000 of 1101 were added")
+    assert len(do.served.queue.waiting) == 2200
+
+
 async def test_pause_and_remove(with_service: Any, origin: Origin, until: Any) -> None:
     """They end when the connections are closed."""
     do = await with_service()
+    await do("add", origin.add("/done", 1))
+    await until(lambda: do.served.queue.over)
+    (done,) = do.served.queue.over
     await do("add", origin.add_silent("/a"), origin.add_silent("/b"))
     await until(lambda: origin.silent == 2)
     gids = [entry.gid for entry in do.served.queue.active]
@@ -132,9 +150,10 @@ async def test_pause_and_remove(with_service: Any, origin: Origin, until: Any) -
     await do("resume", "--all")
     await until(lambda: origin.silent == 2)
     await do("remove", "--all")
-    assert [entry.status for entry in do.served.queue.over] == ["removed", "removed"]
+    over = [str(entry.status) for entry in do.served.queue.over]
+    assert over == ["complete", "removed", "removed"]
     await do("remove", *gids)
-    assert do.served.queue.over == []
+    assert do.served.queue.over == [done]
 
 
 async def test_a_gid_that_is_none(with_service: Any, origin: Origin) -> None:
@@ -212,13 +231,55 @@ async def test_watch_on_a_terminal(with_service: Any, origin: Origin, until: Any
     assert command.err == b""
 
 
-async def test_watch_ends_with_the_service(with_service: Any, until: Any) -> None:
+async def test_watch_goes_on_when_the_service_is_back(
+    with_service: Any, origin: Origin, until: Any
+) -> None:
+    """An outage is told once, and what happens after it is shown."""
     do = await with_service()
     command = do.start("watch")
+    await until(lambda: do.served.service._events and do.served.service._events._readers)
+    port = do.served.port
+    await do.served.close()
+    await until(lambda: command.err)
+    await do.served.start_at(port)
     await until(lambda: do.served.service._events._readers)
-    await do.served.service.stopService()
+    await do("add", origin.add("/a", 10))
+    await until(lambda: b"complete" in command.out)
+    command.signal("INT")
+    assert await command.ended == 130
+    (line,) = command.said
+    assert line.startswith("downloader: ") and line.endswith("; it is asked again until it is back")
+
+
+def events(connection: Any, text: str) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    connection.send(head + text.encode())
+
+
+async def test_watch_asks_again_as_the_service_says(start: Any, scripted: Any) -> None:
+    """After as long as it says, from the last event on; a token that is refused ends it."""
+
+    async def script(connection: Any) -> None:
+        await connection.head()
+        if connection.number == 0:
+            events(connection, 'retry: 1\n\nid: a-1\nevent: gone\ndata: {"gid": "g"}\n\n')
+            connection.close()
+        elif connection.number < 3:
+            connection.send(b"HTTP/1.1 503 Wait\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        else:
+            connection.send(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
+
+    server = scripted(script)
+    command = start("ctl", "watch", "--url", server.url(""), env=OUR_TOKEN)
     assert await command.ended == 1
-    assert command.said == ["downloader: the service ended the connection"]
+    assert command.out == b"forgotten g\n"
+    lost, refused = command.said
+    assert lost == (
+        "downloader: the service ended the connection; it is asked again until it is back"
+    )
+    assert refused.endswith("the token is not the service's; see --token-file")
+    asked = [connection.heads[0].lower() for connection in server.connections]
+    assert [b"last-event-id: a-1" in head for head in asked] == [False, *[True] * 3]
 
 
 async def test_over_a_socket(with_service: Any, reactor: Any, start: Any, tmp_path: Path) -> None:
@@ -279,6 +340,32 @@ async def test_the_token_file_of_ones_own_service(start: Any, tmp_path: Path) ->
     path = tmp_path / "downloader" / "token"
     hint = "--token-file or $DOWNLOADER_TOKEN says where the token is"
     assert command.said == [f"downloader: {path}: No such file or directory; {hint}"]
+
+
+async def test_ones_own_service_does_not_run(start: Any, scripted: Any, tmp_path: Path) -> None:
+    """Whoever listens in its place is shown nothing."""
+    (tmp_path / "downloader").mkdir()
+    (tmp_path / "downloader" / "token").write_text("t0ken" * 8)
+    (tmp_path / "downloader" / "lock").touch()
+    server = scripted([head])
+    command = start("ctl", "list", "--url", server.url(""), env={"XDG_STATE_HOME": str(tmp_path)})
+    assert await command.ended == 1
+    assert command.said == [f"downloader: the service of {tmp_path}/downloader does not run"]
+    assert server.connections == []
+
+
+async def test_localhost_is_one_address(with_service: Any, start: Any) -> None:
+    """Of its two, the one that a service listens at."""
+    do = await with_service()
+    where = ("--url", f"http://localhost:{do.served.port}")
+    command = start("ctl", "list", *where, env={"DOWNLOADER_TOKEN": do.served.token})
+    assert await command.ended == 0
+    await do.served.service.stopService()
+    command = start("ctl", "list", *where, env=OUR_TOKEN)
+    assert await command.ended == 1
+    assert command.said == [
+        f"downloader: http://127.0.0.1:{where[1][17:]}/: no service listens there"
+    ]
 
 
 @pytest.mark.parametrize(

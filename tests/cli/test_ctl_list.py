@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from downloader.cli import ctllist
-from downloader.cli.ctllist import MAX_ENTRIES, MAX_TEXT, Part, parts
+from downloader.cli.ctllist import MAX_ENTRIES, MAX_TEXT, Part, parts, portions
 from downloader.errors import ListError
 
 LINES = st.sampled_from(["http://a/", "  out=b", "\tdir=c", "# none", "", "http://ü/", " "])
@@ -38,6 +39,24 @@ def test_long_entries_come_in_smaller_parts() -> None:
     line = "http://a/" + "x" * 50_000
     found = list(parts([f"{line}\n".encode()] * 100))
     assert len(found) > 5 and all(len(part.text) < 2 * MAX_TEXT for part in found)
+
+
+def test_text_counts_as_it_is_sent() -> None:
+    """A character that is no ASCII is six bytes of JSON, or twelve."""
+    found = list(parts([("http://a/" + "\U0001f600" * 5_000 + "\n").encode() * 100]))
+    assert all(len(json.dumps(part.text)) < 2 * MAX_TEXT for part in found)
+
+
+@given(st.lists(st.text(max_size=3), max_size=20))
+def test_portions_of_few_are_one(jobs: list[str]) -> None:
+    assert list(portions(jobs)) == ([jobs] if jobs else [])
+
+
+def test_portions_are_small() -> None:
+    """In number, and in bytes."""
+    assert [len(one) for one in portions(range(2 * MAX_ENTRIES + 1))] == [1000, 1000, 1]
+    long = ["x" * (MAX_TEXT // 2)] * 5
+    assert [len(one) for one in portions(long)] == [2, 2, 1]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,14 @@ async def test_nobody_there_changes_nothing_but_a_warning(
     assert any("1 events did not get to" in line for line in command.said)
 
 
+async def test_the_environment_says_it_where_nobody_reads_it(start: Any, origin: Origin) -> None:
+    """Processes' command lines are for everybody's eyes."""
+    env = {"DOWNLOADER_LOG_URL": "ftp://me:secret@a/"}
+    command = start("fetch", origin.url("/a"), env=env)
+    assert await command.ended == 2
+    assert b"'ftp://a/' is no URL" in command.err
+
+
 async def test_a_url_that_is_none_is_told(start: Any) -> None:
     command = start("fetch", "http://a/", "--log-url", "ftp://a/")
     assert await command.ended == 2

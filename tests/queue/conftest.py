@@ -26,17 +26,17 @@ class Kept:
         self.state = path / "state"
         self.out = path / "out"
         self.changes: list[tuple[str, str, str]] = []
-        self._options = options
+        self.options = options
         self.queue = self.again()
 
     def again(self) -> Queue:
         """A process that begins."""
-        limits = self._options.get("limits", Limits(total=4))
-        retries = self._options.get("retries", Retries())
+        limits = self.options.get("limits", Limits(total=4))
+        retries = self.options.get("retries", Retries())
         downloader = Downloader(self.reactor, limits=limits, retries=retries)
-        store = self._options.get("store", QueueStore)(self.reactor, str(self.state))
+        store = self.options.get("store", QueueStore)(self.reactor, str(self.state))
         own = ("limits", "retries", "store")
-        more = {name: self._options[name] for name in self._options if name not in own}
+        more = {name: self.options[name] for name in self.options if name not in own}
         self.queue = Queue(self.reactor, store, downloader, limits, time.time, **more)
         self.queue.watch(self._tell)
         return self.queue
@@ -46,7 +46,7 @@ class Kept:
 
     def wanted(self, url: str, **more: Any) -> Wanted:
         fields = {name: more.pop(name) for name in list(more) if name in Job.__slots__}
-        return Wanted(Job(url, str(self.out), **fields), **more)
+        return Wanted(Job(url, **{"directory": str(self.out), **fields}), **more)
 
     async def add(self, *urls: str, **more: Any) -> list[Entry]:
         return await self.queue.add([self.wanted(url, **more) for url in urls])

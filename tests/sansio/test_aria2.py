@@ -19,7 +19,6 @@ from downloader.sansio.aria2 import (
     inner_call,
     page,
     parse_message,
-    result_of,
 )
 
 JSON = st.recursive(
@@ -106,7 +105,6 @@ def test_each_object_of_a_batch_has_an_answer(calls: list[dict[str, Any]]) -> No
 
 
 def test_answers_have_the_order_of_aria2() -> None:
-    assert list(result_of(1, 2)) == ["id", "jsonrpc", "result"]
     error = error_of(1, RpcError("no"))
     assert json.dumps(error) == (
         '{"id": 1, "jsonrpc": "2.0", "error": {"code": 1, "message": "no"}}'
@@ -117,10 +115,8 @@ def test_answers_have_the_order_of_aria2() -> None:
     ("code", "status"), [(1, 400), (-32600, 400), (-32602, 500), (-32700, 500)]
 )
 def test_http_status(code: int, status: int) -> None:
-    answer = error_of(1, RpcError("no", code))
-    assert http_status([answer], False) == status
-    assert http_status([answer], True) == 200
-    assert http_status([result_of(1, 2)], False) == http_status([], True) == 200
+    assert http_status(RpcError("no", code)) == status
+    assert http_status(None) == 200
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from downloader.sansio.aria2options import (
     job_options,
     limit_of,
     merged,
+    public_options,
     shown_options,
     terms_of,
     value_of,
@@ -78,10 +79,24 @@ def test_headers() -> None:
 
 def test_nothing_secret_is_shown() -> None:
     secret = {
-        "header": ["A: 1", "B: 2", "cookie: s", " Authorization : s", "Proxy-Authorization:s"]
+        "header": [
+            *("A: 1", "B: 2", "cookie: s", " Authorization : s", "Proxy-Authorization:s"),
+            *("X-Api-Key: s", "x-auth-token: s", "PRIVATE-TOKEN: s", "X-Password: s"),
+        ]
     }
     options = job_options({**secret, "http-user": "u", "http-passwd": "s", "split": "5"})
     assert shown_options(options) == {"header": "A: 1\nB: 2", "split": "5"}
+
+
+def test_what_goes_to_another_server() -> None:
+    """Only what is known to be no secret, among the headers; other options are no headers."""
+    asked = {"header": ["X: s", "Accept: a", "accept-language : en"], "user-agent": "me"}
+    secret = {"referer": "http://r/", "http-user": "u", "http-passwd": "s"}
+    options = job_options({**asked, **secret, "split": "5", "out": "x"})
+    assert public_options(options) == (
+        *(("header", "Accept: a"), ("header", "accept-language : en"), ("user-agent", "me")),
+        *(("split", "5"), ("out", "x")),
+    )
 
 
 def test_terms() -> None:

@@ -32,6 +32,21 @@ def test_in_any_pieces(cuts: list[int]) -> None:
     assert found == EVENTS
 
 
+@given(st.integers(0, len(STREAM)))
+def test_where_it_goes_on(cut: int) -> None:
+    """Behind the last event that came whole, after as long as was said."""
+    stream = EventStream("before")
+    stream.feed(STREAM[:cut])
+    assert stream.last == ("a-1" if cut >= STREAM.index(b"data:one") else "before")
+    assert stream.retry == (2.0 if cut > STREAM.index(b"2000\n") + 4 else None)
+
+
+def test_fields_that_say_nothing() -> None:
+    stream = EventStream()
+    stream.feed(b"retry: -1\nretry: 1e3\nid: a\0b\n\n")
+    assert (stream.last, stream.retry) == ("", None)
+
+
 @pytest.mark.parametrize("piece", [b"data: " + b"x" * 2**20 + b"\n", b"x" * 2**20])
 def test_one_that_has_no_end_is_refused(piece: bytes) -> None:
     stream = EventStream()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from downloader.sansio.jsontext import MAX_DEPTH, parse_json
+from downloader.sansio.jsontext import MAX_DEPTH, is_whole, parse_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(),
@@ -50,3 +50,13 @@ def test_anything_is_answered(data: bytes) -> None:
         parse_json(data)
     except ValueError:
         pass
+
+
+@pytest.mark.parametrize("value", [1, 3])
+def test_a_whole_number(value: int) -> None:
+    assert is_whole(value, range(1, 4))
+
+
+@pytest.mark.parametrize("value", [0, 4, True, 1.0, "1", None, [1]])
+def test_no_whole_number_of_these(value: object) -> None:
+    assert not is_whole(value, range(1, 4))

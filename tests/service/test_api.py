@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from downloader import Downloader, Limits
+from downloader.errors import QueueFull
+from downloader.queue import Queue
+from downloader.service.api import Api
+from downloader.service.desk import Desk
+from downloader.service.routes import Asked
+from downloader.store import QueueStore
 from downloader.testing import Origin
 
 
@@ -51,6 +61,28 @@ async def test_a_list(served: Any, origin: Origin) -> None:
     ]
 
 
+async def test_a_list_that_is_too_much(reactor: Any, tmp_path: Path) -> None:
+    """What there was room for is told, and from which line on there was none."""
+    store, downloader = QueueStore(reactor, str(tmp_path)), Downloader(reactor)
+    queue = Queue(reactor, store, downloader, Limits(), time.time, most=300)
+    api = Api(queue, Desk([str(tmp_path)]), lambda: None)
+
+    async def add(lines: int) -> Any:
+        body = json.dumps({"list": "# a list\n" + "http://a/\n" * lines, "paused": True})
+        asked = Asked("POST", "/api/v1/jobs", {}, {}, body.encode(), "application/json", None)
+        answer = await api.add(asked)
+        assert answer is not None
+        return json.loads(answer.body)
+
+    told = await add(400)
+    assert len(told["jobs"]) == len(queue.waiting) == 250
+    (refused,) = told["refused"]
+    assert refused["line"] == 252 and "; nothing is added from here on" in refused["message"]
+    with pytest.raises(QueueFull):
+        await add(100)
+    await queue.close()
+
+
 async def test_change(served: Any, scripted: Any) -> None:
     """Pause, resume, move and prefer; pausing is answered when the connection is closed."""
 
@@ -76,6 +108,73 @@ async def test_change(served: Any, scripted: Any) -> None:
     assert (await s.ask("DELETE", where)).status == 204
 
 
+async def test_several_changes_are_all_done(served: Any, origin: Origin) -> None:
+    """What is to go on is told so at last: it may begin at once."""
+    s = await served()
+    wanted = [{"urls": origin.add_silent(f"/{n}"), "paused": True} for n in range(3)]
+    gids = [job["gid"] for job in (await s.ask("POST", "/api/v1/jobs", wanted)).json["jobs"]]
+    change = {"status": "waiting", "position": 0, "priority": 7}
+    changed = await s.ask("PATCH", f"/api/v1/jobs/{gids[2]}", change)
+    assert (changed.status, changed.json["priority"]) == (200, 7)
+    await s.until(lambda: origin.silent == 1)
+    change = {"status": "paused", "position": 2, "priority": 0}
+    changed = (await s.ask("PATCH", f"/api/v1/jobs/{gids[2]}", change)).json
+    assert (changed["status"], changed["position"], changed["priority"]) == ("paused", 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("is_paused", "change"),
+    [
+        (False, {"priority": 3, "position": 0}),
+        (False, {"priority": 3, "status": "waiting"}),
+        (True, {"priority": 3, "status": "paused"}),
+        (True, {"position": 0, "status": "paused"}),
+    ],
+    ids=["it has no place", "it does not wait for a word", "it is", "the same, with a place"],
+)
+async def test_a_change_is_done_or_not(
+    served: Any, origin: Origin, is_paused: bool, change: dict[str, Any]
+) -> None:
+    """A job that runs, or is paused: nothing is changed where one part of it cannot be."""
+    s = await served()
+    first = {"urls": origin.url("/first"), "paused": True}
+    wanted = {"urls": origin.add_silent("/a"), "paused": is_paused}
+    await s.ask("POST", "/api/v1/jobs", first)
+    where = (await s.ask("POST", "/api/v1/jobs", wanted)).header("location")
+    await s.until(lambda: is_paused or origin.silent)
+    before = (await s.ask("GET", where)).json
+    assert (await s.ask("PATCH", where, change)).status == 409
+    after = (await s.ask("GET", where)).json
+    assert {**after, "rate": 0} == {**before, "rate": 0}
+
+
+async def test_what_has_ended_is_only_tried_again(served: Any, origin: Origin) -> None:
+    s = await served()
+    added = await s.ask("POST", "/api/v1/jobs", {"urls": origin.url("/none")})
+    where = added.header("location")
+    await s.until(lambda: s.queue.over)
+    again = {"status": "waiting", "priority": 1}
+    assert (await s.ask("PATCH", where, again)).status == 409
+    assert (await s.ask("GET", where)).json["status"] == "error"
+    assert (await s.ask("PATCH", where, {"status": "waiting"})).status == 200
+
+
+async def test_all_are_removed(served: Any, origin: Origin) -> None:
+    """Those that have not ended: no connection is left, and what has ended stays known."""
+    s = await served()
+    (ended,) = await s.add(origin.add("/a", 1))
+    await s.until(lambda: s.queue.over)
+    await s.add(*(origin.add_silent(f"/{n}") for n in range(6)))
+    await s.until(lambda: origin.silent == 4)
+    answer = await s.ask("PATCH", "/api/v1/jobs", {"status": "removed"})
+    assert answer.status == 200
+    counts = {name: count for name, count in answer.json["jobs"].items() if count}
+    assert counts == {"complete": 1, "removed": 4}
+    assert s.queue.find(ended.gid).status == "complete"
+    await s.until(lambda: not origin.silent)
+    assert sum(origin.requests.values()) == 5
+
+
 async def test_limits_and_stats(served: Any, origin: Origin) -> None:
     s = await served()
     assert (await s.ask("GET", "/api/v1/limits")).json["concurrency"] == 4
@@ -84,6 +183,22 @@ async def test_limits_and_stats(served: Any, origin: Origin) -> None:
     assert s.queue.downloader.limiter.total == 2
     assert (await s.ask("GET", "/api/v1/stats")).json["limits"] == changed.json
     assert (await s.ask("DELETE", "/api/v1/jobs")).json == {"forgotten": 0}
+
+
+async def test_limits_hold_until_the_process_ends(served: Any) -> None:
+    """Whichever door they came by, and however often the service is stopped and started."""
+    s = await served()
+    await s.ask("PATCH", "/api/v1/limits", {"concurrency": 2})
+    asked = {"id": 1, "jsonrpc": "2.0", "method": "aria2.changeGlobalOption"}
+    asked["params"] = [f"token:{s.token}", {"max-overall-download-limit": "5K"}]
+    assert (await s.ask("POST", "/jsonrpc", asked)).status == 200
+    await s.close()
+    await s.start()
+    limits = (await s.ask("GET", "/api/v1/limits")).json
+    assert (limits["concurrency"], limits["bytes_per_second"]) == (2, 5120)
+    assert s.queue.downloader.limiter.total == 2
+    await s.restart()
+    assert (await s.ask("GET", "/api/v1/limits")).json["concurrency"] == 4
 
 
 async def test_shutdown_is_answered_first(served: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from twisted.python.usage import UsageError
 
 from downloader import Limits
+from downloader.service.config import BadConfig, check_ours
 from downloader.service.hangup import Reload
 from downloader.service.tap import Options
 
@@ -62,7 +65,11 @@ def test_the_command_line_comes_first(config: Path) -> None:
         ("concurency = 3", "there is no option 'concurency'"),
         ("config = 'x'", "there is no option 'config'"),
         ("help = true", "there is no option 'help'"),
-        ("concurrency = 0", "'0' is not a whole number from 1 to 10000"),
+        ("concurrency = 0", "c.toml: concurrency: '0' is not a whole number from 1 to 10000"),
+        ("respect-robots = true\nlimit-rate = 'fast'", "c.toml: limit-rate: "),
+        ("names = 'odd'", "c.toml: names: 'odd' is not flat or tree"),
+        ("proxy = 'http://me:canary@'", "c.toml: proxy: "),
+        ("log-url = 'ftp://me:canary@h/'", "c.toml: log-url: "),
         ("concurrency = true", "concurrency is a text or a number"),
         ("concurrency = [3]", "concurrency has one value, and is no list"),
         ("dir = [['a']]", "dir is a text or a number"),
@@ -83,7 +90,45 @@ def test_what_is_wrong_is_told(tmp_path: Path, text: str | bytes, sentence: str)
     with pytest.raises(UsageError) as caught:
         parsed("--config", path)
     assert sentence in str(caught.value) and "c.toml" in str(caught.value)
-    assert str(caught.value).isprintable()
+    assert str(caught.value).isprintable() and "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_a_file_that_others_may_write_to(config: Path, mode: int) -> None:
+    """They would say what the service does."""
+    config.chmod(mode)
+    with pytest.raises(UsageError, match=r"config\.toml: others may write to it"):
+        parsed("--config", config)
+    config.chmod(0o644)
+    assert parsed("--config", config)["concurrency"] == 7
+
+
+def test_a_file_of_somebody_else(config: Path) -> None:
+    """Whoever may write to it: its owner may, and is neither root nor we."""
+    found = list(os.stat(config))
+    found[stat.ST_UID] = os.geteuid() + 1
+    found[stat.ST_MODE] = 0o100600
+    with pytest.raises(BadConfig, match="others may write to it"):
+        check_ours(os.stat_result(found))
+    found[stat.ST_UID] = 0
+    check_ours(os.stat_result(found))
+
+
+def test_passwords_may_stand_in_it(config: Path) -> None:
+    """Those that would else be in the list of processes."""
+    url = "http://me:canary@127.0.0.1"
+    config.write_text(f"proxy = '{url}:1'\nlog-url = '{url}:2/log'\n")
+    config.chmod(0o600)
+    options = parsed("--config", config)
+    assert options["log-url"] == f"{url}:2/log"
+    assert options["proxy"].proxies.all == f"{url}:1"
+
+
+def test_where_it_says_what_the_command_line_says_too(tmp_path: Path, config: Path) -> None:
+    """What fits together is all of both: here the state is in the current directory, to which
+    nothing is fetched."""
+    config.write_text(f"state = '{os.getcwd()}/state'\n")
+    assert parsed("--config", config, "--dir", tmp_path / "out")["dir"] == [str(tmp_path / "out")]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from logging.handlers import HTTPHandler
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,8 +15,10 @@ import pytest
 from twisted.internet.threads import deferToThread
 
 from downloader import Downloader
+from downloader.errors import StoreError
 from downloader.events import EventLog
 from downloader.jobs import Job, Result, Status
+from downloader.service.logs import Logs
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 RECORD = {"created": "1.5", "name": "a", "levelname": "INFO", "msg": "hello", "args": "()"}
@@ -80,6 +83,31 @@ async def test_what_is_taken(
     s = await served()
     assert (await s.ask(method, "/log", body, headers)).status == status
     assert len(lines(s)) == (status == 204)
+
+
+async def test_a_file_of_others_is_refused(
+    served: Any, tmp_path: Path, logged_failures: Any
+) -> None:
+    """Or a link, or one that others may read: when it starts, and when the log is opened anew."""
+    path, theirs = tmp_path / "log", tmp_path / "theirs"
+    theirs.write_text("theirs\n")
+    made = [
+        lambda: path.symlink_to(theirs),
+        lambda: os.mkfifo(path, 0o600),
+        lambda: path.touch(0o644),
+        path.mkdir,
+    ]
+    s = await served(log_file=str(path))
+    for make in made:
+        path.rename(tmp_path / "moved") if path.exists() else path.unlink()
+        make()
+        with pytest.raises(StoreError, match=re.escape(str(path))):
+            Logs(str(path))
+        s.service.reopen()
+        assert (await s.ask("POST", "/log", urlencode(RECORD).encode(), FORM)).status == 204
+    assert theirs.read_text() == "theirs\n" and list(path.iterdir()) == []
+    assert sum("the old file is written on" in text for text in logged_failures.texts()) == 4
+    logged_failures.flush()
 
 
 async def test_a_full_disk_is_told(served: Any) -> None:

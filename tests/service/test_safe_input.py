@@ -182,19 +182,30 @@ def test_a_connection_is_kept_while_it_is_used() -> None:
 
 
 async def test_so_many_connections(served: Any) -> None:
-    """Further ones are closed; when one has gone, there is room again."""
+    """For one too many the oldest without the token goes; where all have shown it, the new one."""
     s = await served()
     s.service._site.most = 3
-    held = [await connect(s.reactor, s.port) for _ in range(3)]
-    await s.until(lambda: len(s.service._site.open) == 3)
-    late = await connect(s.reactor, s.port)
-    await late.ended
-    assert late.came == b""
-    held[0].transport.abortConnection()
+    right = request("GET", "/api/v1/stats", s.token, Connection=None)
+    wrong = request("GET", "/healthz", s.token, Connection=None)
+
+    async def opened(asked: bytes) -> Any:
+        raw = await connect(s.reactor, s.port)
+        raw.transport.write(asked)
+        await s.until(lambda: raw.came or raw.ended.called)
+        return raw
+
+    known, mute, other = [await opened(asked) for asked in (right, wrong, wrong)]
+    late = await opened(right)
+    await mute.ended
+    later = await opened(right)
+    await other.ended
+    last = await opened(right)
+    assert last.came == b"" and last.ended.called
+    assert not any(raw.ended.called for raw in (known, late, later))
+    known.transport.abortConnection()
     await s.until(lambda: len(s.service._site.open) == 2)
-    asked = request("GET", "/healthz", None)
-    assert (await say(s.reactor, s.port, asked)).status == 200
-    for one in held[1:]:
+    assert (await say(s.reactor, s.port, request("GET", "/healthz", None))).status == 200
+    for one in (late, later):
         one.transport.abortConnection()
         await one.ended
 

@@ -137,7 +137,7 @@ async def test_who_does_not_read_is_sent_away(served: Any) -> None:
     transport.pauseProducing()
     events = s.service._events
     (one,) = events._readers
-    one.pauseProducing()  # as Twisted says when its buffer is full
+    one.outgoing.pauseProducing()  # as Twisted says when its buffer is full
     wanted = [{"urls": f"http://127.0.0.1:1/{n}", "paused": True} for n in range(10)]
     await s.ask("POST", "/api/v1/jobs", wanted)
     await s.until(lambda: not events._readers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import stat
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -16,7 +17,7 @@ from twisted.internet.task import Clock
 
 from downloader import Downloader, Limits
 from downloader.queue import Queue
-from downloader.service.watch import EVERY, PORTION, Watched
+from downloader.service.watch import EVERY, PORTION, Watched, why_not
 from downloader.store import QueueStore
 from downloader.testing import Origin
 
@@ -153,7 +154,10 @@ async def test_what_was_left_out_stands_beside_it(inbox: Any, origin: Origin) ->
     assert box.names == ["done/a.txt", "done/a.txt.reason"]
 
 
-async def test_links_and_others_are_left_alone(inbox: Any, origin: Origin, tmp_path: Path) -> None:
+async def test_links_and_others_are_left_alone(
+    inbox: Any, origin: Origin, tmp_path: Path, warnings: list[str]
+) -> None:
+    """Which is said once, and again of what comes later."""
     box = await inbox()
     (tmp_path / "elsewhere").write_text(origin.url("/1"))
     (box.path / "link.txt").symlink_to(tmp_path / "elsewhere")
@@ -162,6 +166,33 @@ async def test_links_and_others_are_left_alone(inbox: Any, origin: Origin, tmp_p
     await box.look(3)
     assert box.queued == []
     assert (box.path / "link.txt").is_symlink() and (tmp_path / "elsewhere").exists()
+    (box.path / "a.txt").symlink_to(tmp_path / "elsewhere")
+    await box.look(2)
+    assert warnings == [
+        f"{box.path}/directory.txt is passed over: it is no regular file (and 2 more)",
+        f"{box.path}/a.txt is passed over: it is no regular file",
+    ]
+
+
+def test_a_file_of_somebody_else_is_not_taken(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.touch()
+    found = list(os.stat(path))
+    assert why_not(os.stat_result(found)) is None
+    found[stat.ST_UID] += 1
+    assert why_not(os.stat_result(found)) == "it belongs to another user"
+
+
+async def test_what_cannot_be_moved_is_told_and_stays(
+    inbox: Any, origin: Origin, warnings: list[str]
+) -> None:
+    """Its jobs are taken on once."""
+    box = await inbox()
+    (box.path / "done").write_text("")
+    box.put("a.txt", origin.add_silent("/1"))
+    await box.look(4)
+    assert box.names == ["a.txt", "done"] and len(box.queued) == 1
+    assert [text for text in warnings if "a.txt is not taken: " in text] == warnings[:1]
 
 
 async def test_put_there_again_is_queued_again(inbox: Any, origin: Origin) -> None:

@@ -1,7 +1,8 @@
-"""A database on a disk that hangs: nobody waits for it."""
+"""A database on a disk that hangs, for which nobody waits, and what may stand beside one."""
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from downloader.errors import StoreBusy, StoreError
-from downloader.store.database import LIST, Database
+from downloader.store.database import LIST, QUEUE, Database, Schema
 
 
 async def test_closing_waits_for_nothing(reactor: Any, tmp_path: Path) -> None:
@@ -58,3 +59,51 @@ async def test_its_thread_holds_up_no_end(reactor: Any, tmp_path: Path) -> None:
     assert thread.daemon
     database.close()
     assert thread not in threading.enumerate()
+
+
+@pytest.mark.parametrize("schema", [LIST, QUEUE])
+@pytest.mark.parametrize(
+    ("name", "mode", "sentence"),
+    [
+        ("-journal", 0o600, "it is not of this database, which has none"),
+        ("-wal", 0o666, "others may write to it"),
+        ("-shm", 0o620, "others may write to it"),
+    ],
+)
+def test_what_others_put_beside_it_is_not_played_back(
+    reactor: Any, tmp_path: Path, schema: Schema, name: str, mode: int, sentence: str
+) -> None:
+    """SQLite would; it stays as it is."""
+    state = tmp_path / "state"
+    Database(reactor, str(state), schema, durable=True).close()
+    beside = state / f"{schema.name}{name}"
+    beside.write_bytes(b"theirs")
+    beside.chmod(mode)
+    with pytest.raises(StoreError, match=sentence):
+        Database(reactor, str(state), schema, durable=True)
+    assert beside.read_bytes() == b"theirs"
+    beside.unlink()
+    Database(reactor, str(state), schema, durable=True).close()
+
+
+@pytest.mark.parametrize("name", ["-journal", "-wal", "-shm"])
+def test_a_link_beside_it_is_refused(reactor: Any, tmp_path: Path, name: str) -> None:
+    state = tmp_path / "state"
+    Database(reactor, str(state), LIST, durable=True).close()
+    (state / f"{LIST.name}{name}").symlink_to(tmp_path / "nothing")
+    with pytest.raises(StoreError):
+        Database(reactor, str(state), LIST, durable=True)
+    assert not (tmp_path / "nothing").exists()
+
+
+async def test_what_a_killed_process_left_is_its_own(reactor: Any, tmp_path: Path) -> None:
+    """A copy of the files as they are while it is open: its -wal is played back."""
+    state, copy = tmp_path / "state", tmp_path / "copy"
+    database = Database(reactor, str(state), LIST, durable=True)
+    await database.run(lambda cursor: cursor.execute("CREATE TABLE mine (word)"))
+    shutil.copytree(state, copy)
+    database.close()
+    assert (copy / f"{LIST.name}-wal").stat().st_size
+    database = Database(reactor, str(copy), LIST, durable=True)
+    await database.run(lambda cursor: cursor.execute("SELECT * FROM mine"))
+    database.close()

@@ -70,6 +70,7 @@ export class Table {
     const last = Math.min(this.#jobs.length, Math.ceil((top + innerHeight) / height) + BEYOND);
     const wanted = [];
     for (let index = first; index < last; index += 1) wanted.push(index);
+    if (!this.#jobs.length) return wanted;
     const focused = this.#rows.get(this.#current)?.element.contains(document.activeElement);
     if (focused && this.#index < first) wanted.unshift(this.#index);
     if (focused && this.#index >= Math.max(first, last)) wanted.push(this.#index);

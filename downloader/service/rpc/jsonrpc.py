@@ -1,14 +1,19 @@
 """aria2's calls over HTTP: POST /jsonrpc.
 
 The token is in the parameters of each call, so the door asks for none; the Host and the Origin it
-has looked at. A message with a wrong token is answered as late as any request with one. Calls in it
-that come after are refused too, unlooked at: a batch is one guess, and not a thousand.
+has looked at. A message with a wrong token is answered as late as any request with one. What comes
+after it in that message, and wants the token, is refused with the right one too: a batch is one
+guess, and not a thousand.
+
+A message may be much work: others have their turn while it is answered, and the answer is bounded.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from downloader.errors import DownloadError, RpcError
@@ -22,7 +27,6 @@ from downloader.sansio.aria2 import (
     http_status,
     inner_call,
     parse_message,
-    result_of,
 )
 from downloader.sansio.aria2params import Params
 from downloader.service.answers import JSON, Answer, Refusal, dumped
@@ -36,30 +40,69 @@ TYPES = (JSON, JSON_RPC, "")
 EVENTS = ("Start", "Pause", "Stop", "Complete", "Error")
 NOTIFICATIONS = [f"aria2.onDownload{event}" for event in EVENTS]
 TOO_MANY = f"more than {MAX_CALLS} calls at a time"
+# Bytes that the calls of one message are told; then further ones are refused, and do nothing.
+MAX_ANSWER = 4 * 1024 * 1024
+TOO_LONG = f"the answer has {MAX_ANSWER} bytes already; ask for less at a time"
+# Seconds of work before others have their turn; Twisted's Cooperator has the same.
+SPELL = 0.01
+_RESULT = b'{"id":%b,"jsonrpc":"2.0","result":%b}'
 _OPEN = frozenset(("system.multicall", "system.listMethods", "system.listNotifications"))
 _HIDDEN = frozenset(("aria2.addTorrent",))
 _log = Logger()
 
 
-class _Turn:
-    """One message that is being answered: how many calls there were, and whether one of them was
-    without the token."""
+class Reply(NamedTuple):
+    """What is sent of an answer: JSON, and the error that it is, if it is a single one."""
 
-    def __init__(self) -> None:
-        self.calls = 0
+    body: bytes
+    error: RpcError | None = None
+
+
+class _Turn:
+    """One message that is being answered: how many calls there were, how many bytes they were told,
+    and whether one of them was without the token. `shown()` is called for one with it."""
+
+    def __init__(self, reactor: Any, shown: Callable[[], object]) -> None:
         self.refused = False
+        self.shown = shown
+        self._calls = 0
+        self._size = 0
+        self._reactor = reactor
+        self._begun = reactor.seconds()
+
+    def __repr__(self) -> str:
+        refused = ", refused" if self.refused else ""
+        return f"<_Turn {self._calls} calls, {self._size} bytes{refused}>"
 
     def count(self, calls: int) -> None:
         """So many more. Raises RpcError when they are too many."""
-        self.calls += calls
-        if self.calls > MAX_CALLS:
+        self._calls += calls
+        if self._calls > MAX_CALLS:
             raise RpcError(TOO_MANY)
+
+    def check(self) -> None:
+        """Raises RpcError when what was told is enough."""
+        if self._size >= MAX_ANSWER:
+            raise RpcError(TOO_LONG)
+
+    def tell(self, value: Any) -> bytes:
+        """It as JSON, which is counted."""
+        text = dumped(value)[:-1]
+        self._size += len(text)
+        return text
+
+    async def breathe(self) -> None:
+        """Let others have their turn, if this has been at work for long."""
+        if self._reactor.seconds() - self._begun >= SPELL:
+            await deferLater(self._reactor, 0)
+            self._begun = self._reactor.seconds()
 
 
 class JsonRpc:
     """Answers calls of `methods` that show the token of `door`."""
 
-    def __init__(self, methods: dict[str, Method], door: Door) -> None:
+    def __init__(self, reactor: Any, methods: dict[str, Method], door: Door) -> None:
+        self._reactor = reactor
         self._methods = methods
         self._door = door
         self.names = [*sorted(set(methods) - _HIDDEN), *sorted(_OPEN)]
@@ -70,30 +113,41 @@ class JsonRpc:
     async def post(self, asked: Asked) -> Answer:
         """Answer a request. Raises Refusal."""
         message = parse_message(asked.body)
-        answers = await self.answers(message, peer_of(asked.request))
-        status = http_status(answers, message.is_batch)
-        return Answer(status, dumped(whole(message, answers)), JSON_RPC)
+        request = asked.request
+        reply = await self.reply(message, peer_of(request), request.channel.token_shown)
+        return Answer(http_status(reply.error), reply.body, JSON_RPC)
 
-    async def answers(self, message: Message, peer: str) -> list[dict[str, Any]]:
-        """An answer to each call. Raises Refusal where too many wrong tokens come from `peer`."""
-        turn = _Turn()
-        answers = [await self._answer(call, turn) for call in message.calls]
+    async def reply(self, message: Message, peer: str, shown: Callable[[], object]) -> Reply:
+        """An answer to each call, in turns of the reactor that others have between. `shown()` is
+        called when one shows the token. Raises Refusal where too many wrong ones come from `peer`.
+        """
+        turn = _Turn(self._reactor, shown)
+        replies = [await self._reply(call, turn) for call in message.calls]
         if turn.refused and not await self._door.delay(peer):
             raise Refusal(429, "too many wrong tokens", Retry_After="8")
-        return answers
+        if not message.is_batch:
+            return replies[0]
+        return Reply(b"[%b]" % b",".join(reply.body for reply in replies))
 
-    async def _answer(self, call: Call | Refused, turn: _Turn) -> dict[str, Any]:
-        if isinstance(call, Refused):
-            return error_of(call.id, call.error)
+    async def _reply(self, call: Call | Refused, turn: _Turn) -> Reply:
         try:
+            if isinstance(call, Refused):
+                raise call.error
             turn.count(1)
-            return result_of(call.id, await self._result(call, turn))
+            result = await self._result(call, turn)
         except RpcError as error:
-            return error_of(call.id, error)
+            return Reply(turn.tell(error_of(call.id, error)), error)
+        return Reply(_RESULT % (turn.tell(call.id), result))
 
-    async def _result(self, call: Call, turn: _Turn) -> Any:
+    async def _result(self, call: Call, turn: _Turn) -> bytes:
+        """What it comes to, as JSON. Raises RpcError."""
         if call.method == "system.multicall":
             return await self._multicall(call, turn)
+        await turn.breathe()
+        turn.check()
+        return turn.tell(await self._told(call, turn))
+
+    async def _told(self, call: Call, turn: _Turn) -> Any:
         if call.method == "system.listMethods":
             return self.names
         if call.method == "system.listNotifications":
@@ -101,27 +155,23 @@ class JsonRpc:
         if turn.refused or not self._door.is_token(call.token):
             turn.refused = True
             raise RpcError("Unauthorized")
+        turn.shown()
         if call.method not in self._methods:
             raise RpcError(f"No such method: {call.method[:100]}")
         return await _called(self._methods[call.method], call)
 
-    async def _multicall(self, call: Call, turn: _Turn) -> list[Any]:
+    async def _multicall(self, call: Call, turn: _Turn) -> bytes:
         """A list of one for each call that went well, and an error for each that did not."""
         if len(call.params) != 1 or not isinstance(call.params[0], list):
             raise RpcError("The parameter at 0 has wrong type.")
         turn.count(len(call.params[0]))  # those that are no calls too: each is answered
-        results: list[Any] = []
+        results = []
         for found in call.params[0]:
             try:
-                results.append([await self._result(inner_call(found), turn)])
+                results.append(b"[%b]" % await self._result(inner_call(found), turn))
             except RpcError as error:
-                results.append(fault(error))
-        return results
-
-
-def whole(message: Message, answers: list[dict[str, Any]]) -> Any:
-    """What is sent of `answers`."""
-    return answers if message.is_batch else answers[0]
+                results.append(turn.tell(fault(error)))
+        return b"[%b]" % b",".join(results)
 
 
 async def _called(method: Method, call: Call) -> Any:

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from downloader.errors import NotNow, RpcError
+from twisted.internet.threads import deferToThreadPool
+
+from downloader.errors import NotNow, OutsideRoots, RpcError
 from downloader.jobs import Job, Limits, Status
 from downloader.queue import Entry, Queue, Wanted
 from downloader.sansio.aria2options import (
@@ -23,7 +25,14 @@ from downloader.sansio.aria2options import (
 from downloader.sansio.aria2params import Params
 from downloader.service.desk import Desk
 from downloader.service.rpc.looks import Looks, Method, find
-from downloader.service.rpc.wanted import at, changed, usable, wanted_metalink, wanted_uris
+from downloader.service.rpc.wanted import (
+    at,
+    changed,
+    read_metalink,
+    usable,
+    wanted_metalink,
+    wanted_uris,
+)
 
 _WAYS = frozenset(("POS_SET", "POS_CUR", "POS_END"))
 
@@ -31,7 +40,10 @@ _WAYS = frozenset(("POS_SET", "POS_CUR", "POS_END"))
 class Methods:
     """They, on `queue`; what is wanted goes over `desk`. `shut_down()` ends the service."""
 
-    def __init__(self, queue: Queue, desk: Desk, shut_down: Callable[[], object]) -> None:
+    def __init__(
+        self, reactor: Any, queue: Queue, desk: Desk, shut_down: Callable[[], object]
+    ) -> None:
+        self._reactor = reactor
         self._queue = queue
         self._desk = desk
         self._shut_down = shut_down
@@ -74,8 +86,10 @@ class Methods:
 
     async def add_metalink(self, params: Params) -> list[str]:
         """All its files, or none."""
-        wanted = wanted_metalink(self._desk, params.text(0), self._options(params))
-        return await self._add(wanted, params.position(2))
+        text, options, position = params.text(0), self._options(params), params.position(2)
+        pool = self._reactor.getThreadPool()  # a long one takes seconds
+        document = await deferToThreadPool(self._reactor, pool, read_metalink, text)
+        return await self._add(wanted_metalink(self._desk, document, options), position)
 
     async def add_torrent(self, params: Params) -> str:
         raise RpcError("BitTorrent is not done here.")
@@ -143,8 +157,9 @@ class Methods:
                 deleted += 1
         come = usable(new) if new else []
         where = len(uris) if position is None else min(position, len(uris))
-        job = at(entry.job, usable([*uris[:where], *come, *uris[where:]]))
-        await _now(self._change(entry, job, entry.options), f"Cannot change URIs of GID#{gid}")
+        uris = usable([*uris[:where], *come, *uris[where:]])
+        job, options = at(entry.job, entry.options, uris)
+        await _now(self._change(entry, job, options), f"Cannot change URIs of GID#{gid}")
         return [deleted, len(come)]
 
     async def _change(self, entry: Entry, job: Job, options: Pairs) -> None:
@@ -224,5 +239,7 @@ async def _now(doing: Awaitable[Any], why: str) -> Any:
     """What it comes to; RpcError(why) when that is not to be done now."""
     try:
         return await doing
+    except OutsideRoots:
+        raise  # nothing that aria2 has a sentence for
     except NotNow as error:
         raise RpcError(why) from error

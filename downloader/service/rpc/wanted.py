@@ -19,13 +19,15 @@ from downloader.sansio.aria2options import (
     flag_of,
     headers_of,
     merged,
+    public_options,
     terms_of,
     value_of,
 )
 from downloader.sansio.checksum import checked_checksum
-from downloader.sansio.metalink import parse_metalink
+from downloader.sansio.metalink import Metalink, parse_metalink
 from downloader.sansio.metalinkfile import MetalinkFile
 from downloader.sansio.names import checked_name
+from downloader.sansio.secrecy import is_public
 from downloader.sansio.url import parse_url
 from downloader.sansio.urllist import MAX_MIRRORS, checked_header
 from downloader.service.desk import MAX_JOBS, Desk, checked_gid
@@ -41,14 +43,19 @@ def wanted_uris(desk: Desk, uris: Sequence[str], options: Pairs) -> Wanted:
     return _wanted(desk, _at(usable(uris)), options)
 
 
-def wanted_metalink(desk: Desk, coded: str, options: Pairs) -> list[Wanted]:
-    """The files of a document in base64. Raises RpcError, and as `wanted_uris`."""
+def read_metalink(coded: str) -> Metalink:
+    """A document in base64, which may take seconds. Raises RpcError."""
     try:
-        files = parse_metalink(base64.b64decode(coded, validate=True)).files
+        return parse_metalink(base64.b64decode(coded, validate=True))
     except (binascii.Error, ValueError) as error:
         raise RpcError("The document is not base64.") from error
     except ListError as error:
         raise RpcError(str(error)) from error
+
+
+def wanted_metalink(desk: Desk, document: Metalink, options: Pairs) -> list[Wanted]:
+    """The files of `document`. Raises RpcError, and as `wanted_uris`."""
+    files = document.files
     good = [file for file in files if isinstance(file, MetalinkFile)]
     if not good:
         raise RpcError(str(next(file for file in files if isinstance(file, BadLine))))
@@ -90,9 +97,17 @@ def changed(desk: Desk, job: Job, before: Pairs, asked: Pairs) -> tuple[Job, Pai
     return job, options
 
 
-def at(job: Job, uris: Sequence[str]) -> Job:
-    """`job`, at other URLs."""
-    return replace(job, url=uris[0], mirrors=tuple(uris[1:]))
+def at(job: Job, options: Pairs, uris: Sequence[str]) -> tuple[Job, Pairs]:
+    """`job`, which was asked for with `options`, at other URLs; and its options then.
+
+    Its headers are for the origin of its first URL. Where that is another now, they are gone, but
+    for those that are known to be no secret.
+    """
+    moved = replace(job, url=uris[0], mirrors=tuple(uris[1:]))
+    if parse_url(moved.url).origin == parse_url(job.url).origin:
+        return moved, options
+    headers = tuple((name, value) for name, value in job.headers if is_public(name))
+    return replace(moved, headers=headers), public_options(options)
 
 
 def _at(uris: Sequence[str]) -> Job:
