@@ -120,6 +120,11 @@ class Place:
     def put_all(self, paths: Sequence[tuple[str, str]]) -> None:
         """`put` for files and their names, several at a time."""
         with _ours(self.url):
+            if self.folder is not None:
+                for path, name in paths:
+                    os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+                    self._take(path, name)
+                return
             for n in range(0, len(paths), 16 * _AT_ONCE):
                 some = paths[n : n + 16 * _AT_ONCE]
                 names = [self.path(name) for _, name in some]

@@ -111,9 +111,10 @@ def _is_shard(pid: int) -> bool:
         return False
 
 
-def shard_processes() -> list[int]:
-    """All processes on this machine that fetch a shard."""
-    return [int(one.name) for one in Path("/proc").glob("[0-9]*") if _is_shard(int(one.name))]
+@pytest.fixture
+def shards() -> Callable[[int], list[int]]:
+    """The processes that fetch a shard, of those that a process has started."""
+    return lambda pid: [one for one in children(pid) if _is_shard(one)]
 
 
 @pytest.fixture

@@ -1,0 +1,160 @@
+"""`fetch --cluster` as users have it: two processes here, folders and a bucket."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tarfile
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from support.commands import Command
+
+from downloader.testing import Origin, content
+
+LOCAL = ("--cluster", "local:2", "--shard-lines", "10", "--progress", "none")
+
+
+def listed(origin: Origin, path: Path, files: int) -> list[str]:
+    urls = [origin.add(f"/f{n:04}.bin", 100 + n) for n in range(files)]
+    path.write_text("".join(f"{url}\n" for url in urls))
+    return urls
+
+
+@pytest.mark.time_limit(60)
+async def test_failures_are_tried_again(start: Any, origin: Origin, tmp_path: Path) -> None:
+    """One report and one list of failures for all; then a run of what failed, until nothing did."""
+    listed(origin, tmp_path / "list", 30)
+    with (tmp_path / "list").open("a") as file:
+        file.write(f"{origin.url('/late')}\nno url\n")
+    line = ["fetch", "-i", "list", "-d", "out", *LOCAL, "--report", "r", "--failed", "f"]
+    command = start(*line)
+    assert await command.ended == 1
+    report = [json.loads(text) for text in (tmp_path / "r").read_text().splitlines()]
+    summary = report.pop()["summary"]
+    assert (summary["lines"], summary["complete"], summary["failed"]) == (32, 30, 1)
+    assert len({(one["shard"], one["line"]) for one in report}) == 32
+    assert (tmp_path / "f").read_text() == f"{origin.url('/late')}\n out=late\n"
+    assert re.search(r"of \d shards: 30 complete, 1 failed, 1 invalid", command.said[-1])
+    origin.add("/late", 5)
+    assert await start(*line, "--retry-failed").ended == 0
+    (late,) = (tmp_path / "out" / "retry").rglob("late")
+    assert late.read_bytes() == b"".join(content("/late", 5))
+    assert sum(origin.requests.values()) == 32
+    nothing = start(*line, "--retry-failed")
+    assert await nothing.ended == 0
+    assert nothing.said == ["nothing has failed"]
+
+
+@pytest.mark.time_limit(60)
+async def test_ctrl_c(start: Any, until: Any, origin: Origin, tmp_path: Path) -> None:
+    """All shards stop, nothing says anything of its own, and the same command goes on."""
+    listed(origin, tmp_path / "list", 30)
+    origin.add_silent("/f0015.bin")
+    line = ["fetch", "-i", "list", "-d", "out", *LOCAL]
+    command = start("fetch", "-i", "list", "-d", "out", *LOCAL, shell='exec "$@"')
+    await until(lambda: origin.silent)
+    command.signal("INT")
+    assert await command.ended == 130
+    await until(lambda: not origin.silent)
+    assert command.said[0] == "stopped; the same command goes on"
+    assert len(command.said) == 2
+    origin.add("/f0015.bin", 115)
+    assert await start(*line).ended == 0
+    files = {path.name for path in (tmp_path / "out").rglob("f*.bin")}
+    assert files == {f"f{n:04}.bin" for n in range(30)}
+    assert not list((tmp_path / "out").rglob(".*"))
+
+
+@pytest.mark.time_limit(30)
+async def test_nobody_answers(start: Any, tmp_path: Path) -> None:
+    """In one sentence."""
+    (tmp_path / "list").write_text("http://127.0.0.1:1/\n")
+    command = start("fetch", "-i", "list", "-d", "out", "--cluster", "tcp://127.0.0.1:1")
+    assert await command.ended == 1
+    assert len(command.said) == 1
+    assert "no scheduler answers" in command.said[0]
+    command = start("fetch", "-i", "none", "-d", "out", "--cluster", "local:1")
+    assert await command.ended == 1
+    assert "none: no file has such a name" in command.said[0]
+
+
+@pytest.fixture
+def bucket(reactor: Any, until: Any, tmp_path: Path) -> Generator[Any, None, None]:
+    """An S3 server: `await bucket()` is the environment in which programs know it."""
+    command = Command()
+
+    async def make() -> dict[str, str]:
+        line = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+        reactor.spawnProcess(command, line[0], line, os.environ, str(tmp_path))
+        found = re.compile(rb"http://127\.0\.0\.1:([0-9]+)")
+        await until(lambda: found.search(command.err))
+        match = found.search(command.err)
+        assert match is not None
+        return {
+            "AWS_ENDPOINT_URL": match[0].decode(),
+            "AWS_ACCESS_KEY_ID": "me",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+    yield make
+    if command.transport is not None:
+        command.signal("KILL")
+        pytest_twisted.blockon(command.ended)
+
+
+COPY = """
+import fsspec, sys
+fs = fsspec.filesystem("s3")
+fs.mkdir("bucket")
+fs.put("list", "bucket/lists/part-0")
+"""
+BACK = """
+fs = fsspec.filesystem("s3")
+fs.get("bucket/files/", "got/", recursive=True)
+"""
+
+
+@pytest.mark.time_limit(90)
+@pytest.mark.parametrize("pack", [[], ["--pack", "tar"]], ids=["objects", "tars"])
+async def test_a_bucket(
+    start: Any, bucket: Any, origin: Origin, tmp_path: Path, pack: list[str]
+) -> None:
+    """List and files are objects; nothing is left on the disks of workers."""
+    listed(origin, tmp_path / "list", 30)
+    env = {**await bucket(), "TMPDIR": str(tmp_path / "scratch"), "HOME": str(tmp_path)}
+    (tmp_path / "scratch").mkdir()
+    python = f'{sys.executable} -c "$0"'
+    assert await start(shell=python.replace("$0", COPY), env=env).ended == 0
+    line = ["fetch", "-i", "s3://bucket/lists/part-*", "-d", "s3://bucket/files", *LOCAL, *pack]
+    command = start(*line, env=env)
+    assert await command.ended == 0, command.err
+    assert await start(shell=python.replace("$0", BACK), env=env).ended == 0
+    got = tmp_path / "got"
+    told = [
+        json.loads(text) for path in got.glob("*.jsonl") for text in path.read_text().splitlines()
+    ]
+    lines = [one for one in told if one.get("status") == "complete"]
+    assert len(lines) == 30
+    for one in lines:
+        name = one["url"].rpartition("/")[2]
+        expected = b"".join(content(f"/{name}", 100 + int(name[1:5])))
+        assert read(got, one["path"]) == expected
+    assert not list((tmp_path / "scratch").rglob("*.bin"))
+    assert await start(*line, env=env).ended == 0
+    assert max(origin.requests.values()) == 1
+
+
+def read(got: Path, path: str) -> bytes:
+    if "/" in path:
+        return (got / path).read_bytes()
+    with tarfile.open(got / f"{path[:6]}.tar") as tar:
+        file = tar.extractfile(path)
+        assert file is not None
+        return file.read()
