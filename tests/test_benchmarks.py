@@ -167,3 +167,19 @@ def test_http2_is_asked_for_as_this_nginx_knows_it(
     version: str, built: str, words: tuple[str, str]
 ) -> None:
     assert http2_words(version, built) == words
+
+
+@pytest.mark.time_limit(60)
+def test_what_a_cluster_brings() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks.sharding", "--lines", "40", "--shards", "20"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert ended.returncode == 0, ended.stderr
+    workers, *shards = map(json.loads, ended.stdout.splitlines())
+    assert workers["ratio"] > 0
+    assert [one["shards"] for one in shards] == [2, 20]
+    assert all(one["MB"] > 0 for one in shards)
