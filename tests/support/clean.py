@@ -159,6 +159,7 @@ def leaves_nothing(reactor: Any, logged_failures: LoggedFailures) -> Generator[N
     yield
     left = pytest_twisted.blockon(Deferred.fromCoroutine(settle(reactor, before)))
     gc.collect()
+    gc.freeze()  # what is still there now would be gone through again after each later test
     left += logged_failures.texts()
     if left:
         pytest.fail("the test left\n  " + "\n  ".join(left), pytrace=False)
