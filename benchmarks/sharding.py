@@ -26,8 +26,8 @@ from benchmarks.data import Data
 from benchmarks.machine import choose_directory
 from benchmarks.measure import Child, environment
 from benchmarks.servers import HOST, Neighbour, Nginx
-from downloader.cluster.places import Place
-from downloader.cluster.plan import Plan, find_parts
+from downloader.cluster.places import Place, find_parts
+from downloader.cluster.plan import Plan
 from downloader.cluster.run import ClusterRun
 from downloader.jobs import Report
 

@@ -39,6 +39,7 @@ class CheckRun:
     """
 
     doing = "checking"
+    steps = ""
 
     def __init__(
         self,

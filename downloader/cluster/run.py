@@ -38,7 +38,7 @@ class _Try:
     """A shard that is with the engine. `heard` is when it was, last; None before the first word."""
 
     shard: Shard
-    future: Future
+    future: Future[Any]
     begun: float
     heard: float | None = None
     report: Report | None = None
@@ -286,7 +286,7 @@ class ClusterRun:
             one.report = report_of(told["counts"])
 
 
-def _let_go(future: Future) -> None:
+def _let_go(future: Future[Any]) -> None:
     """Whoever runs it sees that nobody wants it any more."""
     with suppress(Exception):  # the scheduler may be gone
         future.cancel(force=True)

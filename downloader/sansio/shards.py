@@ -137,7 +137,9 @@ class EntryRange:
         """Whether the line that has not ended says so: it may be endless."""
         if self._at < self._start:
             return self._at + self._length >= self._end
-        return self._at >= self._end and len(self._line) == _KEPT and begins_entry(self._line)
+        return (
+            self._at >= self._end and len(self._line) == _KEPT and begins_entry(bytes(self._line))
+        )
 
     def _ended(self, end: bytes) -> list[bytes]:
         line, at = bytes(self._line), self._at
