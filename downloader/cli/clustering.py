@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from downloader.cli.options import option, options_of
-from downloader.cli.types import count, seconds
+from downloader.cli.types import seconds
 
 # Decided where the run was started, and not by each shard.
 _OURS = frozenset(
@@ -61,8 +61,8 @@ CLUSTER = options_of(
     ),
     option(
         "--shard-lines",
-        type=count,
-        default="10000",
+        type=click.IntRange(1, 1_000_000),
+        default=10_000,
         show_default=True,
         metavar="N",
         help="With --cluster, cut LIST into shards of about N lines.",

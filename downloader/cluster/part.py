@@ -49,6 +49,7 @@ class ShardPart:
     def begin(self) -> dict[str, Any] | None:
         """Take the folder for this process alone, and write the shard's list there. The summary,
         if there is nothing left to do. Raises PlaceError, StoreError."""
+        self.place.make()
         self._take()
         if self.place.has(self.spec.manifest):
             return self._summary()

@@ -46,11 +46,18 @@ class Place:
             self._root = str(root).rstrip("/")
             is_local = isinstance(fs, LocalFileSystem)
             self.folder = (self._root or "/") if is_local else None
-            if self.folder is not None:
-                os.makedirs(self.folder, exist_ok=True)
 
     def __repr__(self) -> str:
-        return f"<Place {redacted_invalid(self.url)!r}>"
+        return f"<Place {self}>"
+
+    def __str__(self) -> str:
+        return shown(self.url)
+
+    def make(self) -> None:
+        """Make the folder, if it is one."""
+        if self.folder is not None:
+            with _ours(self.url):
+                os.makedirs(self.folder, exist_ok=True)
 
     def below(self, name: str) -> Place:
         """The place called `name` in it."""
@@ -92,6 +99,7 @@ class Place:
 
     def write(self, name: str, pieces: Iterator[bytes]) -> None:
         """Make it of `pieces`, whole or not at all; only its owner may read it."""
+        self.make()
         if self.folder is None:
             with _ours(self.url), self._fs.open(self.path(name), "wb") as file:
                 for piece in pieces:

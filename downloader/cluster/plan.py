@@ -95,10 +95,10 @@ def _known(place: Place, parts: Sequence[Found], options: Mapping[str, Any]) -> 
     changed = [name for name, value in options.items() if plan.options.get(name) != value]
     if changed:
         names = ", ".join("--" + name.replace("_", "-") for name in sorted(changed))
-        raise PlaceError(f"{place!r} has a run with another {names}; another -d begins a new one")
+        raise PlaceError(f"{place} has a run with another {names}; another -d begins a new one")
     if list(plan.parts) != list(parts):
         raise PlaceError(
-            f"{place!r} has a run of another list, or the list has changed; "
+            f"{place} has a run of another list, or the list has changed; "
             "another -d begins a new one"
         )
     return plan
@@ -115,4 +115,4 @@ def _told(place: Place) -> dict[str, Any]:
 
 
 def _no_run(place: Place) -> PlaceError:
-    return PlaceError(f"{place!r}: its {RUN} is none of ours")
+    return PlaceError(f"{place}: its {RUN} is none of ours")

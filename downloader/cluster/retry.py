@@ -22,7 +22,7 @@ def retried(place: Place) -> Place | None:
         place = below
     plan = resumed(place)
     if not _is_done(plan):
-        raise PlaceError(f"{place!r}: this run has shards that are not done; finish it first")
+        raise PlaceError(f"{place}: this run has shards that are not done; finish it first")
     names = list(plan.failures())
     if not names:
         return None

@@ -20,6 +20,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 def test_what_is_put_is_there(place: Place, tmp_path: Path) -> None:
     assert list(place.names()) == []
+    place.make()
     (tmp_path / "one").write_bytes(b"1" * 5000)
     (tmp_path / "two").write_bytes(b"a\nb\n")
     place.put(str(tmp_path / "one"), "000001.tar")
@@ -61,7 +62,7 @@ def test_errors_are_ours(tmp_path: Path) -> None:
         Place("nothing://x")
     (tmp_path / "file").touch()
     with pytest.raises(PlaceError):
-        Place(str(tmp_path / "file" / "below"))
+        Place(str(tmp_path / "file" / "below")).make()
     with pytest.raises(PlaceError):
         Place(str(tmp_path)).read("none")
 
