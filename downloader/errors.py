@@ -309,6 +309,10 @@ class ShardFailed(ClusterError):
     """A shard did not come to its end."""
 
 
+class ShardRefused(ShardFailed):
+    """What was asked of a shard makes no sense on its machine."""
+
+
 class ServiceError(Exception):
     """The service that was asked did not do it."""
 

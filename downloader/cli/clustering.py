@@ -8,19 +8,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from downloader.cli.options import option, options_of
+from downloader.cli.options import ARGUMENTS, option, options_of
 from downloader.cli.types import seconds
 
 # Decided where the run was started, and not by each shard.
-_OURS = frozenset(
+_COMMANDS_OWN = frozenset(
     (
         *("input_file", "directory", "report", "failed", "progress", "quiet", "verbose"),
         *("cluster", "shard_lines", "pack", "shard_timeout", "retry_failed"),
     )
 )
-# What a shard would not make sense of, or ask a person for.
-_NOT_THERE = {
+# What a shard would not make sense of.
+_WITHOUT = {
     "urls": "URL",
     "metalinks": "-M",
     "out": "-o",
@@ -89,22 +90,33 @@ def check_cluster(ctx: click.Context, urls: Sequence[str], options: dict[str, An
     """Raise a usage error for what does not go together with --cluster, or only with it."""
     if options["cluster"] is None:
         for name in ("shard_lines", "pack", "shard_timeout"):
-            if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
                 raise click.UsageError(f"--{name.replace('_', '-')} is for --cluster")
         return
-    for name, shown in _NOT_THERE.items():
+    for name, shown in _WITHOUT.items():
         if urls if name == "urls" else options[name]:
             raise click.UsageError(f"--cluster takes a list (-i LIST), and no {shown}")
     if options["input_file"] in (None, "-"):
         raise click.UsageError("--cluster takes a list that workers can read: -i LIST")
+    if not options["state"]:
+        raise click.UsageError("--cluster needs the state of each shard, and no --no-state")
+    for name in _FILES:
+        if options[name] is not None and not os.path.isfile(options[name]):
+            shown = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"with --cluster {shown} takes a file that workers can read")
     if options["user"] is not None and ":" not in options["user"]:
         raise click.UsageError("with --cluster nobody can be asked for a password: --netrc has it")
 
 
-def passed_on(command: click.Command, arguments: Sequence[str]) -> list[str]:
-    """Those of the `arguments` of `command` that each shard has too, with whole paths."""
+def passed_on(ctx: click.Context) -> list[str]:
+    """What each shard has too of the arguments of the command of `ctx`, with whole paths, and of
+    its environment what options say."""
+    command = ctx.command
     parser = command.make_parser(click.Context(command))
-    values, _, _ = parser.parse_args(list(arguments))
+    values, _, _ = parser.parse_args(list(ctx.meta[ARGUMENTS]))
+    for name, value in ctx.params.items():
+        if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT:
+            values[name] = value
     return [text for param in command.params for text in _given(param, values)]
 
 
@@ -120,7 +132,7 @@ def that_matter(options: dict[str, Any]) -> dict[str, Any]:
 
 def _given(param: click.Parameter, values: dict[str, Any]) -> Iterator[str]:
     name = str(param.name)
-    if name in _OURS or name not in values or not isinstance(param, click.Option):
+    if name in _COMMANDS_OWN or name not in values or not isinstance(param, click.Option):
         return
     value = values[name]
     if param.is_flag:

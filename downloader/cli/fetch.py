@@ -12,7 +12,6 @@ from downloader.cli.command import no_url, run_jobs, settled
 from downloader.cli.identity import AUTHORITIES, IDENTITY, check_identity
 from downloader.cli.network import NETWORK
 from downloader.cli.options import (
-    ARGUMENTS,
     HOW_FAST,
     HOW_LONG,
     HOW_MUCH,
@@ -68,7 +67,7 @@ def fetch(ctx: click.Context, /, urls: tuple[str, ...], **options: Any) -> None:
     if options["cluster"] is not None:
         from downloader.cli.clusterrun import run_cluster
 
-        ctx.exit(run_cluster(options, passed_on(fetch, ctx.meta[ARGUMENTS])))
+        ctx.exit(run_cluster(options, passed_on(ctx)))
     ctx.exit(run_jobs(given_jobs(urls, options), options))
 
 

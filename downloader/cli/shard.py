@@ -14,19 +14,25 @@ import sys
 import threading
 import time
 from dataclasses import asdict
-from tempfile import mkdtemp
 from typing import Any
 
 import click
 
 from downloader._version import __version__
 from downloader.cli.exits import ExitCode
-from downloader.errors import BadLine, ClusterError, DownloadError, PlaceError, ShardFailed
-from downloader.jobs import Result
+from downloader.cli.messages import Quiet
+from downloader.errors import (
+    ClusterError,
+    DownloadError,
+    PlaceError,
+    ShardFailed,
+    ShardRefused,
+)
 
 # Seconds between two words of how it is getting on.
 EVERY = 1.0
 _MOST = 16 * 1024 * 1024
+_telling = threading.Lock()
 
 
 @click.command(hidden=True)
@@ -36,25 +42,24 @@ def shard(ctx: click.Context) -> None:
     from downloader.cluster.spec import Spec
 
     told = json.loads(sys.stdin.buffer.readline(_MOST))
-    scratch = mkdtemp(prefix="downloader-", dir=told.pop("scratch", None))
-    threading.Thread(target=_end_with_input, args=(scratch,), daemon=True).start()
+    scratch, display = told.pop("scratch"), ShardDisplay()
+    for work, argument in ((_end_with_input, scratch), (_tell_counts, display)):
+        threading.Thread(target=work, args=(argument,), daemon=True).start()
     try:
-        _tell({"done": _done(Spec.heard(told), scratch)})
+        _tell({"done": _done(Spec.heard(told), scratch, display)})
     except (ClusterError, DownloadError, click.UsageError) as error:
         said = error.format_message() if isinstance(error, click.UsageError) else str(error)
-        _tell({"error": said})
+        _tell({"error": said, "refused": isinstance(error, (click.UsageError, ShardRefused))})
         ctx.exit(ExitCode.FAILED)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _done(spec: Any, scratch: str) -> dict[str, Any]:
+def _done(spec: Any, scratch: str, display: ShardDisplay) -> dict[str, Any]:
     """Fetch it. The summary."""
     from downloader.cluster.manifest import Manifest
     from downloader.cluster.part import ShardPart
 
     if spec.version != __version__:
-        raise ShardFailed(f"version {spec.version} was asked for, and this is {__version__}")
+        raise ShardRefused(f"version {spec.version} was asked for, and this is {__version__}")
     part = ShardPart(spec, scratch, time.sleep)
     summary = part.begin()
     if summary is None:
@@ -64,7 +69,7 @@ def _done(spec: Any, scratch: str) -> dict[str, Any]:
             made.append(Manifest(file, __version__, spec, part.directory))
             return made[0]
 
-        _fetch(_options_of(spec, part), manifest_of)
+        _fetch(_options_of(spec, part), manifest_of, display)
         summary = part.publish(made[0])
     part.clean()
     return summary
@@ -80,7 +85,7 @@ def _options_of(spec: Any, part: Any) -> dict[str, Any]:
         return {**checked((), ctx.params), **spec.shares}
 
 
-def _fetch(options: dict[str, Any], manifest_of: Any) -> None:
+def _fetch(options: dict[str, Any], manifest_of: Any, display: ShardDisplay) -> None:
     """Fetch the list that the options name. Raises ShardFailed when it is not fetched to its
     end."""
     from twisted.internet import reactor
@@ -90,7 +95,6 @@ def _fetch(options: dict[str, Any], manifest_of: Any) -> None:
     from downloader.cli.work import open_work
 
     allow_descriptors()
-    display = Told(reactor)
     show_logs(display.say, 0)
     work = open_work(reactor, [], options, display, report_of=manifest_of)
     _, signal = run_reactor(reactor, work.start, work.stop)
@@ -102,25 +106,14 @@ def _fetch(options: dict[str, Any], manifest_of: Any) -> None:
         raise PlaceError("the report could not be written")
 
 
-class Told:
-    """A display for programs: what is shown of the run, on standard output as JSON."""
+class ShardDisplay(Quiet):
+    """A display for programs: what is said, on standard output as JSON."""
 
-    told_failures = True
-
-    def __init__(self, reactor: Any) -> None:
-        from twisted.internet.task import LoopingCall
-
-        self._ticking = LoopingCall(self._tick)
-        self._ticking.clock = reactor
-        self._run: Any = None
+    def __init__(self) -> None:
+        self.run: Any = None
 
     def start(self, run: Any) -> None:
-        self._run = run
-        self._ticking.start(EVERY).addErrback(lambda _: os._exit(ExitCode.FAILED))
-
-    def stop(self) -> None:
-        if self._ticking.running:
-            self._ticking.stop()
+        self.run = run
 
     def say(self, text: str) -> None:
         _tell({"said": text[:1000]})
@@ -128,21 +121,21 @@ class Told:
     def warned(self, sentence: str) -> None:
         self.say(sentence)
 
-    def job_failed(self, result: Result) -> None:
-        return
 
-    def line_refused(self, bad: BadLine) -> None:
-        return
-
-    def _tick(self) -> None:
-        counts = {**asdict(self._run.counts), "bytes": self._run.received}
+def _tell_counts(display: ShardDisplay) -> None:
+    """Tell them again and again: that this process lives, too, while it reads or packs or puts."""
+    while True:
+        time.sleep(EVERY)
+        run = display.run
+        counts = {**asdict(run.counts), "bytes": run.received} if run is not None else {}
         _tell({"counts": counts})
 
 
 def _tell(what: dict[str, Any]) -> None:
     """Write it; without anybody who reads, it is all for nothing."""
     try:
-        print(json.dumps(what), flush=True)
+        with _telling:
+            print(json.dumps(what), flush=True)
     except OSError:
         os._exit(ExitCode.FAILED)
 

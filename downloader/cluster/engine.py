@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
@@ -17,6 +18,12 @@ from downloader.sansio.printable import printable
 
 # Seconds for the scheduler to answer.
 CONNECTING = 10.0
+# Nobody is shown anything: a page would be for every user of the machine.
+_LOCAL = {
+    "distributed.scheduler.allowed-failures": STRIKES - 1,
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
 
 
 @contextmanager
@@ -50,12 +57,12 @@ def _client(address: str | LocalCluster) -> Iterator[Client]:
 
 @contextmanager
 def _local(workers: int) -> Iterator[LocalCluster]:
-    with dask.config.set({"distributed.scheduler.allowed-failures": STRIKES - 1}), _deaf():
-        cluster = LocalCluster(
+    with dask.config.set(_LOCAL), _deaf():
+        cluster = _begun(
             n_workers=workers,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # None would take a port that others look for
             silence_logs=logging.CRITICAL,
         )
     try:
@@ -63,6 +70,13 @@ def _local(workers: int) -> Iterator[LocalCluster]:
     finally:
         with suppress(Exception):
             cluster.close(timeout=CONNECTING)
+
+
+def _begun(**options: Any) -> LocalCluster:
+    try:
+        return LocalCluster(**options)
+    except (OSError, RuntimeError) as error:
+        raise ClusterError(f"no workers can be started here: {printable(str(error))}") from error
 
 
 @contextmanager

@@ -54,7 +54,9 @@ class Manifest(ReportFile):
     def end(self, counts: Report, interrupted: bool) -> None:
         """Write the summary: of all attempts together."""
         mine = replace(self.counts, invalid=counts.invalid, pending=counts.pending)
-        super().end(replace(mine, seconds=counts.seconds), interrupted)
+        told = {**asdict(replace(mine, seconds=round(counts.seconds, 6))), "lines": mine.lines}
+        told |= {"interrupted": interrupted, "identity": self._spec.identity}
+        self.file.write(_line({"summary": told}))
 
     def _name(self, line: int, path: str) -> str:
         if self._spec.pack:
@@ -62,14 +64,18 @@ class Manifest(ReportFile):
         return f"{self._spec.shard.name}/{os.path.relpath(path, self._directory)}"
 
 
-def summary_in(tail: bytes, name: str) -> dict[str, Any]:
-    """The summary of the manifest `name` that ends so. Raises PlaceError."""
+def summary_in(tail: bytes, name: str, identity: str) -> dict[str, Any]:
+    """The summary of the manifest `name`, of the shard of this identity, that ends so. Raises
+    PlaceError, also if it is of another one."""
     try:
         last = tail.rstrip(b"\n").rpartition(b"\n")[2]
         summary: dict[str, Any] = json.loads(last)["summary"]
-        return summary
+        found = summary["identity"]
     except (ValueError, KeyError, TypeError) as error:
         raise PlaceError(f"{name}: this is no manifest") from error
+    if found != identity:
+        raise PlaceError(f"{name}: this is the manifest of another run")
+    return summary
 
 
 def _head(spec: Spec) -> dict[str, Any]:

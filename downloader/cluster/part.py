@@ -10,15 +10,17 @@ import os
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from time import monotonic
 from typing import Any, TextIO
 
 from downloader.cluster.manifest import Manifest, summary_in
-from downloader.cluster.places import Place, chunks
+from downloader.cluster.places import Place, chunks, shown, size_of
+from downloader.cluster.plan import run_in
 from downloader.cluster.spec import Spec
-from downloader.errors import PlaceError, ShardFailed, StoreBusy, StoreError
+from downloader.errors import PlaceError, ShardFailed, ShardRefused, StoreBusy, StoreError
 from downloader.sansio.names import STATE
 from downloader.sansio.shards import EntryRange
 from downloader.store.database import locked
@@ -49,10 +51,10 @@ class ShardPart:
     def begin(self) -> dict[str, Any] | None:
         """Take the folder for this process alone, and write the shard's list there. The summary,
         if there is nothing left to do. Raises PlaceError, StoreError."""
-        self.place.make()
+        self._check_place()
         self._take()
-        if self.place.has(self.spec.manifest):
-            return self._summary()
+        if (summary := self._summary_there()) is not None:
+            return summary
         try:
             with os.fdopen(os.open(self.list, _NEW, 0o600), "wb") as to:
                 for piece in self._entries():
@@ -66,6 +68,8 @@ class ShardPart:
         Raises PlaceError."""
         if manifest.file.broken:
             raise PlaceError(f"{self.manifest}: it could not be written")
+        if (summary := self._summary_there()) is not None:
+            return summary  # of an attempt that was thought lost
         try:
             if self.spec.pack:
                 tar = self._packed(manifest)
@@ -90,6 +94,11 @@ class ShardPart:
             if not os.listdir(self.directory):
                 os.rmdir(self.directory)
 
+    def _check_place(self) -> None:
+        """A path may be that of another folder here than where the command runs."""
+        if run_in(self.place) != self.spec.run:
+            raise ShardRefused(f"{self.place} is not the place that the command has: is it shared?")
+
     def _take(self) -> None:
         until = monotonic() + PATIENCE
         while True:
@@ -106,6 +115,8 @@ class ShardPart:
 
     def _entries(self) -> Iterator[bytes]:
         shard = self.spec.shard
+        if size_of(shard.url) != shard.size:
+            raise PlaceError(f"{shown(shard.url)} is not the list that the run was begun with")
         source = chunks(shard.url, max(0, shard.start - 1))
         if not shard.is_plain:
             yield from source  # as it is: who reads it unpacks it
@@ -117,8 +128,15 @@ class ShardPart:
                 return
         yield from entries.close()
 
+    def _summary_there(self) -> dict[str, Any] | None:
+        """What the manifest says, if there is one that can be read."""
+        with suppress(PlaceError):
+            return self._summary() if self.place.has(self.spec.manifest) else None
+        return None
+
     def _summary(self) -> dict[str, Any]:
-        return summary_in(self.place.tail(self.spec.manifest), self.spec.manifest)
+        name = self.spec.manifest
+        return summary_in(self.place.tail(name), name, self.spec.identity)
 
     def _packed(self, manifest: Manifest) -> str:
         """The tar: each file, and behind it what the manifest tells of it."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from secrets import token_hex
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from fsspec.core import url_to_fs
@@ -22,6 +24,8 @@ _CHUNK = 256 * 1024
 _AT_ONCE = 32
 # A summary is no longer.
 _TAIL = 4096
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>]+", re.IGNORECASE)
 
 
 class Found(NamedTuple):
@@ -100,17 +104,16 @@ class Place:
     def write(self, name: str, pieces: Iterator[bytes]) -> None:
         """Make it of `pieces`, whole or not at all; only its owner may read it."""
         self.make()
-        if self.folder is None:
-            with _ours(self.url), self._fs.open(self.path(name), "wb") as file:
-                for piece in pieces:
-                    file.write(piece)
-            return
         with _ours(self.url):
-            unfinished = self.path(f".{name}.{os.getpid()}")
+            if self.folder is None:
+                with self._fs.open(self.path(name), "wb") as file:
+                    file.writelines(pieces)
+                return
+            unfinished = self.path(f".{name}.{token_hex(8)}")
+            file = os.fdopen(os.open(unfinished, _NEW, 0o600), "wb")
             try:
-                with os.fdopen(_new(unfinished), "wb") as file:
-                    for piece in pieces:
-                        file.write(piece)
+                with file:
+                    file.writelines(pieces)
                 self._take(unfinished, name)
             except BaseException:
                 os.unlink(unfinished)
@@ -176,6 +179,14 @@ def sample(url: str) -> bytes:
         return file.read(SAMPLE)
 
 
+def size_of(url: str) -> int | None:
+    """How many bytes the part at `url` has now. Raises PlaceError."""
+    with _ours(url):
+        fs, path = url_to_fs(url)
+        size = fs.info(path).get("size")
+        return None if size is None else int(size)
+
+
 def chunks(url: str, start: int) -> Iterator[bytes]:
     """The bytes of the part at `url` from `start` on, as they are asked for. Raises PlaceError."""
     with _ours(url), _opened(url) as file:
@@ -208,10 +219,6 @@ def _opened(url: str) -> BinaryIO:
     return cast(BinaryIO, fs.open(path, "rb", block_size=_CHUNK))
 
 
-def _new(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-
-
 @contextmanager
 def _ours(url: str) -> Iterator[None]:
     """File systems raise whatever their makers do; here it becomes ours."""
@@ -223,4 +230,9 @@ def _ours(url: str) -> Iterator[None]:
         raise PlaceError(f"{shown(url)}: {error}") from error
     except Exception as error:
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise PlaceError(f"{shown(url)}: {printable(said)[:500]}") from error
+        raise PlaceError(f"{shown(url)}: {_without_secrets(said)[:500]}") from error
+
+
+def _without_secrets(said: str) -> str:
+    """What a file system says may quote the URL that it was given."""
+    return printable(_URL.sub(lambda match: redacted_invalid(match[0]), said))

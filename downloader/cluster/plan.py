@@ -7,20 +7,19 @@ the same shards, and another one is told that the place has a run already.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 from downloader.cluster.places import Found, Place, find_parts, sample
-from downloader.cluster.spec import FAILED, MANIFEST
+from downloader.cluster.spec import MANIFEST
 from downloader.errors import PlaceError
+from downloader.sansio.names import STATE
 from downloader.sansio.shards import Part, Shard, cut, run_identity, shard_count, shard_size
 
 RUN = "run.json"
-# Generations of failures that are tried again, each in a place below the one before.
-RETRY = "retry"
-LIST = "list.txt"
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,11 @@ class Plan:
         stems = (n.removesuffix(MANIFEST) for n in self.place.names() if n.endswith(MANIFEST))
         return {int(stem) for stem in stems if stem.isascii() and stem.isdigit()}
 
-    def failures(self) -> Iterator[str]:
-        """The names of the lists of what failed, in their order. Raises PlaceError."""
-        names = (name for name in self.place.names() if name.endswith(FAILED))
-        yield from sorted(names)
+    def clean(self, shard: Shard, pack: str | None) -> None:
+        """Remove what a process has left that was killed when `shard` was done."""
+        if self.place.folder is not None:
+            directory = f"{self.place.folder}/{shard.name}"
+            shutil.rmtree(directory if pack else f"{directory}/{STATE}", ignore_errors=True)
 
 
 def planned(place: Place, url: str, lines: int, options: Mapping[str, Any]) -> Plan:
@@ -66,6 +66,8 @@ def planned(place: Place, url: str, lines: int, options: Mapping[str, Any]) -> P
     options = {**options, "shard_lines": lines}
     if place.has(RUN):
         return _known(place, parts, options)
+    if any(name.endswith(MANIFEST) for name in place.names()):
+        raise PlaceError(f"{place} has manifests of another run; another -d begins a new one")
     plan = Plan(place, parts, shard_size(sample(parts[0].part.url), lines), options)
     told = {
         "identity": plan.identity,
@@ -102,6 +104,11 @@ def _known(place: Place, parts: Sequence[Found], options: Mapping[str, Any]) -> 
             "another -d begins a new one"
         )
     return plan
+
+
+def run_in(place: Place) -> str | None:
+    """The identity of the run in `place`; None if there is none. Raises PlaceError."""
+    return _told(place).get("identity") if place.has(RUN) else None
 
 
 def _told(place: Place) -> dict[str, Any]:

@@ -1,39 +1,67 @@
 """What failed, tried again: a run of its own, of a list that the shards' failures make.
 
-It is in the place ``retry`` below the run's, and what fails in it again is in one below that.
+Such runs are in the places ``retry-1``, ``retry-2`` and so on below the run's. What has gone into
+the list of one is no failure of the others any more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 from downloader.cluster.places import Place
-from downloader.cluster.plan import LIST, RETRY, RUN, Plan, resumed
-from downloader.errors import PlaceError
+from downloader.cluster.plan import RUN, resumed
+from downloader.cluster.spec import FAILED
+
+LIST = "list.txt"
 
 
-def retried(place: Place) -> Place | None:
-    """The place to fetch what failed in the run in `place`, with its list there; None if nothing
-    failed. One that was not finished is gone on with. Raises PlaceError, also where the run itself
-    was not finished."""
-    while (below := place.below(RETRY)).has(RUN):
-        if not _is_done(resumed(below)):
-            return below
-        place = below
-    plan = resumed(place)
-    if not _is_done(plan):
-        raise PlaceError(f"{place}: this run has shards that are not done; finish it first")
-    names = list(plan.failures())
-    if not names:
+class Failures:
+    """What failed in the run in `place`, and in those that have tried it again. All of it raises
+    PlaceError."""
+
+    def __init__(self, place: Place) -> None:
+        self._runs = [place]
+        for number in count(1):
+            below = place.below(f"retry-{number}")
+            if not below.has(RUN):
+                self._next = below
+                return
+            self._runs.append(below)
+
+    def __repr__(self) -> str:
+        return f"<Failures of {self._runs[0]}>"
+
+    @property
+    def undone(self) -> int:
+        """How many shards of the first run have no manifest."""
+        plan = resumed(self._runs[0])
+        return plan.count - len(plan.done())
+
+    def listed(self) -> Place | None:
+        """The place for the next run, with its list; or that of one which was not finished; None if
+        nothing has failed."""
+        names = [(run, name) for run in self._runs for name in _failed(run)]
+        if names:
+            self._next.write(LIST, _joined(names))
+            return self._next
+        for run in self._runs[1:]:
+            plan = resumed(run)
+            if len(plan.done()) < plan.count:
+                return run
         return None
-    below.write(LIST, _joined(place, names))
-    return below
+
+    def forget(self) -> None:
+        """Once the next run is planned: what is in its list is its own."""
+        for run in self._runs:
+            for name in _failed(run):
+                run.remove(name)
 
 
-def _is_done(plan: Plan) -> bool:
-    return len(plan.done()) == plan.count
+def _failed(run: Place) -> list[str]:
+    return sorted(name for name in run.names() if name.endswith(FAILED))
 
 
-def _joined(place: Place, names: list[str]) -> Iterator[bytes]:
-    for name in names:
-        yield from place.lines(name)
+def _joined(names: list[tuple[Place, str]]) -> Iterator[bytes]:
+    for run, name in names:
+        yield from run.lines(name)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from secrets import token_hex
 from time import monotonic
 from typing import Any
 
@@ -15,9 +16,9 @@ from distributed import Client, Future, KilledWorker
 from downloader._version import __version__
 from downloader.cluster.manifest import summary_in
 from downloader.cluster.plan import Plan
-from downloader.cluster.spec import MANIFEST, Spec, added, report_of
+from downloader.cluster.spec import DEADLINE, MANIFEST, SILENCE, Spec, added, report_of
 from downloader.cluster.task import run_shard, topic_of
-from downloader.errors import ClusterError, ShardFailed
+from downloader.errors import ClusterError, PlaceError, ShardFailed, ShardRefused
 from downloader.jobs import Report
 from downloader.sansio.printable import printable
 from downloader.sansio.shards import Shard, shared
@@ -26,6 +27,13 @@ from downloader.sansio.shards import Shard, shared
 STRIKES = 3
 # Shards that wait with the engine, besides those that run: who is done has the next one at once.
 AHEAD = 8
+# So many are set aside and none is done: it is not the shards.
+HOPELESS = 20
+# Characters of why a shard failed.
+_LONGEST = 500
+_END = object()
+# Different sentences of shards that are told.
+_MOST_TOLD = 100
 # Seconds between two looks at the cluster.
 LOOK_EVERY = 5.0
 # A worker whose shard has been heard of, and then not for so many times its silence, hangs.
@@ -38,8 +46,8 @@ class _Try:
     """A shard that is with the engine. `heard` is when it was, last; None before the first word."""
 
     shard: Shard
+    number: int
     future: Future[Any]
-    begun: float
     heard: float | None = None
     report: Report | None = None
 
@@ -54,7 +62,6 @@ class ClusterRun:
     """
 
     doing = "fetching"
-    found = 0
 
     def __init__(
         self,
@@ -65,16 +72,18 @@ class ClusterRun:
         warned: Callable[[str], object],
         done: Callable[[str, Report], object] = lambda name, report: None,
         pack: str | None = None,
-        deadline: float = 86400.0,
-        silence: float = 60.0,
+        deadline: float = DEADLINE,
+        silence: float = SILENCE,
         work: Callable[[Mapping[str, Any], str], dict[str, Any]] = run_shard,
     ) -> None:
         self.counts = Report()
         self.aside: dict[str, str] = {}
         self.interrupted = False
+        self.found = 0
         self._client = client
         self._plan = plan
         self._run = plan.identity
+        self._start = token_hex(4)  # the same command may be started twice
         self._arguments = list(arguments)
         self._limits = dict(limits)
         self._warned = warned
@@ -90,6 +99,7 @@ class ClusterRun:
         self._stopped = threading.Event()
         self._threads = 0
         self._attempts = 0
+        self._told: set[str] = set()
         self.shards_done = 0
 
     def __repr__(self) -> str:
@@ -104,8 +114,11 @@ class ClusterRun:
         self._client.subscribe_topic(topic, self._heard)
         try:
             self._loop(left)
-        except OSError as error:  # of files there are only PlaceErrors
-            raise ClusterError(_GONE) from error
+        except BaseException as error:
+            self.interrupted = True
+            if isinstance(error, OSError):  # of files there are only PlaceErrors
+                raise ClusterError(_GONE) from error
+            raise
         finally:
             with suppress(Exception):  # the scheduler may be gone
                 self._client.unsubscribe_topic(topic)
@@ -165,51 +178,73 @@ class ClusterRun:
 
     # --- the loop ---------------------------------------------------------------------------------
 
-    def _left(self) -> Iterator[Shard]:
-        """The shards that have no manifest; those that have are counted."""
+    def _left(self) -> Iterator[Shard | None]:
+        """The shards that have no manifest, and None for each that has one: that is counted."""
         there = self._plan.done()
         for shard in self._plan.shards():
-            if shard.number in there:
-                self._count_earlier(shard)
+            if shard.number in there and self._count_earlier(shard):
+                yield None
             else:
                 yield shard
 
-    def _count_earlier(self, shard: Shard) -> None:
+    def _count_earlier(self, shard: Shard) -> bool:
+        """Whether its manifest can be read."""
         name = shard.name + MANIFEST
-        found = report_of(summary_in(self._plan.place.tail(name), name))
-        counted = replace(found, skipped=found.skipped + found.complete, complete=0, bytes=0)
-        self._count(shard, replace(counted, unverified=0, seconds=0.0))
+        try:
+            tail = self._plan.place.tail(name)
+            report = report_of(summary_in(tail, name, shard.identity(self._run)))
+        except PlaceError as error:
+            self._warned(f"shard {shard.name} is fetched again: {error}")
+            return False
+        self._plan.clean(shard, self._pack)
+        self.found += report.bytes
+        self._count(shard, replace(report, seconds=0.0))
+        return True
 
-    def _loop(self, left: Iterator[Shard]) -> None:
+    def _loop(self, left: Iterator[Shard | None]) -> None:
         looked = 0.0
         while not self._stopped.is_set():
             if monotonic() - looked > LOOK_EVERY:
                 looked = monotonic()
                 self._look()
-            while len(self._tries) < 2 * self._threads + AHEAD:
-                shard = self._again.pop() if self._again else next(left, None)
-                if shard is None or self._stopped.is_set():
-                    break
-                self._submit(shard)
-            if not self._tries:
-                return
+            if len(self._tries) < self._threads + AHEAD and self._threads:
+                shard = self._again.pop() if self._again else next(left, _END)
+                if isinstance(shard, Shard):
+                    self._submit(shard)
+                if shard is not _END:
+                    self._take_all()
+                    continue
+                if not self._tries:
+                    return
             with suppress(queue.Empty):
                 self._take(self._ended.get(timeout=1.0))
+            self._take_all()
+
+    def _take_all(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self._take(self._ended.get_nowait())
 
     def _look(self) -> None:
         """How many shards can run, and whether one that did hangs."""
         if self._client.status != "running":
             raise ClusterError(_GONE)
         self._threads = sum(self._client.nthreads().values())
+        if not self._threads:
+            self._warn_once("the cluster has no workers yet")
         late = monotonic() - HANGS * self._silence
         for one in list(self._tries.values()):
-            if one.heard is not None and one.heard < late:
+            if one.future.done():  # it was done before, and lost, of which nobody is told
+                self._ended.put(one.shard.number)
+            elif one.heard is not None and one.heard < late:
                 self._drop(one)
                 self._strike(one.shard, "its worker was not heard of any more")
 
     def _submit(self, shard: Shard) -> None:
+        self._attempts += 1
         spec = Spec(
             shard,
+            self._run,
             shard.identity(self._run),
             self._plan.place.url,
             self._arguments,
@@ -218,11 +253,11 @@ class ClusterRun:
             self._shares(),
             self._deadline,
             self._silence,
+            self._attempts,
         )
-        self._attempts += 1
-        key = f"shard-{shard.name}-{spec.identity}-{self._attempts}"
+        key = f"shard-{shard.name}-{self._start}-{self._attempts}"
         future = self._client.submit(self._work, spec.told(), self._run, key=key, pure=False)
-        self._tries[shard.number] = _Try(shard, future, monotonic())
+        self._tries[shard.number] = _Try(shard, self._attempts, future)
         future.add_done_callback(lambda _: self._ended.put(shard.number))
 
     def _shares(self) -> dict[str, float | int]:
@@ -231,29 +266,46 @@ class ClusterRun:
         return {name: shared(name, limit, running) for name, limit in self._limits.items()}
 
     def _take(self, number: int | None) -> None:
+        """Account for the shard of this number, if its attempt has come to an end."""
         one = None if number is None else self._tries.get(number)
-        if one is None or not one.future.done():
-            return  # of an attempt that was given up
-        del self._tries[one.shard.number]
+        if one is None or one.future.status in ("pending", "lost"):
+            return  # of an attempt that was given up, or it is done once more
         try:
-            self._ended_with(one)
-        finally:
-            one.future.release()
+            outcome = self._outcome(one.future)
+        except TimeoutError:
+            return  # its worker went, and what it had told: it is done once more
+        del self._tries[one.shard.number]
+        one.future.release()
+        if isinstance(outcome, Exception):
+            self._failed(one, outcome)
+        else:
+            for sentence in outcome.get("said", ()):
+                self._warn_once(sentence)
+            self._count(one.shard, report_of(outcome))
 
-    def _ended_with(self, one: _Try) -> None:
-        if one.future.status == "finished":
-            self._count(one.shard, report_of(one.future.result()))
-        elif one.future.status == "error":
-            error = one.future.exception()
-            if isinstance(error, KilledWorker):  # the engine has tried often enough
+    def _outcome(self, future: Future[Any]) -> dict[str, Any] | Exception:
+        """The summary, or why there is none. Raises ClusterError, TimeoutError."""
+        if future.status == "cancelled":  # and not by us
+            raise ClusterError(_GONE)
+        if future.status == "error":
+            error: Exception = future.exception(timeout=LOOK_EVERY)
+            return error
+        summary: dict[str, Any] = future.result(timeout=LOOK_EVERY)
+        return summary
+
+    def _failed(self, one: _Try, error: Exception) -> None:
+        if isinstance(error, KilledWorker):  # the engine has tried often enough
+            if one.heard is None:  # it only waited behind the one that did it
+                self._again.append(one.shard)
+            else:
                 self._strikes[one.shard.number] = STRIKES - 1
                 self._strike(one.shard, "each worker that had it was killed")
-            elif isinstance(error, ShardFailed):
-                self._strike(one.shard, str(error))
-            else:
-                self._strike(one.shard, f"{type(error).__name__}: {error}")
-        else:  # cancelled, and not by us
-            raise ClusterError(_GONE)
+        elif isinstance(error, ShardRefused) and not self.shards_done:
+            raise ClusterError(str(error))  # it is not the shard
+        elif isinstance(error, ShardFailed):
+            self._strike(one.shard, str(error))
+        else:
+            self._strike(one.shard, f"{type(error).__name__}: {error}")
 
     def _count(self, shard: Shard, report: Report) -> None:
         self.counts = added(self.counts, report)
@@ -264,14 +316,22 @@ class ClusterRun:
     def _strike(self, shard: Shard, why: str) -> None:
         """It is tried again, or set aside."""
         strikes = self._strikes[shard.number] = self._strikes.get(shard.number, 0) + 1
-        why = printable(why)[:2000]
+        why = printable(why)[:_LONGEST]
         if strikes < STRIKES:
             self._warned(f"shard {shard.name} is tried again: {why}")
             self._again.append(shard)
             return
         del self._strikes[shard.number]
         self.aside[shard.name] = why
+        if len(self.aside) >= HOPELESS and not self.shards_done:
+            raise ClusterError(f"{HOPELESS} shards are set aside and none is done: {why}")
         self._warned(f"shard {shard.name} is set aside after {strikes} attempts: {why}")
+
+    def _warn_once(self, sentence: str) -> None:
+        """Many shards say the same."""
+        if sentence not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(sentence)
+            self._warned(sentence)
 
     def _drop(self, one: _Try) -> None:
         del self._tries[one.shard.number]
@@ -281,9 +341,9 @@ class ClusterRun:
         """A worker tells of a shard; called by the client's own thread."""
         told = event[1]
         one = self._tries.get(told["number"])
-        if one is not None:
+        if one is not None and one.number == told["attempt"]:
             one.heard = monotonic()
-            one.report = report_of(told["counts"])
+            one.report = report_of(told["counts"]) if told["counts"] else None
 
 
 def _let_go(future: Future[Any]) -> None:

@@ -13,26 +13,32 @@ from downloader.sansio.shards import Shard
 MANIFEST = ".jsonl"
 # And of the list of what failed in it, with secrets, for its owner.
 FAILED = ".failed"
+# Seconds for a shard, and without a word of it.
+DEADLINE = 86_400.0
+SILENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
     """One shard and how it is fetched. All of it can be said in JSON.
 
-    `identity` is the shard's; `out` the place that all shards of the run go to; `arguments` those
-    of `fetch`; `shares` what it has of the limits of all. With `pack` it becomes a tar. `deadline`
-    and `silence` are seconds: for all of it, and without a word.
+    `run` and `identity` are those of the run and of the shard; `out` is the place that all shards
+    of the run go to; `arguments` are those of `fetch`; `shares` is what it has of the limits of
+    all. With `pack` it becomes a tar. `deadline` and `silence` are seconds: for all of it, and
+    without a word. `attempt` counts the attempts of the run.
     """
 
     shard: Shard
+    run: str
     identity: str
     out: str
     arguments: list[str]
     version: str
     pack: str | None = None
     shares: dict[str, float | int] = field(default_factory=dict)
-    deadline: float = 86400.0
-    silence: float = 60.0
+    deadline: float = DEADLINE
+    silence: float = SILENCE
+    attempt: int = 1
 
     @property
     def manifest(self) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 from distributed import get_worker
 
 from downloader.cluster.spec import Spec
-from downloader.errors import ShardFailed
+from downloader.errors import ShardFailed, ShardRefused
 
 # Seconds between two words to who started the run.
 TELL_EVERY = 2.0
@@ -41,7 +41,8 @@ def topic_of(run: str) -> str:
 
 
 def run_shard(told: Mapping[str, Any], run: str) -> dict[str, Any]:
-    """Fetch the shard that `told` says, on a worker of Dask. The summary. Raises ShardFailed."""
+    """Fetch the shard that `told` says, on a worker of Dask. Returns the summary, and what was
+    `said`. Raises ShardFailed."""
     worker = get_worker()
     key = worker.get_current_task()
 
@@ -51,9 +52,9 @@ def run_shard(told: Mapping[str, Any], run: str) -> dict[str, Any]:
         return task is not None and task.state == "executing" and worker.status.name == "running"
 
     def tell(counts: dict[str, Any]) -> None:
-        number = told["shard"]["number"]
+        heard = {"number": told["shard"]["number"], "attempt": told["attempt"], "counts": counts}
         with suppress(Exception):  # it is told again
-            worker.log_event(topic_of(run), {"number": number, "counts": counts})
+            worker.log_event(topic_of(run), heard)
 
     return attempt(told, worker.local_directory, is_wanted, tell)
 
@@ -65,19 +66,22 @@ def attempt(
     tell: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
     """Fetch the shard that `told` says in a process, with what is temporary in `directory`; stop
-    as soon as it is not wanted. Returns the summary. Raises ShardFailed."""
+    as soon as it is not wanted. Returns the summary, and what was `said`. Raises ShardFailed."""
+    tell({})  # from now on it can be told that nothing is heard
     scratch = mkdtemp(prefix="shard-", dir=directory)
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "downloader", "shard"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # Ctrl-C is for who asked
-    )
     try:
-        return _Watch(process, Spec.heard(told), is_wanted, tell).summary(scratch)
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "downloader", "shard"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for who asked
+        )
+        try:
+            return _Watch(process, Spec.heard(told), is_wanted, tell).summary(scratch)
+        finally:
+            _end(process)
     finally:
-        _end(process)
         shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -127,17 +131,17 @@ class _Watch:
 
     def _next(self) -> bytes | None:
         """The next line, b"" at the end, or None, while there is nothing wrong with waiting."""
-        with suppress(queue.Empty):
-            line = self._lines.get(timeout=_LOOK_EVERY)
-            self._heard = monotonic()
-            return line
+        now = monotonic()
         if not self._is_wanted():
             raise ShardFailed("nobody wants it any more")
-        now = monotonic()
         if now - self._heard > self._spec.silence:
             raise ShardFailed(f"nothing was heard of its process for {self._spec.silence:g} s")
         if now - self._begun > self._spec.deadline:
             raise ShardFailed(f"it was not done in {self._spec.deadline:g} s")
+        with suppress(queue.Empty):
+            line = self._lines.get(timeout=_LOOK_EVERY)
+            self._heard = now
+            return line
         return None
 
     def _take(self, line: bytes) -> dict[str, Any] | None:
@@ -147,7 +151,7 @@ class _Watch:
         except ValueError:
             told = {"said": line.decode("utf-8", "replace").strip()}
         if "error" in told:
-            raise ShardFailed(str(told["error"]))
+            raise (ShardRefused if told.get("refused") else ShardFailed)(str(told["error"]))
         if "said" in told:
             self._said.append(str(told["said"]))
         now = monotonic()
@@ -155,7 +159,7 @@ class _Watch:
             self._told = now
             self._tell(told["counts"])
         done: dict[str, Any] | None = told.get("done")
-        return done
+        return done and {**done, "said": list(self._said)}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -167,4 +171,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(_ENDING)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
+        with suppress(subprocess.TimeoutExpired):  # it hangs on a disk, and ends with that
+            process.wait(_ENDING)

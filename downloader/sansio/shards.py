@@ -35,12 +35,13 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Shard:
     """The entries of a list's part that begin at its bytes `start` to `end`, without the last. Of
-    a part that is packed there is one."""
+    a part that is packed there is one. `size` bytes are in the part."""
 
     number: int
     url: str
     start: int
     end: int
+    size: int
     is_plain: bool = True
 
     @property
@@ -85,7 +86,7 @@ def cut(parts: Iterable[Part], size: int) -> Iterator[Shard]:
         count = max(1, round(part.size / size)) if part.is_plain and part.size else bool(part.size)
         for n in range(count):
             start, end = (part.size * k // count for k in (n, n + 1))
-            yield Shard(number, part.url, start, end, part.is_plain)
+            yield Shard(number, part.url, start, end, part.size, part.is_plain)
             number += 1
 
 

@@ -43,7 +43,7 @@ async def test_failures_are_tried_again(start: Any, origin: Origin, tmp_path: Pa
     assert re.search(r"of \d shards: 30 complete, 1 failed, 1 invalid", command.said[-1])
     origin.add("/late", 5)
     assert await start(*line, "--retry-failed").ended == 0
-    (late,) = (tmp_path / "out" / "retry").rglob("late")
+    (late,) = (tmp_path / "out" / "retry-1").rglob("late")
     assert late.read_bytes() == b"".join(content("/late", 5))
     assert sum(origin.requests.values()) == 32
     nothing = start(*line, "--retry-failed")
@@ -80,7 +80,7 @@ async def test_nobody_answers(start: Any, tmp_path: Path) -> None:
     assert len(command.said) == 1
     assert "no scheduler answers" in command.said[0]
     command = start("fetch", "-i", "none", "-d", "out", "--cluster", "local:1")
-    assert await command.ended == 1
+    assert await command.ended == 2
     assert "/none: No such file" in command.said[0]
 
 

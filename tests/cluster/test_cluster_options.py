@@ -25,6 +25,9 @@ def params(*arguments: str) -> tuple[click.Context, dict[str, Any]]:
         (["--cluster", "local:2"], "that workers can read"),
         (["-M", "a.meta4", "--cluster", "local:2"], "no -M"),
         (["-i", "list", "--if-changed", "--cluster", "local:2"], "no --if-changed"),
+        (["-i", "list", "--no-state", "--cluster", "local:2"], "no --no-state"),
+        (["-i", "list", "--netrc-path", "/none", "--cluster", "local:2"], "that workers can read"),
+        (["-i", "list", "--checksum-file", "/dev/null", "--cluster", "local:2"], "workers can"),
         (["-i", "list", "-u", "me", "--cluster", "local:2"], "nobody can be asked"),
         (["-i", "list", "--pack", "tar"], "--pack is for --cluster"),
         (["-i", "list", "--shard-lines", "5"], "--shard-lines is for --cluster"),
@@ -46,19 +49,19 @@ def test_an_address_that_is_none(text: str) -> None:
 def test_what_shards_are_given() -> None:
     """All that says how files are fetched, as it was said; files by their whole names."""
     given = ["-i", "list", "-d", "out", "--cluster", "local:2", "--report", "r", "-v", "-q"]
-    given += ["-H", "A: b", "--header=C: d", "-j8", "--no-state", "-k", "--load-cookies", "c.txt"]
+    given += ["-H", "A: b", "--header=C: d", "-j8", "-k", "--load-cookies", "c.txt"]
     given += ["--oauth2-bearer", "@token", "--max-time", "5", "--shard-lines", "3", "--pack", "tar"]
-    passed = passed_on(fetch, given)
+    passed = passed_on(params(*given)[0])
     assert sorted(passed) == sorted(
         [
             *("--header", "A: b", "--header", "C: d", "--max-concurrent-downloads", "8"),
-            *("--no-state", "--insecure", "--cookie", os.path.abspath("c.txt")),
+            *("--insecure", "--cookie", os.path.abspath("c.txt")),
             *("--oauth2-bearer", "@" + os.path.abspath("token"), "--max-time", "5"),
         ]
     )
     _, options = params("-i", "list", *passed)
     assert options["headers"] == (("A", "b"), ("C", "d"))
-    assert (options["jobs"], options["state"], options["max_time"]) == (8, False, 5.0)
+    assert (options["jobs"], options["insecure"], options["max_time"]) == (8, True, 5.0)
 
 
 def test_limits_of_all() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from downloader.cluster.places import Place
-from downloader.cluster.plan import LIST, RUN, planned, resumed
-from downloader.cluster.retry import retried
+from downloader.cluster.plan import RUN, planned, resumed
+from downloader.cluster.retry import LIST, Failures
 from downloader.errors import PlaceError
 
 OPTIONS = {"pack": None, "names": "flat"}
@@ -64,37 +64,53 @@ def test_a_run_that_is_none_of_ours(place: Place, lines: str, text: bytes) -> No
         planned(place, lines, 100, OPTIONS)
 
 
+def test_manifests_of_nobody(place: Place, lines: str) -> None:
+    """Where its run.json is gone, nobody knows of which list they are."""
+    place.write("000003.jsonl", iter([b""]))
+    with pytest.raises(PlaceError, match="manifests of another run"):
+        planned(place, lines, 100, OPTIONS)
+
+
 def test_what_failed_makes_a_list(place: Place, lines: str) -> None:
-    """Of the last generation: what was tried again with success is not tried any more."""
+    """What was taken into one is no failure any more; what fails there is again."""
     planned(place, lines, 100, OPTIONS)
-    with pytest.raises(PlaceError, match="not done; finish it first"):
-        retried(place)
     finish(place, {2: "http://h/b\n out=b\n", 1: "http://h/a\n"})
-    first = retried(place)
+    failures = Failures(place)
+    first = failures.listed()
     assert first is not None
     assert first.read(LIST) == b"http://h/a\nhttp://h/b\n out=b\n"
     planned(first, f"{first.url}/{LIST}", 100, OPTIONS)
-    again = retried(place)
+    failures.forget()
+    assert not [name for name in place.names() if name.endswith(".failed")]
+    again = Failures(place).listed()
     assert again is not None
     assert again.url == first.url  # it is not finished
     finish(first, {0: "http://h/b\n out=b\n"})
-    second = retried(place)
+    second = Failures(place).listed()
     assert second is not None
+    assert second.url != first.url
     assert second.read(LIST) == b"http://h/b\n out=b\n"
     planned(second, f"{second.url}/{LIST}", 100, OPTIONS)
+    Failures(place).forget()
     finish(second)
-    assert retried(place) is None
+    assert Failures(place).listed() is None
+
+
+def test_shards_that_are_not_done_hold_up_no_failures(place: Place, lines: str) -> None:
+    planned(place, lines, 100, OPTIONS)
+    place.write("000001.jsonl", iter([b""]))
+    place.write("000001.failed", iter([b"http://h/a\n"]))
+    failures = Failures(place)
+    assert failures.undone == 9
+    below = failures.listed()
+    assert below is not None
+    assert below.read(LIST) == b"http://h/a\n"
 
 
 def test_nothing_failed(place: Place, lines: str) -> None:
     planned(place, lines, 100, OPTIONS)
     finish(place)
-    assert retried(place) is None
-
-
-def test_no_run_at_all(place: Place) -> None:
-    with pytest.raises(PlaceError):
-        retried(place)
+    assert Failures(place).listed() is None
 
 
 def test_an_empty_list(place: Place, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from downloader import __version__
+from downloader.cluster.plan import RUN
 from downloader.cluster.spec import Spec
 from downloader.cluster.task import attempt
-from downloader.errors import ShardFailed
+from downloader.errors import ShardFailed, ShardRefused
 from downloader.sansio.shards import Shard
 from downloader.testing import Origin, content
 
@@ -24,10 +25,12 @@ from downloader.testing import Origin, content
 def spec_of(tmp_path: Path, *urls: str, **more: Any) -> dict[str, Any]:
     text = "".join(f"{url}\n" for url in urls).encode()
     (tmp_path / "list").write_bytes(text)
-    shard = Shard(7, str(tmp_path / "list"), 0, len(text))
-    out = more.pop("out", str(tmp_path / "out"))
+    shard = Shard(7, str(tmp_path / "list"), 0, len(text), len(text))
+    out = tmp_path / "out"
+    out.mkdir(exist_ok=True)
+    (out / RUN).write_text('{"identity": "run"}')
     arguments = ["-t", "60", "--stall-timeout", "60"]
-    return Spec(shard, "identity", out, arguments, __version__, **more).told()
+    return Spec(shard, "run", "identity", str(out), arguments, __version__, **more).told()
 
 
 async def attempted(tmp_path: Path, told: dict[str, Any], wanted: Any = lambda: True) -> Any:
@@ -48,11 +51,12 @@ async def test_a_shard_is_fetched(origin: Origin, tmp_path: Path) -> None:
     assert (summary["complete"], summary["failed"], summary["invalid"]) == (1, 1, 1)
     out = tmp_path / "out"
     names = {str(path.relative_to(out)) for path in out.rglob("*")}
-    assert names == {"000007", "000007/a.bin", "000007.jsonl", "000007.failed"}
+    assert names == {RUN, "000007", "000007/a.bin", "000007.jsonl", "000007.failed"}
     head, *lines, last = map(json.loads, (out / "000007.jsonl").read_text().splitlines())
     assert (head["shard"], head["identity"]) == ("000007", "identity")
     assert [line["path"] for line in lines if line["status"] == "complete"] == ["000007/a.bin"]
     assert sorted(line["line"] for line in lines) == [1, 2, 3]
+    assert summary.pop("said") == []
     assert last["summary"] == summary
     assert (out / "000007.failed").read_text() == f"{bad}\n out=none\n"
     assert (out / "000007.failed").stat().st_mode & 0o077 == 0
@@ -64,7 +68,8 @@ async def test_one_that_is_done_is_not_done_again(origin: Origin, tmp_path: Path
     first = await attempted(tmp_path, told)
     assert await attempted(tmp_path, told) == first
     assert origin.requests["/a"] == 1
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000007", "000007.jsonl"]
+    there = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert there == ["000007", "000007.jsonl", RUN]
 
 
 async def test_a_tar(origin: Origin, tmp_path: Path) -> None:
@@ -73,7 +78,7 @@ async def test_a_tar(origin: Origin, tmp_path: Path) -> None:
     await attempted(tmp_path, spec_of(tmp_path, *urls, pack="tar"))
     out = tmp_path / "out"
     assert {path.name for path in out.iterdir()} == {
-        *("000007.tar", "000007.jsonl", "000007.failed"),
+        *("000007.tar", "000007.jsonl", "000007.failed", RUN),
     }
     with tarfile.open(out / "000007.tar") as tar:
         found = {name: tar.extractfile(name).read() for name in tar.getnames()}  # type: ignore
@@ -131,15 +136,44 @@ async def test_one_that_dies_says_why(
 
 
 async def test_what_cannot_be_is_told(origin: Origin, tmp_path: Path) -> None:
-    """In one sentence, with its reason."""
+    """In one sentence, with its reason; what no attempt can change is told apart."""
     told = spec_of(tmp_path, origin.add("/a", 1))
-    with pytest.raises(ShardFailed, match="version 0 was asked for"):
+    shard = told["shard"]
+    with pytest.raises(ShardRefused, match="version 0 was asked for"):
         await attempted(tmp_path, {**told, "version": "0"})
-    (tmp_path / "file").touch()
-    with pytest.raises(ShardFailed, match="file"):
-        await attempted(tmp_path, {**told, "out": str(tmp_path / "file" / "out")})
-    with pytest.raises(ShardFailed, match="gone"):
-        shard = {**told["shard"], "url": str(tmp_path / "gone")}
-        await attempted(tmp_path, {**told, "shard": shard})
-    with pytest.raises(ShardFailed, match="no-such-option"):
+    with pytest.raises(ShardRefused, match="no-such-option"):
         await attempted(tmp_path, {**told, "arguments": ["--no-such-option"]})
+    with pytest.raises(ShardFailed, match="gone"):
+        await attempted(tmp_path, {**told, "shard": {**shard, "url": str(tmp_path / "gone")}})
+    with pytest.raises(ShardFailed, match="not the list that the run was begun with"):
+        await attempted(tmp_path, {**told, "shard": {**shard, "size": 5}})
+
+
+async def test_a_folder_that_is_another_one_here(origin: Origin, tmp_path: Path) -> None:
+    """As where a folder is not shared: nothing is made there, and nothing fetched."""
+    told = spec_of(tmp_path, origin.add("/a", 1))
+    with pytest.raises(ShardRefused, match="is it shared"):
+        await attempted(tmp_path, {**told, "out": str(tmp_path / "other")})
+    assert not (tmp_path / "other").exists()
+    (tmp_path / "out" / RUN).write_text('{"identity": "another"}')
+    with pytest.raises(ShardRefused, match="is it shared"):
+        await attempted(tmp_path, told)
+    assert not origin.requests
+
+
+async def test_a_manifest_of_another_shard_is_none(origin: Origin, tmp_path: Path) -> None:
+    """Nor one that was cut; both are written anew."""
+    told = spec_of(tmp_path, origin.add("/a", 1))
+    await attempted(tmp_path, {**told, "identity": "another"})
+    assert (await attempted(tmp_path, told))["complete"] == 1
+    manifest = tmp_path / "out" / "000007.jsonl"
+    assert json.loads(manifest.read_text().splitlines()[-1])["summary"]["identity"] == "identity"
+    manifest.write_text("{")
+    assert (await attempted(tmp_path, told))["complete"] == 1
+    assert manifest.read_text().splitlines()[0] != "{"
+
+
+async def test_what_it_warns_of_is_told(origin: Origin, tmp_path: Path) -> None:
+    told = spec_of(tmp_path, origin.add("/a", 1))
+    summary = await attempted(tmp_path, {**told, "arguments": ["-k"]})
+    assert [sentence[:7] for sentence in summary["said"]] == ["WARNING"]
