@@ -11,6 +11,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import pytest_twisted
 from support.commands import Command
@@ -24,6 +25,13 @@ def listed(origin: Origin, path: Path, files: int) -> list[str]:
     urls = [origin.add(f"/f{n:04}.bin", 100 + n) for n in range(files)]
     path.write_text("".join(f"{url}\n" for url in urls))
     return urls
+
+
+def listening(pid: int) -> set[str]:
+    """The addresses at which a process and those below it listen."""
+    main = psutil.Process(pid)
+    sockets = [one for some in [main, *main.children(True)] for one in some.net_connections()]
+    return {one.laddr.ip for one in sockets if one.status == psutil.CONN_LISTEN}
 
 
 @pytest.mark.time_limit(60)
@@ -59,6 +67,7 @@ async def test_ctrl_c(start: Any, until: Any, origin: Origin, tmp_path: Path) ->
     line = ["fetch", "-i", "list", "-d", "out", *LOCAL]
     command = start("fetch", "-i", "list", "-d", "out", *LOCAL, shell='exec "$@"')
     await until(lambda: origin.silent)
+    assert listening(command.transport.pid) == {"127.0.0.1"}
     command.signal("INT")
     assert await command.ended == 130
     await until(lambda: not origin.silent)
@@ -69,6 +78,39 @@ async def test_ctrl_c(start: Any, until: Any, origin: Origin, tmp_path: Path) ->
     files = {path.name for path in (tmp_path / "out").rglob("f*.bin")}
     assert files == {f"f{n:04}.bin" for n in range(30)}
     assert not list((tmp_path / "out").rglob(".*"))
+
+
+@pytest.mark.time_limit(60)
+async def test_what_is_read_is_not_written(start: Any, origin: Origin, tmp_path: Path) -> None:
+    """As without a cluster."""
+    (url,) = listed(origin, tmp_path / "list", 1)
+    for more in (["--report", "list"], ["--failed", "list"], ["--report", "r", "--failed", "r"]):
+        command = start("fetch", "-i", "list", "-d", "out", *LOCAL, *more)
+        assert await command.ended == 2
+        assert "different files" in command.said[0]
+    assert (tmp_path / "list").read_text() == f"{url}\n"
+
+
+@pytest.mark.time_limit(60)
+async def test_warnings_of_shards_are_told_once(start: Any, origin: Origin, tmp_path: Path) -> None:
+    """In spite of -q."""
+    listed(origin, tmp_path / "list", 30)
+    command = start("fetch", "-i", "list", "-d", "out", *LOCAL, "-k", "-q")
+    assert await command.ended == 0
+    assert [text[:28] for text in command.said] == ["WARNING: certificates are no"]
+
+
+@pytest.mark.time_limit(60)
+async def test_what_no_shard_can_do_ends_the_run(
+    start: Any, origin: Origin, tmp_path: Path
+) -> None:
+    """With the reason, and not once for each shard."""
+    listed(origin, tmp_path / "list", 30)
+    (tmp_path / "sums").write_text("no sums\n")
+    command = start("fetch", "-i", "list", "-d", "out", *LOCAL, "--ca-certificate", "sums")
+    assert await command.ended == 1
+    assert len([text for text in command.said if "sums" in text]) == 1
+    assert not list((tmp_path / "out").glob("*.jsonl"))
 
 
 @pytest.mark.time_limit(30)

@@ -43,6 +43,11 @@ def check(out: Path, urls: list[str]) -> None:
     assert there == {line["path"] for line in told} | manifests | {"run.json"}
 
 
+def scratch(tmp_path: Path) -> list[Path]:
+    """What shards have left on the disks of workers."""
+    return list((tmp_path / "scratch").rglob("shard-*"))
+
+
 def fetch(address: str, *more: str) -> list[str]:
     return [
         *("fetch", "-i", "list", "-d", "out", "--cluster", address, "--shard-lines", "10"),
@@ -64,6 +69,7 @@ async def test_a_worker_is_killed(
     for shard in before:
         c.kill_worker(shard)
     await until(lambda: not any(Path(f"/proc/{shard}").exists() for shard in before))
+    await until(lambda: not scratch(tmp_path))
     assert await command.ended == 0
     assert slow in urls
     check(tmp_path / "out", urls)
@@ -91,6 +97,7 @@ async def test_a_nanny_is_killed_with_its_worker(
     assert await command.ended == 0
     check(tmp_path / "out", urls)
     await until(lambda: not any(Path(f"/proc/{shard}").exists() for shard in before))
+    await until(lambda: not scratch(tmp_path))
 
 
 @pytest.mark.time_limit(60)
@@ -116,6 +123,7 @@ async def test_a_shard_that_kills_its_worker_is_set_aside(
     (aside,) = [line for line in report if line.get("shard") == "000002"]
     assert aside["status"] == "error"
     assert aside["message"]
+    await until(lambda: not c.shards() and not scratch(tmp_path))
 
 
 @pytest.mark.time_limit(60)
@@ -132,6 +140,7 @@ async def test_the_scheduler_is_killed(
     assert await command.ended == 1
     assert "the scheduler is gone; the same command goes on" in command.err.decode()
     await until(lambda: not c.shards())
+    await until(lambda: not scratch(tmp_path))
     origin.add("/f0055.bin", 155)
     done = {path.name for path in (tmp_path / "out").glob("[0-9]*.jsonl")}
     asked = dict(origin.requests)
@@ -156,6 +165,7 @@ async def test_who_started_it_is_killed(
     await until(lambda: origin.silent)
     command.signal("KILL")
     await until(lambda: not origin.silent and not c.shards())
+    await until(lambda: not scratch(tmp_path))
     assert await command.ended == -signal.SIGKILL
 
 
