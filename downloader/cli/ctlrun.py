@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from downloader.cli.ctlclient import Client
 from downloader.cli.ctlfollow import Follow
 from downloader.cli.ctllist import Part, parts, portions
 from downloader.cli.ctlshown import json_line, line_of, table, write
+from downloader.cli.ctltoken import Token
 from downloader.cli.ctlwatch import Watch
 from downloader.cli.exits import ExitCode
 from downloader.cli.logs import show_logs
@@ -29,8 +30,8 @@ _PAGE = ("jobs",)
 _ADDED = ("jobs", "refused")
 
 
-def run(verb: str, options: dict[str, Any], token: Callable[[], str]) -> int:
-    """Ask the service that `options` name for this verb, and show it `token()`; the exit code."""
+def run(verb: str, options: dict[str, Any], token: Token) -> int:
+    """Ask the service that `options` name for this verb, and show it `token`; the exit code."""
     from twisted.internet import reactor
 
     show_logs(write_line, options["verbose"])
@@ -48,10 +49,8 @@ def run(verb: str, options: dict[str, Any], token: Callable[[], str]) -> int:
     return code if signal is None else ExitCode.of_signal(signal)
 
 
-async def _ask(
-    reactor: Any, verb: str, options: dict[str, Any], token: Callable[[], str]
-) -> ExitCode:
-    client = Client(reactor, options["url"], token)
+async def _ask(reactor: Any, verb: str, options: dict[str, Any], token: Token) -> ExitCode:
+    client = Client(reactor, options["url"], token.show, token.check)
     try:
         return await VERBS[verb](client, options)
     except ServiceError as error:
