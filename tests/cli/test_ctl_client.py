@@ -174,3 +174,19 @@ async def test_a_stranger_at_a_socket_gets_nothing(
     await until(lambda: heard and heard[0].over)
     assert heard[0].data == b""
     await client.close()
+
+
+async def test_cancelled_while_a_socket_does_not_answer(
+    reactor: Any, silent: tuple[str, list[Heard]], until: Any
+) -> None:
+    """That is no outage, after which it would be asked again."""
+    url, heard = silent
+    client = Client(reactor, url, lambda: "t", anybody)
+    asking = Deferred.fromCoroutine(client.ask("GET", "/jobs"))
+    await until(lambda: heard and heard[0].data.endswith(b"\r\n\r\n"))
+    assert b"Bearer t" in heard[0].data
+    asking.cancel()
+    with pytest.raises(CancelledError):
+        await asking
+    await until(lambda: heard[0].over)
+    await client.close()
