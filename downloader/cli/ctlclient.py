@@ -14,6 +14,7 @@ from downloader.cli.ctlsocket import socket_agent
 from downloader.cli.ctltoken import Away
 from downloader.cli.types import UNIX
 from downloader.client import Downloader
+from downloader.drain import abort_unread
 from downloader.errors import DownloadError, NoSuchJob, ServiceError, TryAgainLater, first_sentence
 from downloader.sansio.eventstream import Event, EventStream
 from downloader.sansio.printable import printable
@@ -128,10 +129,13 @@ class Client:
         raise kind(await self._why(response))
 
     async def _why(self, response: Any) -> str:
-        """What to say of an answer that is no success."""
+        """What to say of one that is no success. Its body is read, or its connection closed."""
+        is_problem = _is(response, "application/problem+json")
+        if response.code == 401 or not is_problem:
+            abort_unread(response)
         if response.code == 401:
             return f"{self._url}: the token is not the service's; see --token-file"
-        if not _is(response, "application/problem+json"):
+        if not is_problem:
             return f"{self._url}: {_OTHER}"
         title = str(_json(await self._read(response.content())).get("title", response.code))
         if response.code == 404 and not title.startswith(first_sentence(NoSuchJob)):

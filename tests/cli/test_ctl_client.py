@@ -81,6 +81,27 @@ async def test_cancelled_while_it_waits_to_ask_again(
     await client.close()
 
 
+@pytest.mark.parametrize("code", ["502 Bad Gateway", "200 OK", "401 Unauthorized"])
+async def test_pages_of_a_proxy_keep_no_connection(
+    reactor: Any, scripted: Any, until: Any, code: str
+) -> None:
+    """However long they are, and however often it is asked: they are not read."""
+
+    async def page(connection: Connection) -> None:
+        await connection.head()
+        head = f"HTTP/1.1 {code}\r\nContent-Type: text/html\r\nContent-Length: 9999999\r\n\r\n"
+        connection.send(head.encode() + b"x" * 100_000)
+
+    server = scripted(page)
+    client = Client(reactor, server.url(""), lambda: "t", anybody)
+    for _ in range(30):
+        with pytest.raises(ServiceError):
+            await client.ask("GET", "/jobs")
+    await until(lambda: all(one.end is not None for one in server.connections))
+    assert len(server.connections) == 30
+    await client.close()
+
+
 async def test_a_token_is_shown_to_nobody_while_it_may_not_be(reactor: Any, scripted: Any) -> None:
     """Whoever listens meanwhile; it is looked at for each request. That is no outage."""
 
@@ -129,6 +150,8 @@ async def test_a_stranger_in_an_outage_ends_following(reactor: Any, scripted: An
 class Heard(Protocol):
     """What comes to a socket; nothing is answered."""
 
+    transport: Any
+
     def __init__(self) -> None:
         self.data = b""
         self.over = False
@@ -173,6 +196,20 @@ async def test_a_stranger_at_a_socket_gets_nothing(
     assert users == [os.geteuid()]
     await until(lambda: heard and heard[0].over)
     assert heard[0].data == b""
+    await client.close()
+
+
+async def test_a_page_at_a_socket_keeps_no_connection(
+    reactor: Any, silent: tuple[str, list[Heard]], until: Any
+) -> None:
+    url, heard = silent
+    client = Client(reactor, url, lambda: "t", anybody)
+    asking = Deferred.fromCoroutine(client.ask("GET", "/jobs"))
+    await until(lambda: heard and heard[0].data)
+    heard[0].transport.write(b"HTTP/1.1 502 No\r\nContent-Length: 9999999\r\n\r\n")
+    with pytest.raises(Away):
+        await asking
+    await until(lambda: heard[0].over)
     await client.close()
 
 
