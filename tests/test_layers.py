@@ -19,7 +19,7 @@ ALLOWED = {
     "__main__": {"cli"},
     "cli": {
         *("check", "listrun", "client", "store", "testing", "identity", "certificates"),
-        *("checksums", "events"),
+        *("checksums", "drain", "events"),
         *("sansio", "jobs", "errors", "_version"),
     },
     "blocking": {"client", "sansio", "jobs", "errors"},
