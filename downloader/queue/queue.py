@@ -182,7 +182,8 @@ class Queue:
         **Fires**, **fails** and **cancelling**: as `pause`, but for NotNow.
         """
         idle = [entry for entry in self.waiting if entry.status is not Status.PAUSED]
-        return apart(each(self.pause, [*self.active, *idle]))
+        # Those that run come last: as they end, others that wait would begin.
+        return apart(each(self.pause, [*idle, *self.active]))
 
     def resume_all(self) -> Deferred[None]:
         """Resume those that are paused.

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 
+from downloader import Limits
 from downloader.errors import NoSuchJob, NotNow, QueueError
 from downloader.queue import Entry
+from downloader.queue.apart import PORTION
 from downloader.store import QueueStore
 from downloader.testing import Origin
 
@@ -130,3 +132,16 @@ async def test_an_add_that_nobody_waits_for(kept: Any, origin: Origin) -> None:
     with pytest.raises(CancelledError):
         await adding
     await k.until(lambda: len(k.changes) == 1)
+
+
+async def test_pausing_all_begins_none(kept: Any, origin: Origin) -> None:
+    """Though there are so many that wait that they are paused in portions."""
+    k = kept(limits=Limits(total=1))
+    await k.queue.start()
+    entries = await k.add(*(origin.add_silent(f"/{n}") for n in range(2 * PORTION)))
+    await k.until(lambda: origin.silent)
+    await k.queue.pause_all()
+    assert {entry.status for entry in entries} == {"paused"}
+    assert [change for change in k.changes if change[2] == "active"] == [
+        (entries[0].gid, "waiting", "active")
+    ]
