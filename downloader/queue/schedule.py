@@ -9,7 +9,7 @@ active   -                 complete, error      once closed:      waiting; its f
 paused   -                 -                    gone (remove)     paused
 ======== ================= ==================== ================= ==================
 
-What is told to stop may be whole just then: it is complete.
+What is told to stop may be whole just then: it is complete, and who told it hears NotNow.
 """
 
 from __future__ import annotations
@@ -240,6 +240,8 @@ class Schedule:
         if stopping:
             self._stop(entry)
         await end
+        if entry.is_over and entry.status is not status:  # it was so far just before
+            raise NotNow(f"it is {entry.status}")
 
     async def _leave(self, entry: Entry, status: Status) -> None:
         """One that waits; nothing is left of it when it is removed."""
@@ -374,6 +376,8 @@ class Schedule:
             _log.error("{gid} is not kept: {error}", gid=entry.gid, error=error)
 
     def _stop(self, entry: Entry) -> None:
+        if self._running[entry.number].called:
+            return  # what came of it is being kept
         ways = [way for way in self._downloader.active() if self._paths.of(way.job) is entry]
         self._stopped[entry.number] = ways
         self._running[entry.number].cancel()
