@@ -22,7 +22,7 @@ from downloader.sansio.network import Network
 from downloader.sansio.printable import printable
 from downloader.sansio.product import checked_contact
 from downloader.sansio.proxies import Proxies
-from downloader.sansio.url import parse_url, redacted
+from downloader.sansio.url import parse_url
 from downloader.service.config import BadConfig, arguments_of, read_config
 from downloader.service.hangup import Hangup, Reload
 from downloader.service.notify import notify
@@ -84,8 +84,8 @@ def _positive_size(text: str) -> int:
 def _url(text: str) -> str:
     try:
         parse_url(text)
-    except BadUrl as error:
-        raise usage.UsageError(f"{redacted(text)!r} is no URL: {error.detail}") from error
+    except BadUrl as error:  # where the password ends in what is no URL, nobody can tell
+        raise usage.UsageError(f"no URL to post to: {error.detail}") from error
     return text
 
 
