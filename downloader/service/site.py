@@ -146,7 +146,17 @@ class _Channel(HTTPChannel):
     def requestDone(self, request: Request) -> None:
         self.factory.long.leave(self)
         self._wait()  # first, since the next request may be here already
+        # While the answers are not read, the requests behind wait, as they came.
+        self.paused = self._waitingForTransport
         super().requestDone(request)  # type: ignore[no-untyped-call]
+        if self.paused and self.persistent:
+            self._networkProducer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()  # type: ignore[no-untyped-call]
+        if self.paused:
+            self.paused = False
+            self.dataReceived(b"")
 
     def refuse(self, status: bytes, code: int, title: str) -> None:
         """Answer what is no request that the door can look at, and close."""
