@@ -45,11 +45,11 @@ class _Request(Request):
     def gotLength(self, length: int | None) -> None:
         if length is not None and length > MAX_BODY:
             self._too_long()
-            length = 0  # nothing of it is kept
-        if length != 0 and not self._is_wanted():
             self._keeps = False
-            length = 0
-        super().gotLength(length)  # type: ignore[no-untyped-call]
+        elif length != 0:
+            self._keeps = self._is_wanted()
+        # What is kept is bounded here. Told of a length, Twisted would open a file for it.
+        super().gotLength(0)  # type: ignore[no-untyped-call]
 
     def handleContentChunk(self, data: bytes) -> None:
         channel: Any = self.channel

@@ -14,6 +14,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from downloader.client import Downloader
+from downloader.descriptors import allow_descriptors
 from downloader.errors import BadUrl
 from downloader.events import EventLog
 from downloader.jobs import Limits, Naming, Retries, Splitting
@@ -238,9 +239,10 @@ def _check_value(arguments: list[str], name: str) -> None:
 
 
 def makeService(options: Any) -> IService:
-    """The service that `options` describe."""
+    """The service that `options` describe, in a process that may open as much as it may."""
     from twisted.internet import reactor
 
+    allow_descriptors()
     limits = Limits(
         options["concurrency"],
         options["per-host"],
