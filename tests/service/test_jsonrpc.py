@@ -28,7 +28,7 @@ class Calling:
         self.failures: list[Failure] = []
         door = Door(self.clock)
         door.token = "right"
-        methods = {"work": self.work, "tell": self.tell, "refuse": self.refuse}
+        methods = {"work": self.work, "tell": self.tell, "refuse": self.refuse, "wait": self.wait}
         self.rpc = JsonRpc(self.clock, methods, door)
 
     async def work(self, params: Params) -> str:
@@ -36,6 +36,11 @@ class Calling:
         self.clock.rightNow += SPELL
         self.done.append("work")
         return "worked"
+
+    async def wait(self, params: Params) -> None:
+        """For ever."""
+        self.done.append("wait")
+        await Deferred[None]()
 
     async def tell(self, params: Params) -> str:
         """So many bytes."""
@@ -97,6 +102,16 @@ def test_who_waits_no_more_ends_it() -> None:
     (failure,) = c.failures
     assert failure.check(CancelledError) and c.done == ["work"]
     assert c.clock.getDelayedCalls() == []
+
+
+def test_who_goes_while_a_call_waits_ends_it() -> None:
+    """That is no bug, and the calls behind it are not begun."""
+    c = Calling()
+    replying = c.say([call("wait"), call("work")])
+    assert c.done == ["wait"]
+    replying.cancel()
+    (failure,) = c.failures
+    assert failure.check(CancelledError) and c.done == ["wait"]
 
 
 def test_an_answer_is_bounded() -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -194,7 +195,7 @@ async def _called(method: Method, call: Call) -> Any:
         return await method(Params(call.params))
     except (DownloadError, Refusal) as error:
         raise RpcError(str(error)) from error
-    except RpcError:
+    except (RpcError, CancelledError):  # of the latter nobody is told any more
         raise
     except Exception as error:
         _log.failure("answering {method}", method=call.method)
