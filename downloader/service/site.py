@@ -158,6 +158,18 @@ class _Channel(HTTPChannel):
             self.paused = False
             self.dataReceived(b"")
 
+    def timeoutConnection(self) -> None:
+        """As Twisted's own, which says each in the log: then a stranger could fill that."""
+        self._abortingCall = self.callLater(  # type: ignore[no-untyped-call]
+            self.abortTimeout, self.forceAbortClient
+        )
+        self.loseConnection()  # type: ignore[no-untyped-call]
+
+    def forceAbortClient(self) -> None:
+        """So does this."""
+        self._abortingCall = None
+        _abort(self)
+
     def refuse(self, status: bytes, code: int, title: str) -> None:
         """Answer what is no request that the door can look at, and close."""
         answer = problem(code, title)
