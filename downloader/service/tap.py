@@ -19,6 +19,7 @@ from downloader.errors import BadUrl
 from downloader.events import EventLog
 from downloader.jobs import Limits, Naming, Retries, Splitting
 from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
+from downloader.sansio.guard import checked_origin
 from downloader.sansio.network import Network
 from downloader.sansio.printable import printable
 from downloader.sansio.product import checked_contact
@@ -191,7 +192,7 @@ class Options(usage.Options):
 
     def opt_allow_origin(self, text: str) -> None:
         """Let pages of this origin ask, such as https://ariang.example; may be repeated."""
-        self["allow-origin"].append(text.lower())
+        self["allow-origin"].append(_checked(checked_origin)(text))
 
     def opt_allow_host(self, text: str) -> None:
         """Be asked by this name too; addresses and localhost always may. May be repeated."""
