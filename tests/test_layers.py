@@ -19,12 +19,12 @@ ALLOWED = {
     "__main__": {"cli"},
     "cli": {
         *("check", "listrun", "client", "store", "testing", "identity", "certificates"),
-        *("checksums", "drain", "events"),
+        *("checksums", "descriptors", "drain", "events"),
         *("sansio", "jobs", "errors", "_version"),
     },
     "blocking": {"client", "sansio", "jobs", "errors"},
     "service": {
-        *("queue", "client", "store", "events", "listrun"),
+        *("queue", "client", "store", "events", "listrun", "descriptors"),
         *("sansio", "jobs", "errors", "_version"),
     },
     "queue": {"client", "store", "sansio", "jobs", "errors"},
@@ -51,6 +51,7 @@ ALLOWED = {
     "checksums": {"sansio"},
     "drain": {"deadlines"},
     "deadlines": set(),
+    "descriptors": set(),
     "fixedheaders": set(),
     "replay": set(),
     "threads": set(),
