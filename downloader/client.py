@@ -115,15 +115,16 @@ class Downloader:
         deadlines = Deadlines(reactor)
         self._own_agent: Agent | None = None
         self._hop_agent: IAgent | None = None
+        self._http_agent: IAgent
         if agent is not None:
             self.agent = agent
-            foreign = ForeignAgent(agent, reactor, timeouts.connect + timeouts.first_byte)
-            asked = identified(foreign, identity, deadlines)
+            self._http_agent = ForeignAgent(agent, reactor, timeouts.connect + timeouts.first_byte)
+            asked = identified(self._http_agent, identity, deadlines)
         else:
             tls = TlsOptions(verify_tls, trust_root, client_certificate)
             self._own_agent = agent_of(reactor, limits, timeouts, tls, network, resolver, deadlines)
             self._hop_agent = identified(self._own_agent, identity, deadlines)
-            self.agent = asked = RedirectAgent(self._hop_agent, deadlines)
+            self.agent = asked = self._http_agent = RedirectAgent(self._hop_agent, deadlines)
         wait = backoff(retries)
         governor = Governor(limits, retries, wait, reactor.seconds(), careful=respect_robots)
         self.limiter = Limiter(reactor, governor)
@@ -171,12 +172,12 @@ class Downloader:
 
     @property
     def http(self) -> HTTPClient:
-        """A treq.client.HTTPClient on `agent`: the same pool, and the same promise: cancelling
-        what it returns, or what its responses return, aborts the transport."""
+        """A treq.client.HTTPClient on `agent`, with its pool and promise: cancelling what it, or
+        a response, returns aborts the transport. The head of an answer has `timeouts`, too."""
         if self._http is None:
             from downloader.http1.treqclient import HTTPClient  # late: treq is not always needed
 
-            self._http = HTTPClient(self.agent, self._hop_agent)
+            self._http = HTTPClient(self._http_agent, self._hop_agent)
         return self._http
 
     def fetch(

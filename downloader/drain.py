@@ -26,6 +26,16 @@ def abort_body(transport: Any) -> None:
     abort()
 
 
+def abort_unread(response: IResponse) -> None:
+    """Close the connection under the body of `response`, of any agent, which nobody has read."""
+    response.deliverBody(_Unread())
+
+
+class _Unread(Protocol):
+    def connectionMade(self) -> None:
+        abort_body(self.transport)
+
+
 class _Drain(Protocol):
     transport: Any
 

@@ -15,9 +15,9 @@ from support.spied import Time, downloaders
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from downloader import Downloader, Job, Limits
+from downloader import Downloader, Job, Limits, Timeouts
 from downloader._version import __version__
-from downloader.errors import Closed
+from downloader.errors import Closed, FirstByteTimeout
 from downloader.http1.redirect import RedirectAgent
 from downloader.sansio.product import user_agent
 from downloader.testing import AgentSpy, End, content, head, mute
@@ -179,6 +179,18 @@ async def test_fetch_and_treq_share_its_connections(
     assert len(origin.connections) == 1
     await downloader.close()
     await origin.closed_all()
+
+
+def test_treq_waits_for_no_agent_without_end(make: Make, clock: Time) -> None:
+    """Nor is a cancelled request of another agent anything but cancelled."""
+    http = make(timeouts=Timeouts(connect=10, first_byte=20)).http
+    late, cancelled = http.get("http://a/"), http.get("http://a/")
+    cancelled.cancel()
+    assert isinstance(outcome(cancelled), CancelledError)
+    clock.advance(29)
+    assert not late.called
+    clock.advance(1)
+    assert isinstance(outcome(late), FirstByteTimeout)
 
 
 @pytest.mark.parametrize("bad", [{"total": 0}, {"per_host": -1}, {"connections_per_host": 0}])

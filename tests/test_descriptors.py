@@ -100,14 +100,19 @@ async def test_the_command_with_few_descriptors(
         assert found == b"".join(content(f"/f{number}", size))
 
 
-def test_the_command_takes_what_it_may_have() -> None:
+COMMAND = "from downloader.descriptors import allow_descriptors\nallow_descriptors()\n"
+SERVICE = (
+    "from downloader.service.tap import Options, makeService\n"
+    "options = Options()\n"
+    "options.parseOptions(['--dir', '/nowhere/out', '--state', '/nowhere/state'])\n"
+    "makeService(options)\n"
+)
+
+
+@pytest.mark.parametrize("door", [COMMAND, SERVICE], ids=["the command", "the service"])
+def test_a_door_takes_what_it_may_have(door: str) -> None:
     """The soft limit is what a shell sets for programs that use select."""
-    program = (
-        "import resource\n"
-        "from downloader.cli.running import allow_descriptors\n"
-        "allow_descriptors()\n"
-        "print(*resource.getrlimit(resource.RLIMIT_NOFILE))\n"
-    )
+    program = f"{door}import resource\nprint(*resource.getrlimit(resource.RLIMIT_NOFILE))\n"
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, 500)
     script = f'ulimit -Sn 100; ulimit -Hn {wanted}; exec {sys.executable} -c "$0"'

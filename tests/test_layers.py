@@ -21,12 +21,12 @@ ALLOWED = {
     "cli": {
         "cluster",
         *("check", "listrun", "client", "store", "testing", "identity", "certificates"),
-        *("checksums", "events"),
+        *("checksums", "descriptors", "drain", "events"),
         *("sansio", "jobs", "errors", "_version"),
     },
     "blocking": {"client", "sansio", "jobs", "errors"},
     "service": {
-        *("queue", "client", "store", "events", "listrun"),
+        *("queue", "client", "store", "events", "listrun", "descriptors"),
         *("sansio", "jobs", "errors", "_version"),
     },
     "queue": {"client", "store", "sansio", "jobs", "errors"},
@@ -53,6 +53,7 @@ ALLOWED = {
     "checksums": {"sansio"},
     "drain": {"deadlines"},
     "deadlines": set(),
+    "descriptors": set(),
     "fixedheaders": set(),
     "replay": set(),
     "threads": set(),

@@ -52,8 +52,9 @@ def run_jobs(jobs: Sequence[AnyJob], options: dict[str, Any], uploads: bool = Fa
 
     from downloader.cli.display import choose_display
     from downloader.cli.logs import show_logs
-    from downloader.cli.running import allow_descriptors, run_reactor
+    from downloader.cli.running import run_reactor
     from downloader.cli.work import open_work
+    from downloader.descriptors import allow_descriptors
 
     allow_descriptors()
     display = choose_display(reactor, options["progress"], options["quiet"], options["verbose"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from downloader.cli.ctltoken import ENVIRONMENT, Token
+from downloader.cli.ctltoken import ENVIRONMENT, Token, addressed
 from downloader.cli.exits import ExitCode
 from downloader.cli.options import VERBOSE, SectionCommand, option, options_of
 from downloader.cli.types import checksum, service_url
@@ -170,10 +170,11 @@ def _run(ctx: click.Context, options: dict[str, Any]) -> None:
     from downloader.cli.messages import write_line
 
     ctx.ensure_object(dict)["verbose"] = options["verbose"]
+    options["url"] = addressed(options["url"])
     token = Token(options["url"], options["token_file"])
     try:
         token.show()
     except ServiceError as error:
         write_line(f"downloader: {error}")
         ctx.exit(ExitCode.FAILED)
-    ctx.exit(run(str(ctx.info_name), options, token.show))
+    ctx.exit(run(str(ctx.info_name), options, token))

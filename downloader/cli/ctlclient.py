@@ -8,15 +8,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.web.client import URI, Agent
-from twisted.web.iweb import IAgent, IAgentEndpointFactory
-from zope.interface import implementer
 
+from downloader.cli.ctlsocket import socket_agent
+from downloader.cli.ctltoken import Away
 from downloader.cli.types import UNIX
 from downloader.client import Downloader
+from downloader.drain import abort_unread
 from downloader.errors import DownloadError, NoSuchJob, ServiceError, TryAgainLater, first_sentence
 from downloader.sansio.eventstream import Event, EventStream
 from downloader.sansio.printable import printable
@@ -30,35 +28,27 @@ _AWAY = frozenset((429, 502, 503, 504))
 _OTHER = "what answers there is no downloader service, or one of another version"
 
 
-class Away(ServiceError):
-    """The service cannot be asked just now."""
-
-
-@implementer(IAgentEndpointFactory)
-class _Socket:
-    """Every request goes to the socket at `path`."""
-
-    def __init__(self, reactor: Any, path: str) -> None:
-        self._reactor = reactor
-        self._path = path
-
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        return UNIXClientEndpoint(self._reactor, self._path)
-
-
 class Client:
     """Asks the service at `url`, and shows it what `token` gives for each request, or raises
-    ServiceError. Events that are followed by none for `silence` seconds have broken off."""
+    ServiceError; so does `check` for a user whose socket may not see it. Events that are followed
+    by none for `silence` seconds have broken off."""
 
     def __init__(
-        self, reactor: Any, url: str, token: Callable[[], str], silence: float = SILENCE
+        self,
+        reactor: Any,
+        url: str,
+        token: Callable[[], str],
+        check: Callable[[int], None],
+        silence: float = SILENCE,
     ) -> None:
         self.reactor = reactor
         self._url = url
         self._base = "http://localhost" if url.startswith(UNIX) else url.rstrip("/")
         self._token = token
         self._silence = silence
-        self._downloader = Downloader(reactor, agent=_agent(reactor, url))
+        path = url.removeprefix(UNIX)
+        agent = None if path == url else socket_agent(reactor, path, check)
+        self._downloader = Downloader(reactor, agent=agent)
 
     def __repr__(self) -> str:
         return f"<Client of {self._url}>"
@@ -122,7 +112,7 @@ class Client:
         accept: str = JSON,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        headers = {**(headers or {}), "Authorization": f"Bearer {self._shown()}", "Accept": accept}
+        headers = {**(headers or {}), "Authorization": f"Bearer {self._token()}", "Accept": accept}
         if data is not None:
             headers["Content-Type"] = JSON
         asked = self._downloader.http.request(
@@ -138,18 +128,14 @@ class Client:
         kind = Away if response.code in _AWAY else ServiceError
         raise kind(await self._why(response))
 
-    def _shown(self) -> str:
-        """The token; who may not see it now is not the service."""
-        try:
-            return self._token()
-        except ServiceError as error:
-            raise Away(str(error)) from error
-
     async def _why(self, response: Any) -> str:
-        """What to say of an answer that is no success."""
+        """What to say of one that is no success. Its body is read, or its connection closed."""
+        is_problem = _is(response, "application/problem+json")
+        if response.code == 401 or not is_problem:
+            abort_unread(response)
         if response.code == 401:
             return f"{self._url}: the token is not the service's; see --token-file"
-        if not _is(response, "application/problem+json"):
+        if not is_problem:
             return f"{self._url}: {_OTHER}"
         title = str(_json(await self._read(response.content())).get("title", response.code))
         if response.code == 404 and not title.startswith(first_sentence(NoSuchJob)):
@@ -168,14 +154,6 @@ class Client:
             raise kind(f"{self._url}: {error}") from error
         except Exception as error:
             raise Away(f"{self._url}: the connection was lost") from error
-
-
-def _agent(reactor: Any, url: str) -> IAgent | None:
-    """None for the one that a Downloader makes itself."""
-    if not url.startswith(UNIX):
-        return None
-    agent: IAgent = Agent.usingEndpointFactory(reactor, _Socket(reactor, url.removeprefix(UNIX)))
-    return agent
 
 
 def _target(path: str, query: dict[str, Any]) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from twisted.internet.task import deferLater
 
-from downloader.cli.ctlclient import Away, Client
+from downloader.cli.ctlclient import Client
+from downloader.cli.ctltoken import Away
 from downloader.sansio.eventstream import Event, EventStream
 
 # Seconds before the next try, unless the service says how many; twice as many each time, up to the

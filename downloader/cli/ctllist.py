@@ -21,22 +21,54 @@ class Part(NamedTuple):
     text: str
 
 
-def parts(chunks: Iterable[bytes]) -> Iterator[Part]:
-    """The list in `chunks`, in parts that a service takes. Raises ListError for what is no UTF-8,
-    and for an entry that is too long."""
-    before, held, size, entries = 0, list[str](), 0, 0
-    for line in _lines(chunks):
+class Parts:
+    """A list that is fed as it is read, in parts that a service takes. Raises ListError for what is
+    no UTF-8, and for an entry that is too long."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._before = 0
+        self._held: list[str] = []
+        self._size = self._entries = 0
+
+    def __repr__(self) -> str:
+        return f"<Parts {self._entries} entries from line {self._before + 1} on>"
+
+    def feed(self, data: bytes) -> Iterator[Part]:
+        """Take the next bytes; what is whole with them, and followed by another entry."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            yield from self._take(line)
+        if len(self._rest) > MAX_TEXT:
+            raise ListError(f"line {self._next} is too long")
+
+    def end(self) -> Iterator[Part]:
+        """What is left."""
+        if self._rest:
+            yield from self._take(self._rest)
+        if self._held:
+            yield self._cut()
+
+    @property
+    def _next(self) -> int:
+        return self._before + len(self._held) + 1
+
+    def _take(self, data: bytes) -> Iterator[Part]:
+        line = _text(data, self._next)
         begins = bool(line.strip()) and line[0] not in " \t#"
-        if begins and (entries >= MAX_ENTRIES or size >= MAX_TEXT):
-            yield Part(before, "\n".join(held))
-            before, held, size, entries = before + len(held), [], 0, 0
-        held.append(line)
-        size += len(json.dumps(line))
-        entries += begins
-        if size > 3 * MAX_TEXT:
-            raise ListError(f"line {before + len(held)} is too long, or its entry")
-    if held:
-        yield Part(before, "\n".join(held))
+        if begins and (self._entries >= MAX_ENTRIES or self._size >= MAX_TEXT):
+            yield self._cut()
+        self._held.append(line)
+        self._size += len(json.dumps(line))
+        self._entries += begins
+        if self._size > 3 * MAX_TEXT:
+            raise ListError(f"line {self._next - 1} is too long, or its entry")
+
+    def _cut(self) -> Part:
+        part = Part(self._before, "\n".join(self._held))
+        self._before += len(self._held)
+        self._held, self._size, self._entries = [], 0, 0
+        return part
 
 
 def portions(jobs: Iterable[Any]) -> Iterator[list[Any]]:
@@ -50,19 +82,6 @@ def portions(jobs: Iterable[Any]) -> Iterator[list[Any]]:
         size += len(json.dumps(job))
     if held:
         yield held
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    rest, number = b"", 0
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            number += 1
-            yield _text(line, number)
-        if len(rest) > MAX_TEXT:
-            raise ListError(f"line {number + 1} is too long")
-    if rest:
-        yield _text(rest, number + 1)
 
 
 def _text(line: bytes, number: int) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import click
@@ -13,14 +12,17 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from downloader.cli.ctlclient import Client
 from downloader.cli.ctlfollow import Follow
-from downloader.cli.ctllist import Part, parts, portions
+from downloader.cli.ctllist import Part, Parts, portions
 from downloader.cli.ctlshown import json_line, line_of, table, write
+from downloader.cli.ctltoken import Token
 from downloader.cli.ctlwatch import Watch
 from downloader.cli.exits import ExitCode
 from downloader.cli.logs import show_logs
 from downloader.cli.messages import write_line
 from downloader.cli.running import run_reactor
 from downloader.errors import ListError, ServiceError
+from downloader.listrun.readable import Readable
+from downloader.listrun.source import opened
 from downloader.listrun.unzip import STEP, Unzip
 
 # Jobs that are asked about at a time.
@@ -29,8 +31,8 @@ _PAGE = ("jobs",)
 _ADDED = ("jobs", "refused")
 
 
-def run(verb: str, options: dict[str, Any], token: Callable[[], str]) -> int:
-    """Ask the service that `options` name for this verb, and show it `token()`; the exit code."""
+def run(verb: str, options: dict[str, Any], token: Token) -> int:
+    """Ask the service that `options` name for this verb, and show it `token`; the exit code."""
     from twisted.internet import reactor
 
     show_logs(write_line, options["verbose"])
@@ -48,10 +50,8 @@ def run(verb: str, options: dict[str, Any], token: Callable[[], str]) -> int:
     return code if signal is None else ExitCode.of_signal(signal)
 
 
-async def _ask(
-    reactor: Any, verb: str, options: dict[str, Any], token: Callable[[], str]
-) -> ExitCode:
-    client = Client(reactor, options["url"], token)
+async def _ask(reactor: Any, verb: str, options: dict[str, Any], token: Token) -> ExitCode:
+    client = Client(reactor, options["url"], token.show, token.check)
     try:
         return await VERBS[verb](client, options)
     except ServiceError as error:
@@ -89,12 +89,13 @@ async def _add_list(client: Client, options: dict[str, Any]) -> ExitCode:
     same = {name: options[name] for name in ("dir", "paused", "priority")}
     code = ExitCode.OK
     try:
-        for part in parts(_chunks(options["input_file"])):
-            added = await _ask_for(client, part, same)
-            _tell_added(added["jobs"])
-            for bad in added["refused"]:
-                write_line(f"line {part.before + bad['line']}: {bad['message']}")
-                code = ExitCode.FAILED
+        async with aclosing(_parts(client.reactor, options["input_file"])) as parts:
+            async for part in parts:
+                added = await _ask_for(client, part, same)
+                _tell_added(added["jobs"])
+                for bad in added["refused"]:
+                    write_line(f"line {part.before + bad['line']}: {bad['message']}")
+                    code = ExitCode.FAILED
     except (OSError, ListError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise click.UsageError(f"{options['input_file']}: {reason}") from error
@@ -110,12 +111,22 @@ async def _ask_for(client: Client, part: Part, same: dict[str, Any]) -> Any:
         raise ServiceError(f"{error}; nothing is added from line {part.before + 1} on") from error
 
 
-def _chunks(name: str) -> Iterator[bytes]:
-    unzip = Unzip()
-    with sys.stdin.buffer if name == "-" else Path(name).open("rb") as file:
-        while data := file.read(STEP):
-            yield from unzip.feed(data)
-    yield from unzip.end()
+async def _parts(reactor: Any, name: str) -> AsyncGenerator[Part, None]:
+    """Those of the list called `name`. Its writer may be slow: meanwhile the reactor runs."""
+    fd, is_stream = opened(name)
+    readable, unzip, parts = Readable(reactor, fd), Unzip(), Parts()
+    try:
+        while data := await readable.read() if is_stream else os.read(fd, STEP):
+            for chunk in unzip.feed(data):
+                for part in parts.feed(chunk):
+                    yield part
+        for chunk in unzip.end():
+            for part in parts.feed(chunk):
+                yield part
+        for part in parts.end():
+            yield part
+    finally:
+        readable.close()
 
 
 def _tell_added(jobs: list[dict[str, Any]]) -> None:

@@ -2,16 +2,18 @@
 
 Any program of this machine can listen where a service did not yet, or does not any more. So the
 token of the user's own service is read only while that runs, and one that is in a file goes, on
-loopback, only to who runs as the file's owner, as ourselves or as root.
+loopback and to a socket, only to who runs as the file's owner, as ourselves or as root.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 import click
@@ -23,6 +25,10 @@ from downloader.sansio.url import parse_url
 
 ENVIRONMENT = "DOWNLOADER_TOKEN"
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))  # of Linux
+
+
+class Away(ServiceError):
+    """The service cannot be asked just now."""
 
 
 class Token:
@@ -48,16 +54,24 @@ class Token:
         return f"<Token of {self._file or self._state or ENVIRONMENT}>"
 
     def show(self) -> str:
-        """It, for one request. Raises ServiceError for who may not see it, which may be another at
-        the next request."""
+        """It, for one request. Raises ServiceError where another listens, and Away where nobody
+        does: whoever begins to between our look and the request would be shown it."""
         if self._state is not None and not _is_kept(self._state):
-            raise ServiceError(f"the service of {self._state} does not run")
-        for user in self._listeners() - self._owners:
+            raise Away(f"the service of {self._state} does not run")
+        users = self._listeners()
+        for user in users or ():
+            self.check(user)
+        if users is not None and not users:
+            raise Away(f"{self._url}: no service listens there")
+        return self._text
+
+    def check(self, user: int) -> None:
+        """Raises ServiceError if what listens as `user` may not see it."""
+        if self._file is not None and user not in self._owners:
             raise ServiceError(
                 f"{self._url}: what listens there is of the user {user}, and the token in "
                 f"{self._file} is not"
             )
-        return self._text
 
     def _read(self, file: str | None) -> str:
         hint = ""
@@ -73,18 +87,30 @@ class Token:
         except UnicodeDecodeError as error:
             raise click.UsageError(f"{file}: it holds no token") from error
 
-    def _listeners(self) -> set[int]:
-        """Who is known to listen; where the system does not say, or another machine is asked,
-        nobody is."""
-        found: set[int] = set()
+    def _listeners(self) -> set[int] | None:
+        """Who listens; None where the system does not say, or another machine is asked."""
         if self._file is None or self._url.startswith(UNIX):
-            return found
+            return None
         place = parse_url(self._url)
-        for table in self._tables if _is_loopback(place.host) else ():
+        if (address := _loopback(place.host)) is None:
+            return None
+        texts = list[str]()
+        for table in self._tables:
             with suppress(OSError):
-                text = table.read_text("ascii")
-                found |= owners(text, place.host, place.port, sys.byteorder)
-        return found
+                texts.append(table.read_text("ascii"))
+        return owners("\n".join(texts), address, place.port, sys.byteorder) if texts else None
+
+
+def addressed(url: str) -> str:
+    """`url`, with the address for a name that is this machine's own: else the name might lead to
+    another address than the one that was looked at. One of https has to prove itself anyway."""
+    if url.startswith(UNIX):
+        return url
+    place = parse_url(url)
+    found = map(_loopback, _addresses(place.host) if place.scheme == "http" else ())
+    # A service listens at one of IPv4, if not told otherwise.
+    own = sorted(filter(None, found), key=lambda address: ":" in address)
+    return str(place._replace(host=own[0], text="")) if own else url
 
 
 def _own() -> tuple[str, str]:
@@ -101,8 +127,29 @@ def _is_kept(state: str) -> bool:
     return is_busy(state)
 
 
-def _is_loopback(host: str) -> bool:
+def _addresses(host: str) -> list[str]:
+    """Those of `host`, none where it has none."""
+    found = list[str]()
+
+    def look() -> None:
+        with suppress(OSError, UnicodeError):
+            kind = socket.SOCK_STREAM
+            found.extend(str(one[4][0]) for one in socket.getaddrinfo(host, None, type=kind))
+
+    looking = threading.Thread(target=look, daemon=True)  # it cannot be interrupted, but we can
+    looking.start()
+    looking.join()
+    return found
+
+
+def _loopback(host: str) -> str | None:
+    """The address that what is sent to `host` comes to, if that is on loopback."""
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
-        return False
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    if address.is_unspecified:  # Linux takes it for this one
+        return "127.0.0.1" if address.version == 4 else "::1"
+    return str(address) if address.is_loopback else None

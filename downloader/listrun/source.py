@@ -163,6 +163,13 @@ def open_list(reactor: Any, name: str, form: Form) -> ListFile | ListStream:
 
     Raises `ListError` with a reason. A FIFO opens at once, whether or not it has a writer.
     """
+    fd, is_stream = opened(name)
+    return ListStream(reactor, fd, form) if is_stream else ListFile(fd, form)
+
+
+def opened(name: str) -> tuple[int, bool]:
+    """A descriptor of the list called `name`, as for `open_list`, and whether it may have nothing
+    to read for a while. Raises `ListError`."""
     try:
         fd = _opened(name)
         mode = os.fstat(fd).st_mode
@@ -172,9 +179,7 @@ def open_list(reactor: Any, name: str, form: Form) -> ListFile | ListStream:
         os.close(fd)
         raise ListError("it is a directory")
     # /dev/null and its like are always readable, and some of them cannot be watched.
-    if stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(fd)):
-        return ListFile(fd, form)
-    return ListStream(reactor, fd, form)
+    return fd, not (stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(fd)))
 
 
 def _opened(name: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import DeferredLock
 
@@ -112,6 +112,14 @@ class Entry:
             *(self.path, self.inode, self.size),
             None if told is None else json.dumps(asdict(told)),
         )
+
+
+class Moved(NamedTuple):
+    """A job with the priority and place that it had `before`, and those that it has `now`."""
+
+    entry: Entry
+    before: tuple[int, float]
+    now: tuple[int, float]
 
 
 OVER = frozenset((Status.COMPLETE, Status.ERROR, Status.REMOVED))

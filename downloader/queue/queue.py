@@ -20,10 +20,10 @@ from downloader.errors import DuplicateGid, NoSuchJob, NotNow, QueueFull, StoreE
 from downloader.jobs import Job, Limits, Status
 from downloader.queue.apart import apart, each
 from downloader.queue.ends import rows_of
-from downloader.queue.entry import OVER, Entry, Wanted, entry_of
+from downloader.queue.entry import OVER, Entry, Moved, Wanted, entry_of
 from downloader.queue.meter import Meter
 from downloader.queue.roots import Roots
-from downloader.queue.schedule import PATIENCE, Moved, Schedule
+from downloader.queue.schedule import PATIENCE, Schedule
 from downloader.store import QueueStore
 
 # Jobs that wait or run, in memory, with some 2,000 bytes each.
@@ -106,10 +106,8 @@ class Queue:
             return entry
         short = 0 < len(gid) < 16
         found = [one for one in self._entries if one.startswith(gid)] if short else []
-        if len(found) > 1:
-            raise NoSuchJob(f"several begin with {gid[:16]}")
-        if not found:
-            raise NoSuchJob(gid[:16])
+        if len(found) != 1:
+            raise NoSuchJob(f"several begin with {gid[:16]}" if found else gid[:16])
         return self._entries[found[0]]
 
     @property
@@ -182,7 +180,8 @@ class Queue:
         **Fires**, **fails** and **cancelling**: as `pause`, but for NotNow.
         """
         idle = [entry for entry in self.waiting if entry.status is not Status.PAUSED]
-        return apart(each(self.pause, [*self.active, *idle]))
+        # Those that run come last: as they end, others that wait would begin.
+        return apart(each(self.pause, [*idle, *self.active]))
 
     def resume_all(self) -> Deferred[None]:
         """Resume those that are paused.
@@ -287,14 +286,15 @@ class Queue:
             taken.add(gid)
         entries = [self._made(one, gid) for one, gid in zip(wanted, gids, strict=True)]
         moved = self.schedule.place(entries, position)
+        places = [entry.place for entry in entries]
         self._coming.update(gids)
         try:
-            await self._store.save(*rows_of([*entries, *moved]))
-        except StoreError:
-            self.schedule.drop(entries)
-            raise
+            await self._keep_places(moved, entries)
         finally:
             self._coming.difference_update(gids)
+        late = [one for one, place in zip(entries, places, strict=True) if one.place != place]
+        if late:  # a place that it was given while it was being kept
+            self._store.save(*rows_of(late)).addErrback(_not_kept)
         for entry in entries:
             self._entries[entry.gid] = entry
             self._changed(entry, Status.REMOVED)
@@ -304,9 +304,8 @@ class Queue:
     def _made(self, wanted: Wanted, gid: str) -> Entry:
         number, self._next = self._next, self._next + 1
         status = Status.PAUSED if wanted.paused else Status.WAITING
-        entry = Entry(number, gid, wanted.job, status, wanted.priority, 0.0, wanted.options)
-        entry.added = self._wall()
-        return entry
+        more = (wanted.options, self._wall())
+        return Entry(number, gid, wanted.job, status, wanted.priority, 0.0, *more)
 
     def _new_gid(self) -> str:
         while (gid := secrets.token_hex(8)) in self._entries or not int(gid, 16):
@@ -345,11 +344,14 @@ class Queue:
         await self._keep_places([self.schedule.prefer(entry, priority)])
         self._tell(entry, entry.status)
 
-    async def _keep_places(self, moves: Sequence[Moved]) -> None:
-        """Keep where these stand now; if that cannot be, they stand where they stood before."""
+    async def _keep_places(self, moves: Sequence[Moved], new: Sequence[Entry] = ()) -> None:
+        """Keep `new` ones, and where the others stand now; if that cannot be, they stand where they
+        stood before. Those that are just being taken on are kept by who does that."""
+        known = [moved.entry for moved in moves if moved.entry.gid not in self._coming]
         try:
-            await self._store.save(*rows_of(moved.entry for moved in moves))
+            await self._store.save(*rows_of([*new, *known]))
         except StoreError:
+            self.schedule.drop(new)
             for moved in moves:
                 self.schedule.undo(moved)
             raise

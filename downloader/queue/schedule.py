@@ -9,14 +9,14 @@ active   -                 complete, error      once closed:      waiting; its f
 paused   -                 -                    gone (remove)     paused
 ======== ================= ==================== ================= ==================
 
-What is told to stop may be whole just then: it is complete.
+What is told to stop may be whole just then: it is complete, and who told it hears NotNow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from twisted.internet.defer import (
     CancelledError,
@@ -34,7 +34,7 @@ from downloader.client import Downloader
 from downloader.errors import Closed, NotNow, StoreError
 from downloader.jobs import Job, Result, Status
 from downloader.queue.ends import outcome, rows_of
-from downloader.queue.entry import OVER, Entry, Told
+from downloader.queue.entry import OVER, Entry, Moved, Told
 from downloader.queue.paths import Paths
 from downloader.sansio.order import Order
 from downloader.store import QueueStore
@@ -44,14 +44,6 @@ MOST_ACTIVE = 4096
 # Seconds that a stopped job's connection and file are waited for.
 PATIENCE = 3.0
 _log = Logger()
-
-
-class Moved(NamedTuple):
-    """A job with the priority and place that it had `before`, and those that it has `now`."""
-
-    entry: Entry
-    before: tuple[int, float]
-    now: tuple[int, float]
 
 
 class Schedule:
@@ -138,17 +130,19 @@ class Schedule:
 
     # --- what the queue asks ----------------------------------------------------------------------
 
-    def place(self, entries: Sequence[Entry], position: int | None) -> list[Entry]:
+    def place(self, entries: Sequence[Entry], position: int | None) -> list[Moved]:
         """Give these a place. Returns others whose place is another now."""
-        moved: dict[int, Entry] = {}
+        own = {entry.number for entry in entries}
+        moved: dict[int, Moved] = {}
         for n, entry in enumerate(entries):
             self._entries[entry.number] = entry
             entry.place = self._order.end(entry.priority)
             self._order.add(entry.number, entry.priority, entry.place)
             if position is not None:
-                others = (one.entry for one in self.move(entry, position + n))
-                moved.update((one.number, one) for one in others)
-        return [one for number, one in moved.items() if number not in {e.number for e in entries}]
+                for one in self.move(entry, position + n):
+                    before = moved.get(one.entry.number, one).before
+                    moved[one.entry.number] = one._replace(before=before)
+        return [one for number, one in moved.items() if number not in own]
 
     def drop(self, entries: Iterable[Entry]) -> None:
         """Forget these, which wait."""
@@ -240,6 +234,8 @@ class Schedule:
         if stopping:
             self._stop(entry)
         await end
+        if entry.is_over and entry.status is not status:  # it was so far just before
+            raise NotNow(f"it is {entry.status}")
 
     async def _leave(self, entry: Entry, status: Status) -> None:
         """One that waits; nothing is left of it when it is removed."""
@@ -374,6 +370,8 @@ class Schedule:
             _log.error("{gid} is not kept: {error}", gid=entry.gid, error=error)
 
     def _stop(self, entry: Entry) -> None:
+        if self._running[entry.number].called:
+            return  # what came of it is being kept
         ways = [way for way in self._downloader.active() if self._paths.of(way.job) is entry]
         self._stopped[entry.number] = ways
         self._running[entry.number].cancel()

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 _PORT = re.compile(r":[0-9]{1,5}")
+# RFC 6454 §6.2; a browser's extension has a scheme of its own.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})")
 LOCAL = frozenset(("localhost", "localhost.localdomain", "ip6-localhost"))
 
@@ -48,8 +50,18 @@ def is_origin_allowed(origin: bytes, host: bytes, secure: bool, allowed: frozens
     `null` is what any page in a sandbox says; it is never one.
     """
     text = origin.decode("latin-1").lower()
+    if text == "null":
+        return False
     scheme = "https" if secure else "http"
     return text == f"{scheme}://{host.decode('latin-1').lower()}" or text in allowed
+
+
+def checked_origin(text: str) -> str:
+    """`text`, in lower case, if it is what a browser may send as a page's origin. Raises
+    ValueError."""
+    if not _ORIGIN.fullmatch(text.lower()):
+        raise ValueError("an origin is a scheme and a host, such as https://ariang.example")
+    return text.lower()
 
 
 def is_token(given: str | None, token: str) -> bool:

@@ -8,15 +8,18 @@ from typing import Any
 
 # As deep as any honest request, and far from what ends Python's recursion.
 MAX_DEPTH = 32
-_BRACKET = re.compile(rb"[\[\]{}]")
+# Lists and objects of one text: three bytes become a hundred. Ten thousand jobs have ten each.
+MAX_CONTAINERS = 100_000
+_BRACES = bytes.maketrans(b"{}", b"[]")
+_OTHERS = bytes(set(range(256)) - set(b'{}[]"'))
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def parse_json(data: bytes) -> Any:
     """What `data`, in UTF-8, says. ValueError for what is no JSON (RFC 8259), for NaN and its like,
-    for half a surrogate pair, which is no text, and for what is nested deeper than `MAX_DEPTH`."""
-    if _depth(data) > MAX_DEPTH:
-        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    for half a surrogate pair, which is no text, for what is nested deeper than `MAX_DEPTH`, and for
+    more than `MAX_CONTAINERS`."""
+    _check_brackets(_brackets(data))
     found = json.loads(data.decode("utf-8"), parse_constant=_refuse, parse_int=_integer)
     if _SURROGATE.search(data):
         json.dumps(found, ensure_ascii=False).encode("utf-8")
@@ -28,21 +31,22 @@ def is_whole(value: Any, span: range) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value in span
 
 
-def _depth(data: bytes) -> int:
-    """How deep it is nested, or more than allowed: brackets in strings are left out."""
-    depth = deepest = 0
-    for bracket in _BRACKET.findall(b" ".join(_outside_strings(data))):
-        depth += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, depth)
-        if deepest > MAX_DEPTH:
-            break
-    return deepest
+def _check_brackets(brackets: bytes) -> None:
+    if brackets.count(b"[") > MAX_CONTAINERS:
+        raise ValueError(f"more than {MAX_CONTAINERS} lists and objects")
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"[]", b"")  # the innermost
+    if brackets:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}, or not closed")
 
 
-def _outside_strings(data: bytes) -> list[bytes]:
+def _brackets(data: bytes) -> bytes:
+    """Its brackets and braces, all as brackets; those in strings are left out. It is looked at
+    before anybody has shown a token, so no byte of it costs a step of Python's."""
     # An escaped backslash first, then an escaped quote: what is left of quotes begin and end.
-    plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return plain.split(b'"')[::2]
+    plain = data.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_BRACES, _OTHERS)
+    # A text that ends where the next begins may be one with it.
+    return b"".join(plain.replace(b'""', b"").split(b'"')[::2])
 
 
 def _refuse(name: str) -> Any:

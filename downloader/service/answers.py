@@ -34,12 +34,14 @@ _STATUSES: list[tuple[type[DownloadError], int]] = [
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: a status, a body, and headers beside those that every answer has."""
+    """One answer: a status, a body, and headers beside those that every answer has. One that
+    `is_late` is to a wrong token: the door lets it wait."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
+    is_late: bool = False
 
 
 class Refusal(Exception):

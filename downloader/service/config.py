@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from downloader.sansio.printable import printable
+from downloader.sansio.url import redacted
 
 # Bytes; nobody writes as many by hand.
 MAX_CONFIG = 1024 * 1024
+# Options whose values may have passwords in them.
+SECRET = ("proxy", "log-url")
 
 
 class BadConfig(ValueError):
@@ -22,14 +25,17 @@ class BadConfig(ValueError):
 
 def read_config(path: str) -> dict[str, Any]:
     """What stands in the file `path`, which nobody but us and root may write to: who does says what
-    the service is to do. Raises BadConfig."""
+    the service is to do. Nor may others read it, if it has passwords. Raises BadConfig."""
     try:
         with Path(path).open("rb") as file:
-            check_ours(os.fstat(file.fileno()))
+            found = os.fstat(file.fileno())
+            check_ours(found)
             data = file.read(MAX_CONFIG + 1)
         if len(data) > MAX_CONFIG:
             raise BadConfig(f"it is longer than {MAX_CONFIG:,} bytes")
-        return tomllib.loads(data.decode("utf-8"))
+        values = tomllib.loads(data.decode("utf-8"))
+        check_private(found, values)
+        return values
     except OSError as error:
         raise BadConfig(error.strerror) from error
     except (ValueError, RecursionError) as error:
@@ -42,6 +48,15 @@ def check_ours(found: os.stat_result) -> None:
     """Raises BadConfig for a file that others may write to."""
     if found.st_uid not in (0, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise BadConfig("others may write to it: its owner has to be root or you, and nobody else")
+
+
+def check_private(found: os.stat_result, values: Mapping[str, Any]) -> None:
+    """Raises BadConfig for a file with passwords that others may read. Root's is read by its group:
+    it is through that that the service's user may."""
+    others = stat.S_IRWXO if found.st_uid == 0 else stat.S_IRWXG | stat.S_IRWXO
+    texts = [values[name] for name in SECRET if isinstance(values.get(name), str)]
+    if found.st_mode & others and any(redacted(text) != text for text in texts):
+        raise BadConfig("others may read the password in it: chmod 600, or 640 if it is root's")
 
 
 def arguments_of(

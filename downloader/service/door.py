@@ -7,6 +7,7 @@ kept: the site asks when the head is here, before it takes a body.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -78,7 +79,10 @@ class Door(Resource):
         return NOT_DONE_YET
 
     async def _answer(self, request: Any) -> None:
-        write(request, await self._answer_of(request))
+        answer = await self._answer_of(request)
+        if answer is not None and answer.is_late:
+            answer = await self._late(request, answer)
+        write(request, answer)
 
     async def _answer_of(self, request: Any) -> Answer | None:
         try:
@@ -99,7 +103,8 @@ class Door(Resource):
         if method == "OPTIONS":
             return self._options(request, route)
         if not self._may(request, route):
-            return await self._no_token(request)
+            needed = problem(401, "the token is needed", {"WWW-Authenticate": "Bearer"})
+            return replace(needed, is_late=True)
         verb = verb_of(route, method)
         content_type = media_type(request.getHeader(b"content-type"))
         body = request.content.read()
@@ -183,10 +188,12 @@ class Door(Resource):
             self._brake.leave(peer)
         return True
 
-    async def _no_token(self, request: Any) -> Answer:
+    async def _late(self, request: Any, answer: Answer) -> Answer:
+        """Of those that wait, nothing of what they sent is kept."""
+        request.content.close()
         if not await self.delay(peer_of(request)):
             return problem(429, "too many wrong tokens", {"Retry-After": "8"})
-        return problem(401, "the token is needed", {"WWW-Authenticate": "Bearer"})
+        return answer
 
     def _failed(self, failure: Failure, request: Any) -> None:
         if not failure.check(CancelledError):

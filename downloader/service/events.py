@@ -1,8 +1,8 @@
 """What happens, as it happens: Server-Sent Events, which go on where a reader had left off.
 
 ``job`` is a job that has changed, whole; ``gone`` one that is forgotten; ``progress`` comes once a
-second and has no number, since a later one says it all. Who was away for longer than is remembered
-is sent ``reset``, and asks for the whole.
+second and has no number, since a later one says it all. Who was away for longer than is remembered,
+or missed much, is sent ``reset``, and asks for the whole.
 """
 
 from __future__ import annotations
@@ -76,10 +76,13 @@ class Events:
             return
         reader = _Reader(request, self.most_waiting)
         request.write(b"retry: 2000\n\n")
-        self._catch_up(reader, request.getHeader(b"last-event-id") or asked.query.get("last", ""))
+        last = request.getHeader(b"last-event-id") or asked.query.get("last", "")
+        missed = self._missed(last)
+        if missed is None:
+            missed = self._event("reset", dumped({}), self._number)
         self._readers[reader] = None
         request.notifyFinish().addBoth(lambda _: self._readers.pop(reader, None))
-        reader.send(self._progress())
+        reader.send(missed + self._progress())
 
     def close(self) -> None:
         """End every stream."""
@@ -87,19 +90,24 @@ class Events:
             reader.request.unregisterProducer()
             reader.request.finish()
 
-    def _catch_up(self, reader: _Reader, last: str | bytes) -> None:
-        """Send how the jobs stand that changed after the event `last`."""
+    def _missed(self, last: str | bytes) -> bytes | None:
+        """How the jobs stand that changed after the event `last`; None where that is not known, or
+        is much: who asks for the whole waits for no more than a page of it at a time."""
         text = last.decode("ascii", "replace") if isinstance(last, bytes) else last
         process, _, digits = text.partition("-")
         known = process == self._process and digits.isascii() and digits.isdigit()
         number = int(digits[:18]) if known else -1
         first = self._past[0][0] if self._past else self._number + 1
         if not known or number + 1 < first or number > self._number:
-            reader.send(self._event("reset", dumped({}), self._number))
-            return
+            return None
         changed = {gid: n for n, gid in self._past if n > number}
+        found, size = [], 0
         for gid, n in sorted(changed.items(), key=lambda one: one[1]):
-            reader.send(self._told(gid, n))
+            found.append(self._told(gid, n))
+            size += len(found[-1])
+            if size > self.most_waiting // 2:  # what comes next has to wait behind it
+                return None
+        return b"".join(found)
 
     def _changed(self, entry: Entry, before: Status) -> None:
         self._number += 1

@@ -217,6 +217,7 @@ class DownloadService(MultiService):
         self.door.routes = Routes([])
         if self._stopping is not None and self._stopping.active():
             self._stopping.cancel()
+        self._stopping = None
         # First of all it begins nothing any more: ends of jobs would let others begin.
         closing = succeed(None) if self.queue is None else self.queue.close()
         for open_ones in (self._events, self.sockets):

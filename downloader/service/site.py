@@ -45,11 +45,11 @@ class _Request(Request):
     def gotLength(self, length: int | None) -> None:
         if length is not None and length > MAX_BODY:
             self._too_long()
-            length = 0  # nothing of it is kept
-        if length != 0 and not self._is_wanted():
             self._keeps = False
-            length = 0
-        super().gotLength(length)  # type: ignore[no-untyped-call]
+        elif length != 0:
+            self._keeps = self._is_wanted()
+        # What is kept is bounded here. Told of a length, Twisted would open a file for it.
+        super().gotLength(0)  # type: ignore[no-untyped-call]
 
     def handleContentChunk(self, data: bytes) -> None:
         channel: Any = self.channel
@@ -146,7 +146,29 @@ class _Channel(HTTPChannel):
     def requestDone(self, request: Request) -> None:
         self.factory.long.leave(self)
         self._wait()  # first, since the next request may be here already
+        # While the answers are not read, the requests behind wait, as they came.
+        self.paused = self._waitingForTransport
         super().requestDone(request)  # type: ignore[no-untyped-call]
+        if self.paused and self.persistent:
+            self._networkProducer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()  # type: ignore[no-untyped-call]
+        if self.paused:
+            self.paused = False
+            self.dataReceived(b"")
+
+    def timeoutConnection(self) -> None:
+        """As Twisted's own, which says each in the log: then a stranger could fill that."""
+        self._abortingCall = self.callLater(  # type: ignore[no-untyped-call]
+            self.abortTimeout, self.forceAbortClient
+        )
+        self.loseConnection()  # type: ignore[no-untyped-call]
+
+    def forceAbortClient(self) -> None:
+        """So does this."""
+        self._abortingCall = None
+        _abort(self)
 
     def refuse(self, status: bytes, code: int, title: str) -> None:
         """Answer what is no request that the door can look at, and close."""

@@ -14,15 +14,17 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from downloader.client import Downloader
+from downloader.descriptors import allow_descriptors
 from downloader.errors import BadUrl
 from downloader.events import EventLog
 from downloader.jobs import Limits, Naming, Retries, Splitting
 from downloader.sansio.amounts import parse_count, parse_rate, parse_seconds, parse_size
+from downloader.sansio.guard import checked_origin
 from downloader.sansio.network import Network
 from downloader.sansio.printable import printable
 from downloader.sansio.product import checked_contact
 from downloader.sansio.proxies import Proxies
-from downloader.sansio.url import parse_url, redacted
+from downloader.sansio.url import parse_url
 from downloader.service.config import BadConfig, arguments_of, read_config
 from downloader.service.hangup import Hangup, Reload
 from downloader.service.notify import notify
@@ -84,8 +86,8 @@ def _positive_size(text: str) -> int:
 def _url(text: str) -> str:
     try:
         parse_url(text)
-    except BadUrl as error:
-        raise usage.UsageError(f"{redacted(text)!r} is no URL: {error.detail}") from error
+    except BadUrl as error:  # where the password ends in what is no URL, nobody can tell
+        raise usage.UsageError(f"no URL to post to: {error.detail}") from error
     return text
 
 
@@ -190,7 +192,7 @@ class Options(usage.Options):
 
     def opt_allow_origin(self, text: str) -> None:
         """Let pages of this origin ask, such as https://ariang.example; may be repeated."""
-        self["allow-origin"].append(text.lower())
+        self["allow-origin"].append(_checked(checked_origin)(text))
 
     def opt_allow_host(self, text: str) -> None:
         """Be asked by this name too; addresses and localhost always may. May be repeated."""
@@ -238,9 +240,10 @@ def _check_value(arguments: list[str], name: str) -> None:
 
 
 def makeService(options: Any) -> IService:
-    """The service that `options` describe."""
+    """The service that `options` describe, in a process that may open as much as it may."""
     from twisted.internet import reactor
 
+    allow_descriptors()
     limits = Limits(
         options["concurrency"],
         options["per-host"],

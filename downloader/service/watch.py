@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -28,7 +28,7 @@ from downloader.listrun.words import reason_text, refusal_text
 from downloader.queue import Queue, Wanted
 from downloader.sansio.metalink import MAX_DOCUMENT, parse_metalink
 from downloader.sansio.printable import printable
-from downloader.service.aside import DONE, FAILED, set_aside
+from downloader.service.aside import DONE, FAILED, Seen, seen_of, set_aside
 
 LISTS = (".txt", ".list", ".txt.gz", ".list.gz")
 METALINKS = (".meta4", ".metalink")
@@ -44,8 +44,14 @@ _STEPS = 200
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _log = Logger()
 T = TypeVar("T")
-# Which file it is: what is the same at two looks is all there.
-_Seen = tuple[int, int, int, int, int]
+
+
+class _Taken(NamedTuple):
+    """A file whose jobs are queued; it is still to be moved to `place`."""
+
+    seen: Seen
+    place: str
+    reasons: list[str]
 
 
 class Watched(Service):
@@ -59,11 +65,12 @@ class Watched(Service):
         self._directory = directory
         self._root = root
         self._queue = queue
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, Seen] = {}
         self._taking: Deferred[None] = succeed(None)
         self._calls = LoopingCall(self._look)
         self._calls.clock = reactor
-        self._told = ""
+        self._taken: dict[str, _Taken] = {}
+        self._told: dict[str, str] = {}  # by the file's name; of the directory by none
         self._passed: dict[str, str] = {}  # what is not taken, and why
 
     def __repr__(self) -> str:
@@ -97,11 +104,13 @@ class Watched(Service):
             return
         still = {name: seen for name, seen in found.items() if self._seen.get(name) == seen}
         self._seen = found
+        self._taken = {n: taken for n, taken in self._taken.items() if found.get(n) == taken.seen}
+        self._told = {n: told for n, told in self._told.items() if not n or n in found}
         if still:
             self._taking = Deferred.fromCoroutine(self._take_all(still, queue))
             self._taking.addErrback(self._failed)
 
-    def _files(self) -> dict[str, _Seen]:
+    def _files(self) -> dict[str, Seen]:
         """What is ours and a regular file, and no link to one."""
         files, passed = {}, {}
         with os.scandir(self._directory) as entries:
@@ -111,7 +120,7 @@ class Watched(Service):
                         found = entry.stat(follow_symlinks=False)
                         why = why_not(found)
                         if why is None:
-                            files[entry.name] = _seen(found)
+                            files[entry.name] = seen_of(found)
                         else:
                             passed[entry.name] = why
         self._pass_over(passed)
@@ -128,10 +137,10 @@ class Watched(Service):
                 "{name} is passed over: {why}{more}", name=name, why=passed[new[0]], more=more
             )
 
-    def _tell(self, sentence: str) -> None:
+    def _tell(self, sentence: str, name: str = "") -> None:
         """Once, however often it is met."""
-        if sentence != self._told:
-            self._told = sentence
+        if sentence != self._told.get(name):
+            self._told[name] = sentence
             _log.warn("{sentence}", sentence=sentence)
 
     def _failed(self, failure: Any) -> None:
@@ -140,24 +149,30 @@ class Watched(Service):
 
     # --- taking ---------------------------------------------------------------------------------
 
-    async def _take_all(self, still: dict[str, _Seen], queue: Queue) -> None:
-        keys = {name: _key(name, seen) for name, seen in sorted(still.items())}
-        known = _last_known(frozenset(keys.values()), queue)
-        for name, key in keys.items():
+    async def _take_all(self, still: dict[str, Seen], queue: Queue) -> None:
+        new = {name: _key(name, seen) for name, seen in still.items() if name not in self._taken}
+        known = _last_known(frozenset(new.values()), queue) if new else {}
+        for name in sorted(still):
             try:
-                await self._take(name, still[name], key, known.get(key, 0), queue)
+                if name in new:
+                    key = new[name]
+                    await self._take(name, still[name], key, known.get(key, 0), queue)
+                if name in self._taken:
+                    await self._set_aside(name, self._taken[name])
             except (OSError, DownloadError) as error:  # it stays, and is tried again
                 self._seen.pop(name, None)
-                self._tell(f"{printable(name)} is not taken: {reason_text(error)}")
+                taken = self._taken.get(name)
+                what = "is not taken" if taken is None else f"cannot be moved to {taken.place}/"
+                self._tell(f"{printable(name)} {what}: {reason_text(error)}", name)
 
-    async def _take(self, name: str, seen: _Seen, key: str, known: int, queue: Queue) -> None:
-        """Queue what is in the file `name`, behind the first `known` jobs, and move it aside."""
+    async def _take(self, name: str, seen: Seen, key: str, known: int, queue: Queue) -> None:
+        """Queue what is in the file `name`, behind the first `known` jobs."""
         fd = os.open(os.path.join(self._directory, name), _READ)
         reasons: list[str] = []
         source: Source = ListFile(fd, FetchForm(self._root))
         count = 0
         try:
-            if _seen(os.fstat(fd)) != seen:
+            if seen_of(os.fstat(fd)) != seen:
                 return  # another by now, which is looked at again
             if name.lower().endswith(METALINKS):
                 source = await self._metalink(fd, name)
@@ -168,7 +183,9 @@ class Watched(Service):
             reasons.append(str(error))
         finally:
             os.close(fd)
-        await self._set_aside(name, count, reasons)
+        reasons = reasons if count else reasons or ["there is no job in it"]
+        self._taken[name] = _Taken(seen, DONE if count else FAILED, reasons)
+        self._say(name, count, reasons)
 
     async def _metalink(self, fd: int, name: str) -> MetalinkFiles:
         data = b""
@@ -212,17 +229,21 @@ class Watched(Service):
                 self._tell(f"{printable(self._directory)} has to wait: {error}")
                 await deferLater(self._clock, EVERY)
 
-    async def _set_aside(self, name: str, count: int, reasons: list[str]) -> None:
+    def _say(self, name: str, count: int, reasons: list[str]) -> None:
         shown = printable(name)
         if count:
             _log.info(
                 "{name}: {count} jobs, {bad} remarks", name=shown, count=count, bad=len(reasons)
             )
         else:
-            reasons = reasons or ["there is no job in it"]
             _log.warn("{name}: {reason}", name=shown, reason=reasons[0])
-        place = DONE if count else FAILED
-        await self._in_thread(set_aside, self._directory, name, place, reasons)
+
+    async def _set_aside(self, name: str, taken: _Taken) -> None:
+        """Move it, and nothing else that has its name by now."""
+        is_moved = await self._in_thread(set_aside, self._directory, name, *taken)
+        del self._taken[name]
+        if not is_moved:
+            _log.warn("{name} was changed while it was read: it stays", name=printable(name))
 
     def _in_thread(self, work: Callable[..., T], *arguments: Any) -> Deferred[T]:
         """**Fires** and **fails with** what it comes to. **Cancelling** stops the waiting only."""
@@ -237,12 +258,7 @@ def why_not(found: os.stat_result) -> str | None:
     return None if found.st_uid == os.geteuid() else "it belongs to another user"
 
 
-def _seen(found: os.stat_result) -> _Seen:
-    times = (found.st_mtime_ns, found.st_ctime_ns)
-    return (found.st_dev, found.st_ino, found.st_size, *times)
-
-
-def _key(name: str, seen: _Seen) -> str:
+def _key(name: str, seen: Seen) -> str:
     """The first ten digits of its jobs' gids. What is put here again, though it be the same bytes,
     has another: its inode changes then, or the time at which that did."""
     return sha256(repr((name, *seen)).encode()).hexdigest()[:10]

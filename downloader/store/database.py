@@ -13,8 +13,9 @@ import os
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -31,6 +32,9 @@ _PRIVATE_DIRECTORY = 0o700
 _OWN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # The second: there is no space for the memory that its processes would share.
 _FULL = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE))
+
+# Who only looks whether a lock is held has it for a moment, too: so it is asked for more than once.
+_TRIES, _BETWEEN = 10, 0.01  # the latter in seconds
 
 # Where a database says how it is written and read, and what it says in WAL mode.
 _VERSIONS, _IS_WAL = 18, b"\2\2"
@@ -162,12 +166,15 @@ def _done(cursor: Any, work: Callable[..., T], *arguments: Any) -> T:
         raise
 
 
-def locked(path: str) -> int:
-    """A descriptor of the lock `path`, which goes with its process. Raises StoreBusy, OSError."""
+def locked(path: str, sleep: Callable[[float], object] = time.sleep) -> int:
+    """A descriptor of the lock `path`, which goes with its process. Raises StoreBusy, OSError.
+
+    It may block for 100 milliseconds, in `sleep`.
+    """
     fd = os.open(path, _OWN, 0o600)
     try:
         check_own(os.fstat(fd), stat.S_ISREG)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(fd, sleep)
     except OSError as error:
         os.close(fd)
         if isinstance(error, BlockingIOError):
@@ -176,14 +183,24 @@ def locked(path: str) -> int:
     return fd
 
 
+def _lock(fd: int, sleep: Callable[[float], object]) -> None:
+    for _ in range(_TRIES):
+        with suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        sleep(_BETWEEN)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def is_busy(directory: str) -> bool:
-    """Whether another process has the state in `directory`, as far as can be seen."""
+    """Whether another process has the state in `directory`, as far as can be seen. Any number of
+    them may look at a time."""
     try:
         fd = os.open(os.path.join(directory, LOCK), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True
     finally:

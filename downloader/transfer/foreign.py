@@ -10,14 +10,13 @@ from typing import Any, NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.components import proxyForInterface
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
-from downloader.drain import abort_body
+from downloader.drain import abort_unread
 from downloader.errors import FirstByteTimeout
 
 _log = Logger()
@@ -116,14 +115,7 @@ def _pass_on(result: Any, answer: Deferred[IResponse]) -> None:
     if not answer.called:
         answer.callback(result)
     elif IResponse.providedBy(result):
-        result.deliverBody(_Unwanted())
-
-
-class _Unwanted(Protocol):
-    """A body that nobody waits for any more."""
-
-    def connectionMade(self) -> None:
-        abort_body(self.transport)
+        abort_unread(result)
 
 
 def _late(result: object, timeout: float) -> NoReturn:

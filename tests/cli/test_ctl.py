@@ -119,6 +119,37 @@ async def test_add_a_list(with_service: Any, origin: Origin, tmp_path: Path) -> 
     assert len(do.served.queue.waiting) == 3
 
 
+async def takes_lists(connection: Any) -> None:
+    """Answers one request, and ends the connection as it would one that is idle."""
+    request = (await connection.head()).lower()
+    await connection.take(int(request.partition(b"content-length: ")[2].split()[0]))
+    body = b'{"jobs": [], "refused": []}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    connection.send(head.encode() + b"\r\n\r\n" + body)
+    connection.transport.loseWriteConnection()
+
+
+async def test_add_a_list_that_comes_slowly(start: Any, scripted: Any, until: Any) -> None:
+    """The connection ends meanwhile, and what comes then goes over another."""
+    server = scripted(takes_lists)
+    command = start("ctl", "add", "--url", server.url(""), "-i", "-", env=OUR_TOKEN)
+    command.write(b"http://a/\n" * 1001)
+    await until(lambda: server.connections and server.connections[0].end)
+    command.end_input()
+    assert await command.ended == 0, command.err
+    assert len(server.connections) == 2
+
+
+async def test_ctrl_c_while_a_list_is_awaited(start: Any, scripted: Any, until: Any) -> None:
+    server = scripted(takes_lists)
+    command = start("ctl", "add", "--url", server.url(""), "-i", "-", env=OUR_TOKEN)
+    command.write(b"http://a/\n" * 1001)
+    await until(lambda: server.connections and server.connections[0].end)
+    command.signal("INT")
+    assert await command.ended == 130
+    assert command.err == b""
+
+
 async def test_add_more_than_a_request_takes(with_service: Any) -> None:
     """In portions; where a later one is refused, those before are told."""
     do = await with_service()

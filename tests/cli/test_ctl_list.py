@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from downloader.cli import ctllist
-from downloader.cli.ctllist import MAX_ENTRIES, MAX_TEXT, Part, parts, portions
+from downloader.cli.ctllist import MAX_ENTRIES, MAX_TEXT, Part, Parts, portions
 from downloader.errors import ListError
 
 LINES = st.sampled_from(["http://a/", "  out=b", "\tdir=c", "# none", "", "http://ü/", " "])
+
+
+def parts(chunks: Iterable[bytes]) -> list[Part]:
+    """Those of the list in `chunks`."""
+    taken = Parts()
+    return [part for chunk in chunks for part in taken.feed(chunk)] + list(taken.end())
 
 
 @given(st.lists(LINES, max_size=30), st.lists(st.integers(0, 400)))
@@ -22,28 +28,38 @@ def test_all_lines_come_in_their_order(lines: list[str], cuts: list[int]) -> Non
     text = "\n".join(lines).encode()
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     chunks = [text[start:stop] for start, stop in itertools.pairwise(edges)]
-    (whole,) = list(parts(chunks)) or [Part(0, "")]
+    (whole,) = parts(chunks) or [Part(0, "")]
     assert whole == Part(0, text.decode().removesuffix("\n"))
 
 
 def test_a_part_begins_with_an_entry() -> None:
     """Options stay with their URL."""
     text = b"http://a/\n out=b\n# c\n" * (2 * MAX_ENTRIES + 1)
-    found = list(parts([text]))
+    found = parts([text])
     assert [part.before for part in found] == [0, 3 * MAX_ENTRIES, 6 * MAX_ENTRIES]
     assert "\n".join(part.text for part in found) + "\n" == text.decode()
     assert all(part.text.startswith("http://a/") for part in found)
 
 
+def test_a_part_comes_when_the_next_entry_begins() -> None:
+    """No sooner: there may be an option of the one before."""
+    taken = Parts()
+    assert list(taken.feed(b"http://a/\n" * MAX_ENTRIES + b"  out=b\nhttp:")) == []
+    assert repr(taken) == "<Parts 1000 entries from line 1 on>"
+    (part,) = taken.feed(b"//b/\n")
+    assert part.text.endswith("http://a/\n  out=b")
+    assert list(taken.end()) == [Part(MAX_ENTRIES + 1, "http://b/")]
+
+
 def test_long_entries_come_in_smaller_parts() -> None:
     line = "http://a/" + "x" * 50_000
-    found = list(parts([f"{line}\n".encode()] * 100))
+    found = parts([f"{line}\n".encode()] * 100)
     assert len(found) > 5 and all(len(part.text) < 2 * MAX_TEXT for part in found)
 
 
 def test_text_counts_as_it_is_sent() -> None:
     """A character that is no ASCII is six bytes of JSON, or twelve."""
-    found = list(parts([("http://a/" + "\U0001f600" * 5_000 + "\n").encode() * 100]))
+    found = parts([("http://a/" + "\U0001f600" * 5_000 + "\n").encode() * 100])
     assert all(len(json.dumps(part.text)) < 2 * MAX_TEXT for part in found)
 
 
@@ -69,4 +85,4 @@ def test_portions_are_small() -> None:
 )
 def test_what_no_service_takes(text: bytes, sentence: str) -> None:
     with pytest.raises(ListError, match=sentence):
-        list(ctllist.parts([text]))
+        parts([text])

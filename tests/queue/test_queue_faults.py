@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, DeferredList, fail
 
 from downloader import Limits, Retries
 from downloader.errors import StoreFull
@@ -23,6 +23,19 @@ class FullStore(QueueStore):
         if self.full:
             return fail(StoreFull("no space"))
         return super().save(rows, gone)
+
+
+class SlowStore(QueueStore):
+    """Finds out later that it had no space for what came while it was `full`: when `last` fires."""
+
+    full = False
+    last: Deferred[None]
+
+    def save(self, rows: Any, gone: Any = ()) -> Deferred[None]:
+        if not self.full:
+            return super().save(rows, gone)
+        self.last = Deferred()
+        return self.last
 
 
 @pytest.fixture
@@ -132,6 +145,56 @@ async def test_an_order_that_cannot_be_kept_is_as_before(
             await verb()
     assert k.queue.waiting == entries
     assert [entry.priority for entry in entries] == [0, 0, 0]
+
+
+async def places(k: Any) -> list[tuple[str, float]]:
+    """As they are kept."""
+    rows = await k.queue._store.load()
+    return [(row.gid, row.place) for row in rows]
+
+
+async def test_an_add_that_cannot_be_kept_moves_nobody(
+    kept: Any, origin: Origin, full: Any
+) -> None:
+    """Neither when there is no number left between two, and all get others."""
+    k = kept(store=full)
+    await k.queue.start()
+    await k.add(*map(origin.url, "abc"), paused=True)
+    for n in range(60):
+        wanted = [k.wanted(origin.url(f"/{n}"), paused=True)]
+        full.full = True
+        with pytest.raises(StoreFull):
+            await k.queue.add(wanted, position=2)
+        assert [(one.gid, one.place) for one in k.queue.waiting] == await places(k)
+        full.full = False
+        await k.queue.add(wanted, position=2)
+    assert k.queue.waiting[-1].place > 2  # they did
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+@pytest.mark.parametrize("before", [0, 1])
+async def test_others_move_while_one_is_being_kept(
+    kept: Any, origin: Origin, is_kept: bool, before: int
+) -> None:
+    """Where there is no number left between two, too: it is not kept with them, as it may not be
+    at all, and stands where it should when it is."""
+    k = kept(store=SlowStore)
+    await k.queue.start()
+    await k.add(*map(origin.url, "abcd"[: 3 + before]), paused=True)
+    if before:
+        await k.queue.move(k.queue.waiting[-1], 2)
+    store = k.queue._store
+    for n in range(60):
+        store.full = not is_kept
+        adding = k.queue.add([k.wanted(origin.url(f"/{n}"), paused=True)], position=2)
+        store.full = False
+        await k.queue.move(k.queue.waiting[-1], 2)
+        if not is_kept:
+            store.last.errback(StoreFull("no space"))
+        ((fine, _),) = await DeferredList([adding], consumeErrors=True)
+        assert fine is is_kept
+        await store.save(())  # all that is to be is there
+        assert [(one.gid, one.place) for one in k.queue.waiting] == await places(k)
 
 
 @pytest.mark.parametrize(

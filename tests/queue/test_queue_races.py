@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 
+from downloader import Limits
 from downloader.errors import NoSuchJob, NotNow, QueueError
 from downloader.queue import Entry
+from downloader.queue.apart import PORTION
 from downloader.store import QueueStore
 from downloader.testing import Origin
 
@@ -69,7 +71,7 @@ async def test_two_words(kept: Any, origin: Origin, state: str, first: str, seco
 
 @pytest.mark.parametrize("words", [("pause",), ("remove",), ("pause", "resume"), ("resume",)])
 async def test_a_word_at_the_very_end(kept: Any, origin: Origin, words: tuple[str, ...]) -> None:
-    """While what came of it is being kept, a job is told to stop: too late, and that is all."""
+    """While what came of it is being kept, a job is told to stop: too late, as it says."""
     said: list[Deferred[Any]] = []
 
     class Store(QueueStore):
@@ -85,8 +87,9 @@ async def test_a_word_at_the_very_end(kept: Any, origin: Origin, words: tuple[st
     (entry,) = await k.add(origin.add("/a", 1))
     await k.ended(entry)
     for fine, result in await DeferredList(said, consumeErrors=True):
-        assert fine or result.check(NotNow), result
+        assert not fine and result.check(NotNow), result
     assert len(said) == len(words)
+    assert not k.queue.schedule._stopped
     assert (entry.status, k.queue.over, k.queue.active) == ("complete", [entry], [])
 
 
@@ -130,3 +133,16 @@ async def test_an_add_that_nobody_waits_for(kept: Any, origin: Origin) -> None:
     with pytest.raises(CancelledError):
         await adding
     await k.until(lambda: len(k.changes) == 1)
+
+
+async def test_pausing_all_begins_none(kept: Any, origin: Origin) -> None:
+    """Though there are so many that wait that they are paused in portions."""
+    k = kept(limits=Limits(total=1))
+    await k.queue.start()
+    entries = await k.add(*(origin.add_silent(f"/{n}") for n in range(2 * PORTION)))
+    await k.until(lambda: origin.silent)
+    await k.queue.pause_all()
+    assert {entry.status for entry in entries} == {"paused"}
+    assert [change for change in k.changes if change[2] == "active"] == [
+        (entries[0].gid, "waiting", "active")
+    ]

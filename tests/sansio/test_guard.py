@@ -13,6 +13,7 @@ from downloader.sansio.guard import (
     LOCAL,
     basic_password,
     bearer,
+    checked_origin,
     host_of,
     is_host_allowed,
     is_origin_allowed,
@@ -73,9 +74,10 @@ def test_a_page_of_ours(host: str, port: str, secure: bool) -> None:
     assert is_origin_allowed(f"{scheme}://".encode() + asked.upper(), asked, secure, NONE)
     for origin in (f"{other}://".encode() + asked, b"null", b"", asked, b"https://x.example:1"):
         assert not is_origin_allowed(origin, asked, secure, NONE)
+    assert not is_origin_allowed(b"null", asked, secure, frozenset(("null",)))
 
 
-@given(HOST, st.binary(max_size=60))
+@given(HOST, st.binary(max_size=60).filter(lambda origin: origin.lower() != b"null"))
 def test_any_other_page(host: str, origin: bytes) -> None:
     """Only one that is listed, whole."""
     expected = origin.lower() == f"http://{host}".lower().encode()
@@ -83,6 +85,31 @@ def test_any_other_page(host: str, origin: bytes) -> None:
     listed = frozenset((origin.decode("latin-1").lower(),))
     assert is_origin_allowed(origin, host.encode(), False, listed)
     assert is_origin_allowed(origin + b".evil.example", host.encode(), False, listed) is False
+
+
+@given(HOST, PORT, st.sampled_from(["https", "HTTP", "moz-extension"]))
+def test_an_origin(host: str, port: str, scheme: str) -> None:
+    """As a browser says it, and as it is compared."""
+    assert checked_origin(f"{scheme}://{host}{port}") == f"{scheme}://{host}{port}".lower()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("null", "", "*", "https://*", "ariang.example", "https://", "://a", "https://a/"),
+        *(
+            "https://u:pw@a",
+            "https://a?b",
+            "https://a b",
+            "https://a:x",
+            "https://[a",
+            "https://a\n",
+        ),
+    ],
+)
+def test_no_origin(text: str) -> None:
+    with pytest.raises(ValueError, match="an origin is a scheme and a host"):
+        checked_origin(text)
 
 
 @given(TEXT, TEXT)

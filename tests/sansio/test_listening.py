@@ -47,9 +47,23 @@ def test_what_is_none(line: str) -> None:
     assert owners(HEAD + line, "127.0.0.1", 6800, "little") == set()
 
 
-def test_several() -> None:
-    table = HEAD + row("0100007F:1A90", 1) + row("00000000:1A90", 2)
-    assert owners(table, "127.0.0.1", 6800, "little") == {1, 2}
+ALL_OF_6 = "00000000000000000000000000000000:1A90"
+
+
+@pytest.mark.parametrize(
+    ("rows", "address", "users"),
+    [
+        ([("0100007F:1A90", 1), ("00000000:1A90", 2), (ALL_OF_6, 3)], "127.0.0.1", {1}),
+        ([("00000000:1A90", 2), (ALL_OF_6, 3)], "127.0.0.1", {2}),
+        ([("00000000000000000000000001000000:1A90", 1), (ALL_OF_6, 3)], "::1", {1}),
+        ([("0100007F:1A90", 1), ("0100007F:1A90", 2)], "127.0.0.1", {1, 2}),
+    ],
+    ids=["the address", "all of IPv4", "the address of IPv6", "two at one"],
+)
+def test_the_nearest_takes_it(rows: list[tuple[str, int]], address: str, users: set[int]) -> None:
+    """Whoever is at more addresses gets nothing of it; a socket of IPv6 may be for that only."""
+    table = HEAD + "".join(row(local, user) for local, user in reversed(rows))
+    assert owners(table, address, 6800, "little") == users
 
 
 def test_the_other_byte_order() -> None:

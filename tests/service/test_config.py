@@ -11,7 +11,7 @@ import pytest
 from twisted.python.usage import UsageError
 
 from downloader import Limits
-from downloader.service.config import BadConfig, check_ours
+from downloader.service.config import BadConfig, check_ours, check_private
 from downloader.service.hangup import Reload
 from downloader.service.tap import Options
 
@@ -69,7 +69,10 @@ def test_the_command_line_comes_first(config: Path) -> None:
         ("respect-robots = true\nlimit-rate = 'fast'", "c.toml: limit-rate: "),
         ("names = 'odd'", "c.toml: names: 'odd' is not flat or tree"),
         ("proxy = 'http://me:canary@'", "c.toml: proxy: "),
-        ("log-url = 'ftp://me:canary@h/'", "c.toml: log-url: "),
+        ("log-url = 'ftp://me:canary@h/'", "c.toml: log-url: no URL to post to: the scheme 'ftp'"),
+        ("log-url = 'http://me:canary#x@h/'", "c.toml: log-url: no URL to post to: the host or"),
+        ("log-url = 'http://me:canary/x@h/'", "c.toml: log-url: no URL to post to: the host or"),
+        ("log-url = 'http://me:canary x@h/'", "c.toml: log-url: no URL to post to: the character"),
         ("concurrency = true", "concurrency is a text or a number"),
         ("concurrency = [3]", "concurrency has one value, and is no list"),
         ("dir = [['a']]", "dir is a text or a number"),
@@ -87,6 +90,7 @@ def test_what_is_wrong_is_told(tmp_path: Path, text: str | bytes, sentence: str)
     """In one sentence, with the file's name."""
     path = tmp_path / "c.toml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
+    path.chmod(0o600)
     with pytest.raises(UsageError) as caught:
         parsed("--config", path)
     assert sentence in str(caught.value) and "c.toml" in str(caught.value)
@@ -122,6 +126,39 @@ def test_passwords_may_stand_in_it(config: Path) -> None:
     options = parsed("--config", config)
     assert options["log-url"] == f"{url}:2/log"
     assert options["proxy"].proxies.all == f"{url}:1"
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o644, 0o601])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "proxy = 'http://me:canary@127.0.0.1:1'",
+        "proxy = 'me:canary@127.0.0.1:1'",
+        "log-url = 'http://me:canary@127.0.0.1:2/'",
+        "log-url = 'http://127.0.0.1:2/?token=canary'",
+    ],
+)
+def test_passwords_that_others_may_read(config: Path, line: str, mode: int) -> None:
+    """They are told, before the password is used; without one everybody may read the file."""
+    config.write_text(line)
+    config.chmod(mode)
+    with pytest.raises(UsageError, match=r"config\.toml: others may read the password") as caught:
+        parsed("--config", config)
+    assert "canary" not in str(caught.value)
+    config.write_text(line.replace("me:canary@", "").replace("?token=canary", ""))
+    parsed("--config", config)
+
+
+def test_whose_group_may_read_passwords(config: Path) -> None:
+    """Root's: the service reads it as one of that group."""
+    found = list(os.stat(config))
+    found[stat.ST_MODE] = 0o100640
+    found[stat.ST_UID] = 0
+    values = {"proxy": "http://me:canary@127.0.0.1:1"}
+    check_private(os.stat_result(found), values)
+    found[stat.ST_UID] = 1000
+    with pytest.raises(BadConfig, match="others may read"):
+        check_private(os.stat_result(found), values)
 
 
 def test_where_it_says_what_the_command_line_says_too(tmp_path: Path, config: Path) -> None:

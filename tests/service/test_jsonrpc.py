@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -27,7 +28,7 @@ class Calling:
         self.failures: list[Failure] = []
         door = Door(self.clock)
         door.token = "right"
-        methods = {"work": self.work, "tell": self.tell, "refuse": self.refuse}
+        methods = {"work": self.work, "tell": self.tell, "refuse": self.refuse, "wait": self.wait}
         self.rpc = JsonRpc(self.clock, methods, door)
 
     async def work(self, params: Params) -> str:
@@ -35,6 +36,11 @@ class Calling:
         self.clock.rightNow += SPELL
         self.done.append("work")
         return "worked"
+
+    async def wait(self, params: Params) -> None:
+        """For ever."""
+        self.done.append("wait")
+        await Deferred[None]()
 
     async def tell(self, params: Params) -> str:
         """So many bytes."""
@@ -47,9 +53,9 @@ class Calling:
     def show(self) -> None:
         self.shown += 1
 
-    def say(self, asked: Any) -> Deferred[None]:
+    def say(self, asked: Any, is_known: bool = False) -> Deferred[None]:
         message = parse_message(json.dumps(asked).encode())
-        replying = Deferred.fromCoroutine(self.rpc.reply(message, "peer", self.show))
+        replying = Deferred.fromCoroutine(self.rpc.reply(message, self.show, is_known))
         return replying.addCallbacks(self.replies.append, self.failures.append)
 
     @property
@@ -98,6 +104,16 @@ def test_who_waits_no_more_ends_it() -> None:
     assert c.clock.getDelayedCalls() == []
 
 
+def test_who_goes_while_a_call_waits_ends_it() -> None:
+    """That is no bug, and the calls behind it are not begun."""
+    c = Calling()
+    replying = c.say([call("wait"), call("work")])
+    assert c.done == ["wait"]
+    replying.cancel()
+    (failure,) = c.failures
+    assert failure.check(CancelledError) and c.done == ["wait"]
+
+
 def test_an_answer_is_bounded() -> None:
     """Once it is long enough, further calls are refused, and do nothing."""
     c = Calling()
@@ -127,14 +143,37 @@ def test_the_token_is_told_of() -> None:
 
 
 def test_answers_are_one_text() -> None:
-    """In the order of aria2's; an error is told beside its text, but not that of a batch."""
+    """In the order of aria2's; the status is that of a single error, and no batch's."""
     c = Calling()
     c.say(call("tell", 1, id="é"))
     c.say(call("refuse"))
     c.say([call("refuse")])
     c.say([])
     good, bad, batch, nothing = c.replies
-    assert good == (b'{"id":"\\u00e9","jsonrpc":"2.0","result":"x"}', None)
+    assert good == (b'{"id":"\\u00e9","jsonrpc":"2.0","result":"x"}', 200, False)
     assert bad.body == b'{"id":1,"jsonrpc":"2.0","error":{"code":1,"message":"no"}}'
-    assert isinstance(bad.error, RpcError)
-    assert batch == (b"[%b]" % bad.body, None) and nothing == (b"[]", None)
+    assert bad.status == 400
+    assert batch == (b"[%b]" % bad.body, 200, False) and nothing == (b"[]", 200, False)
+
+
+OPEN = {"id": 1, "method": "system.listMethods"}
+FAILED = {
+    "no call": 3,
+    "too many": [0] * 1001,
+    "a batch with one": [OPEN, {"id": 1}],
+    "no method": {"id": 1},
+    "a multicall of none": {"id": 1, "method": "system.multicall", "params": [[7]]},
+}
+
+
+@pytest.mark.parametrize("asked", FAILED.values(), ids=FAILED)
+def test_what_makes_a_stranger_wait(asked: Any) -> None:
+    """Whatever is wrong with what it asks: else it could be read for nothing, again and again. Who
+    has shown the token, here or before, waits for a wrong one only."""
+    c = Calling()
+    c.say(asked)
+    c.say(asked, is_known=True)
+    c.say([call("refuse"), asked])
+    c.say(OPEN)
+    c.say(call("work", token="wrong"), is_known=True)
+    assert [reply.is_late for reply in c.replies] == [True, False, False, False, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from twisted.internet.testing import StringTransport
 from downloader.service.answers import Answer
 from downloader.service.door import Door
 from downloader.service.routes import Asked, Route, Routes
-from downloader.service.site import MOST_LONG, SHORT, DoorSite
+from downloader.service.site import MAX_BODY, MOST_LONG, SHORT, DoorSite
 
 BODY = b"x" * 1000
 JSON = {"Content_Type": "application/json"}
@@ -98,6 +99,17 @@ def test_chunks_are_not_kept_either() -> None:
     assert s.kept == 3
     s.channel.dataReceived(b"0\r\n\r\n")
     assert s.statuses == [401, 200] and s.taken == [b"abc"]
+    s.close()
+
+
+@pytest.mark.parametrize("length", [str(MAX_BODY), None], ids=["told", "chunked"])
+def test_a_body_is_no_open_file(length: str | None) -> None:
+    """However long it may become: strangers would have two descriptors each."""
+    s = Site()
+    before = len(os.listdir("/dev/fd"))
+    fields = {"Transfer_Encoding": "chunked"} if length is None else {"Content_Length": length}
+    s.channel.dataReceived(request("POST", "/open", None, Connection=None, **JSON, **fields))
+    assert len(os.listdir("/dev/fd")) == before
     s.close()
 
 

@@ -56,6 +56,7 @@ def test_options_make_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (["--min-split-size", "0"], "has to be more than 0 bytes"),
         (["--names", "odd"], "'odd' is not flat or tree"),
         (["--contact", "me"], "'me' is neither an http URL nor a mail address"),
+        (["--allow-origin", "null"], "an origin is a scheme and a host"),
         (["--frobnicate"], "frobnicate"),
     ],
 )

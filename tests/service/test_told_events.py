@@ -107,6 +107,29 @@ async def test_who_comes_again_hears_what_changed_meanwhile(served: Any, origin:
     await end(s, first, second, third)
 
 
+async def test_who_missed_much_begins_anew(served: Any) -> None:
+    """More than may wait for one: that would be cut off, however often it comes again."""
+    s = await served()
+    s.service._events.most_waiting = 200_000
+    first = await read(s)
+    await s.until(lambda: first.of("progress"))
+    last = first.last
+    wanted = [{"urls": f"http://127.0.0.1:1/{n}{'x' * 1000}", "paused": True} for n in range(50)]
+    for n in range(6):
+        await s.ask("POST", "/api/v1/jobs", wanted)
+        await s.until(lambda n=n: len(first.of("job")) == len(wanted) * (n + 1))
+    second = await read(s, last)
+    await s.until(lambda: second.of("progress"))
+    assert second.of("reset") == [{}] and second.of("job") == []
+    assert second.last == first.last
+    await s.ask("POST", "/api/v1/jobs", wanted[:1])
+    await s.until(lambda: second.of("job"))
+    third = await read(s, second.last)
+    await s.until(lambda: third.of("progress"))
+    assert third.of("reset") == third.of("job") == []
+    await end(s, first, second, third)
+
+
 async def test_progress_of_what_runs(served: Any, scripted: Any) -> None:
     """Each second, with what has come."""
 

@@ -186,13 +186,42 @@ def test_a_file_of_somebody_else_is_not_taken(tmp_path: Path) -> None:
 async def test_what_cannot_be_moved_is_told_and_stays(
     inbox: Any, origin: Origin, warnings: list[str]
 ) -> None:
-    """Its jobs are taken on once."""
+    """Each is told once, and its jobs are taken on once, though they are forgotten meanwhile."""
     box = await inbox()
     (box.path / "done").write_text("")
-    box.put("a.txt", origin.add_silent("/1"))
+    box.put("a.txt", f"{origin.add('/1', 1)}\nftp://no\n")
+    await box.look(1)
+    box.put("b.txt", origin.add("/2", 1))
     await box.look(4)
-    assert box.names == ["a.txt", "done"] and len(box.queued) == 1
-    assert [text for text in warnings if "a.txt is not taken: " in text] == warnings[:1]
+    queue = box.served.queue
+    await box.served.until(lambda: len(queue.over) == 2)
+    await queue.forget(queue.over)
+    await box.look(6)
+    assert box.names == ["a.txt", "b.txt", "done"] and box.queued == []
+    why = "cannot be moved to done/: Not a directory"
+    assert warnings == [f"a.txt {why}", f"b.txt {why}"]
+    (box.path / "done").unlink()
+    await box.look(3)
+    assert box.names == ["done/a.txt", "done/a.txt.reason", "done/b.txt"]
+    assert box.queued == [] and origin.requests == {"/1": 1, "/2": 1}
+
+
+async def test_what_is_replaced_while_it_is_read_is_read_too(
+    inbox: Any, origin: Origin, warnings: list[str]
+) -> None:
+    """Only what was read is moved."""
+    box = await inbox()
+    box.put("a.txt", f"{origin.url('/1')}\nftp://no\n")
+    box.clock.pump([EVERY, EVERY])  # it is being read
+    assert not box._watched._taking.called
+    box.put("a", origin.url("/2")).rename(box.path / "a.txt")
+    await box.look(1)
+    assert box.names == ["a.txt"] and box.queued == [origin.url("/1")]
+    assert warnings == ["a.txt was changed while it was read: it stays"]
+    await box.look(2)
+    assert box.names == ["done/a.txt"]
+    assert (box.path / "done" / "a.txt").read_text() == origin.url("/2")
+    assert sorted(box.queued) == [origin.url("/1"), origin.url("/2")]
 
 
 async def test_put_there_again_is_queued_again(inbox: Any, origin: Origin) -> None:

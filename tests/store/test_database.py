@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from downloader.errors import StoreBusy, StoreError
-from downloader.store.database import LIST, QUEUE, Database, Schema
+from downloader.store.database import LIST, LOCK, QUEUE, Database, Schema, is_busy, locked
 
 
 async def test_closing_waits_for_nothing(reactor: Any, tmp_path: Path) -> None:
@@ -107,3 +109,40 @@ async def test_what_a_killed_process_left_is_its_own(reactor: Any, tmp_path: Pat
     database = Database(reactor, str(copy), LIST, durable=True)
     await database.run(lambda cursor: cursor.execute("SELECT * FROM mine"))
     database.close()
+
+
+# --- its lock -------------------------------------------------------------------------------
+
+
+def looking(directory: Path) -> int:
+    """The descriptor of one who looks whether `directory` is busy, and has not finished."""
+    fd = os.open(directory / LOCK, os.O_RDONLY | os.O_CREAT, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return fd
+
+
+def test_who_looks_is_no_owner(tmp_path: Path) -> None:
+    """Nor for another who looks, however many there are."""
+    fd = looking(tmp_path)
+    assert not is_busy(str(tmp_path))
+    os.close(fd)
+    fd = locked(str(tmp_path / LOCK))
+    assert is_busy(str(tmp_path))
+    os.close(fd)
+    assert not is_busy(str(tmp_path))
+
+
+def test_who_looks_keeps_nobody_from_it(tmp_path: Path) -> None:
+    """It has the lock for a moment, after which it is asked for again."""
+    fd = looking(tmp_path)
+    os.close(locked(str(tmp_path / LOCK), lambda seconds: os.close(fd)))
+
+
+def test_who_has_it_is_waited_for_in_vain(tmp_path: Path) -> None:
+    """For 100 milliseconds."""
+    waited = list[float]()
+    fd = locked(str(tmp_path / LOCK))
+    with pytest.raises(StoreBusy):
+        locked(str(tmp_path / LOCK), waited.append)
+    assert sum(waited) == pytest.approx(0.1)
+    os.close(fd)

@@ -1,9 +1,9 @@
 """aria2's calls over HTTP: POST /jsonrpc.
 
 The token is in the parameters of each call, so the door asks for none; the Host and the Origin it
-has looked at. A message with a wrong token is answered as late as any request with one. What comes
-after it in that message, and wants the token, is refused with the right one too: a batch is one
-guess, and not a thousand.
+has looked at. A message with a wrong token is answered as late as any request with one, and so is
+one with an error for who has not shown it. What comes after a wrong one in that message, and wants
+the token, is refused with the right one too: a batch is one guess, and not a thousand.
 
 A message may be much work: others have their turn while it is answered, and the answer is bounded.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -30,7 +31,7 @@ from downloader.sansio.aria2 import (
 )
 from downloader.sansio.aria2params import Params
 from downloader.service.answers import JSON, Answer, Refusal, dumped
-from downloader.service.door import Door, peer_of
+from downloader.service.door import Door
 from downloader.service.routes import Asked
 from downloader.service.rpc.looks import Method
 
@@ -52,19 +53,23 @@ _log = Logger()
 
 
 class Reply(NamedTuple):
-    """What is sent of an answer: JSON, and the error that it is, if it is a single one."""
+    """What is sent of an answer: JSON, and the status that it has over HTTP. One that `is_late` has
+    to wait, by when nothing of the message is kept."""
 
     body: bytes
-    error: RpcError | None = None
+    status: int = 200
+    is_late: bool = False
 
 
 class _Turn:
     """One message that is being answered: how many calls there were, how many bytes they were told,
-    and whether one of them was without the token. `shown()` is called for one with it."""
+    whether one of them was without the token, and whether one failed. `shown()` is called for one
+    with it; who `is_known` has shown it before."""
 
-    def __init__(self, reactor: Any, shown: Callable[[], object]) -> None:
-        self.refused = False
-        self.shown = shown
+    def __init__(self, reactor: Any, shown: Callable[[], object], is_known: bool) -> None:
+        self.refused = self.failed = False
+        self._is_known = is_known
+        self._shown = shown
         self._calls = 0
         self._size = 0
         self._reactor = reactor
@@ -73,6 +78,16 @@ class _Turn:
     def __repr__(self) -> str:
         refused = ", refused" if self.refused else ""
         return f"<_Turn {self._calls} calls, {self._size} bytes{refused}>"
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the answer is to wait: else a stranger could have us read without end."""
+        return self.refused or (self.failed and not self._is_known)
+
+    def shown(self) -> None:
+        """The token is."""
+        self._is_known = True
+        self._shown()
 
     def count(self, calls: int) -> None:
         """So many more. Raises RpcError when they are too many."""
@@ -102,32 +117,31 @@ class JsonRpc:
     """Answers calls of `methods` that show the token of `door`."""
 
     def __init__(self, reactor: Any, methods: dict[str, Method], door: Door) -> None:
+        self.door = door
         self._reactor = reactor
         self._methods = methods
-        self._door = door
         self.names = [*sorted(set(methods) - _HIDDEN), *sorted(_OPEN)]
 
     def __repr__(self) -> str:
         return f"<JsonRpc {len(self.names)} methods>"
 
     async def post(self, asked: Asked) -> Answer:
-        """Answer a request. Raises Refusal."""
-        message = parse_message(asked.body)
-        request = asked.request
-        reply = await self.reply(message, peer_of(request), request.channel.token_shown)
-        return Answer(http_status(reply.error), reply.body, JSON_RPC)
+        """Answer a request."""
+        message, channel = parse_message(asked.body), asked.request.channel
+        reply = await self.reply(message, channel.token_shown, channel.is_known)
+        return Answer(reply.status, reply.body, JSON_RPC, is_late=reply.is_late)
 
-    async def reply(self, message: Message, peer: str, shown: Callable[[], object]) -> Reply:
+    async def reply(
+        self, message: Message, shown: Callable[[], object], is_known: bool = False
+    ) -> Reply:
         """An answer to each call, in turns of the reactor that others have between. `shown()` is
-        called when one shows the token. Raises Refusal where too many wrong ones come from `peer`.
-        """
-        turn = _Turn(self._reactor, shown)
+        called when one shows the token; who `is_known` has done so before."""
+        turn = _Turn(self._reactor, shown, is_known)
         replies = [await self._reply(call, turn) for call in message.calls]
-        if turn.refused and not await self._door.delay(peer):
-            raise Refusal(429, "too many wrong tokens", Retry_After="8")
         if not message.is_batch:
-            return replies[0]
-        return Reply(b"[%b]" % b",".join(reply.body for reply in replies))
+            return replies[0]._replace(is_late=turn.is_late)
+        body = b"[%b]" % b",".join(reply.body for reply in replies)
+        return Reply(body, is_late=turn.is_late)
 
     async def _reply(self, call: Call | Refused, turn: _Turn) -> Reply:
         try:
@@ -136,7 +150,8 @@ class JsonRpc:
             turn.count(1)
             result = await self._result(call, turn)
         except RpcError as error:
-            return Reply(turn.tell(error_of(call.id, error)), error)
+            turn.failed = True
+            return Reply(turn.tell(error_of(call.id, error)), http_status(error))
         return Reply(_RESULT % (turn.tell(call.id), result))
 
     async def _result(self, call: Call, turn: _Turn) -> bytes:
@@ -152,7 +167,7 @@ class JsonRpc:
             return self.names
         if call.method == "system.listNotifications":
             return NOTIFICATIONS
-        if turn.refused or not self._door.is_token(call.token):
+        if turn.refused or not self.door.is_token(call.token):
             turn.refused = True
             raise RpcError("Unauthorized")
         turn.shown()
@@ -170,6 +185,7 @@ class JsonRpc:
             try:
                 results.append(b"[%b]" % await self._result(inner_call(found), turn))
             except RpcError as error:
+                turn.failed = True
                 results.append(turn.tell(fault(error)))
         return b"[%b]" % b",".join(results)
 
@@ -179,7 +195,7 @@ async def _called(method: Method, call: Call) -> Any:
         return await method(Params(call.params))
     except (DownloadError, Refusal) as error:
         raise RpcError(str(error)) from error
-    except RpcError:
+    except (RpcError, CancelledError):  # of the latter nobody is told any more
         raise
     except Exception as error:
         _log.failure("answering {method}", method=call.method)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
+from twisted.internet.defer import DeferredLock
 from twisted.internet.threads import deferToThreadPool
 
 from downloader.errors import NotNow, OutsideRoots, RpcError
 from downloader.jobs import Job, Limits, Status
 from downloader.queue import Entry, Queue, Wanted
+from downloader.queue.apart import apart
 from downloader.sansio.aria2options import (
     GLOBAL,
     Pairs,
@@ -48,6 +53,7 @@ class Methods:
         self._desk = desk
         self._shut_down = shut_down
         self._looks = Looks(queue, desk)
+        self._changing: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()  # by gid
 
     def __repr__(self) -> str:
         return f"<Methods on {self._queue!r}>"
@@ -140,8 +146,8 @@ class Methods:
         if entry.is_over:
             raise RpcError(why)
         if asked:
-            job, options = changed(self._desk, entry.job, entry.options, asked)
-            await _now(self._change(entry, job, options), why)
+            change = partial(_with_options, self._desk, entry, asked)
+            await _now(apart(self._change(entry, change)), why)
         return "OK"
 
     async def change_uri(self, params: Params) -> list[int]:
@@ -150,19 +156,30 @@ class Methods:
         entry = find(self._queue, gid)
         params.first_file(1)
         gone, new, position = params.texts(2), params.texts(3), params.position(4)
-        uris, deleted = list(entry.job.urls), 0
-        for uri in gone:
-            if uri in uris:
-                uris.remove(uri)
-                deleted += 1
         come = usable(new) if new else []
-        where = len(uris) if position is None else min(position, len(uris))
-        uris = usable([*uris[:where], *come, *uris[where:]])
-        job, options = at(entry.job, entry.options, uris)
-        await _now(self._change(entry, job, options), f"Cannot change URIs of GID#{gid}")
+        deleted = 0
+
+        def change() -> tuple[Job, Pairs]:
+            nonlocal deleted
+            uris = _less(entry.job.urls, gone)
+            deleted = len(entry.job.urls) - len(uris)
+            where = len(uris) if position is None else min(position, len(uris))
+            return at(entry.job, entry.options, usable([*uris[:where], *come, *uris[where:]]))
+
+        await _now(apart(self._change(entry, change)), f"Cannot change URIs of GID#{gid}")
         return [deleted, len(come)]
 
-    async def _change(self, entry: Entry, job: Job, options: Pairs) -> None:
+    async def _change(self, entry: Entry, change: Callable[[], tuple[Job, Pairs]]) -> None:
+        """Let it be what `change()` makes of it. Changes of one job come one after the other: each
+        is of what the one before has made."""
+        lock = self._changing.setdefault(entry.gid, DeferredLock())
+        await lock.acquire()
+        try:
+            await self._change_to(entry, *change())
+        finally:
+            lock.release()
+
+    async def _change_to(self, entry: Entry, job: Job, options: Pairs) -> None:
         """One that runs is stopped for it, and begun again."""
         was_active = entry.status is Status.ACTIVE
         if was_active:
@@ -171,7 +188,8 @@ class Methods:
             await self._queue.change(entry, job, options)
         finally:
             if was_active and entry.status is Status.PAUSED:
-                await self._queue.resume(entry)
+                with suppress(NotNow):  # somebody else has done so
+                    await self._queue.resume(entry)
 
     async def change_position(self, params: Params) -> int:
         gid, where, how = params.gid(), params.integer(1), params.text(2)
@@ -224,6 +242,19 @@ class Methods:
         """Once this is answered."""
         self._shut_down()
         return "OK"
+
+
+def _with_options(desk: Desk, entry: Entry, asked: Pairs) -> tuple[Job, Pairs]:
+    return changed(desk, entry.job, entry.options, asked)
+
+
+def _less(uris: Sequence[str], gone: Sequence[str]) -> list[str]:
+    """`uris`, less one for each of `gone`."""
+    left = list(uris)
+    for uri in gone:
+        if uri in left:
+            left.remove(uri)
+    return left
 
 
 def _limited(limits: Limits, asked: Pairs) -> Limits:

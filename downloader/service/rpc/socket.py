@@ -30,7 +30,7 @@ from downloader.service.answers import Refusal, dumped
 from downloader.service.door import peer_of
 from downloader.service.outgoing import Outgoing
 from downloader.service.routes import Asked
-from downloader.service.rpc.jsonrpc import MAX_ANSWER, JsonRpc
+from downloader.service.rpc.jsonrpc import MAX_ANSWER, JsonRpc, Reply
 from downloader.service.site import MAX_BODY
 from downloader.service.strangers import Strangers
 
@@ -193,17 +193,18 @@ class Socket(Protocol):
     async def _answer_all(self) -> None:
         try:
             while self._messages and not self._ended and not self._outgoing.paused:
-                await self._answer(self._messages.popleft())
+                await self._answer(await self._reply(self._messages.popleft()))
         finally:
             self._busy = False
         if not self._outgoing.paused:
             self._read(True)
 
-    async def _answer(self, text: str) -> None:
+    async def _reply(self, text: str) -> Reply:
         message = parse_message(text.encode("utf-8"))
-        try:
-            reply = await self._sockets.rpc.reply(message, self._peer, self._shown)
-        except Refusal:
+        return await self._sockets.rpc.reply(message, self._shown, self._channel.is_known)
+
+    async def _answer(self, reply: Reply) -> None:
+        if reply.is_late and not await self._sockets.rpc.door.delay(self._peer):
             self.end(_POLICY)
         else:
             self.send(reply.body)
