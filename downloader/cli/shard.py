@@ -91,8 +91,9 @@ def _fetch(options: dict[str, Any], manifest_of: Any, display: ShardDisplay) -> 
     from twisted.internet import reactor
 
     from downloader.cli.logs import show_logs
-    from downloader.cli.running import allow_descriptors, run_reactor
+    from downloader.cli.running import run_reactor
     from downloader.cli.work import open_work
+    from downloader.descriptors import allow_descriptors
 
     allow_descriptors()
     show_logs(display.say, 0)
