@@ -92,7 +92,7 @@ def _shown(client: Any, plan: Any, options: dict[str, Any], arguments: list[str]
     show_logs(display.say, options["verbose"])
 
     def warned(sentence: str) -> None:
-        some.callFromThread(display.warned, sentence)
+        some.callFromThread(display.say, sentence)
 
     told = RunOutputs(plan.place, *_outputs(options), warned)
     run = ClusterRun(
