@@ -12,7 +12,6 @@ from support.browsing import Browser, Visit, find_chromium, log_in
 from support.calling import Rpc
 from support.served import Served
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
 
 
 @pytest.fixture
@@ -23,17 +22,6 @@ def rpc(served: Callable[..., Any]) -> Callable[..., Any]:
         return Rpc(await served(**options))
 
     return start
-
-
-@pytest.fixture
-def until(reactor: Any) -> Callable[[Callable[[], Any]], Any]:
-    """Wait until a condition holds; the test's own time limit ends a wait in vain."""
-
-    async def wait(holds: Callable[[], Any]) -> None:
-        while not holds():
-            await deferLater(reactor, 0.01)
-
-    return wait
 
 
 @pytest.fixture(scope="session")
