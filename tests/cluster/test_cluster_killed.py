@@ -170,6 +170,21 @@ async def test_who_started_it_is_killed(
 
 
 @pytest.mark.time_limit(60)
+async def test_workers_that_come_later(
+    cluster: Any, start: Any, until: Any, origin: Origin, tmp_path: Path
+) -> None:
+    """They are waited for, which is said once."""
+    urls = listed(origin, tmp_path / "list")
+    c = await cluster(workers=0)
+    command = start(*fetch(c.address))
+    await until(lambda: b"no workers yet" in command.err)
+    await c.add_worker()
+    assert await command.ended == 0
+    assert command.err.count(b"no workers yet") == 1
+    check(tmp_path / "out", urls)
+
+
+@pytest.mark.time_limit(60)
 async def test_only_what_has_no_manifest_is_done_again(
     cluster: Any, start: Any, origin: Origin, tmp_path: Path
 ) -> None:
