@@ -22,6 +22,7 @@ class Failures:
 
     def __init__(self, place: Place) -> None:
         self._runs = [place]
+        self._listed: list[tuple[Place, str]] = []
         for number in count(1):
             below = place.below(f"retry-{number}")
             if not below.has(RUN):
@@ -39,23 +40,22 @@ class Failures:
         return plan.count - len(plan.done())
 
     def listed(self) -> Place | None:
-        """The place for the next run, with its list; or that of one which was not finished; None if
-        nothing has failed."""
-        names = [(run, name) for run in self._runs for name in _failed(run)]
-        if names:
-            self._next.write(LIST, _joined(names))
-            return self._next
+        """The place of a run that was not finished, or that for the next one, with its list; None
+        if nothing has failed."""
         for run in self._runs[1:]:
             plan = resumed(run)
             if len(plan.done()) < plan.count:
                 return run
-        return None
+        self._listed = [(run, name) for run in self._runs for name in _failed(run)]
+        if not self._listed:
+            return None
+        self._next.write(LIST, _joined(self._listed))
+        return self._next
 
     def forget(self) -> None:
         """Once the next run is planned: what is in its list is its own."""
-        for run in self._runs:
-            for name in _failed(run):
-                run.remove(name)
+        for run, name in self._listed:
+            run.remove(name)
 
 
 def _failed(run: Place) -> list[str]:

@@ -11,7 +11,8 @@ from secrets import token_hex
 from time import monotonic
 from typing import Any
 
-from distributed import Client, Future, KilledWorker
+from distributed import CancelledError, Client, Future, KilledWorker
+from distributed.client import ClosedClientError
 
 from downloader._version import __version__
 from downloader.cluster.manifest import summary_in
@@ -100,6 +101,8 @@ class ClusterRun:
         self._threads = 0
         self._attempts = 0
         self._told: set[str] = set()
+        self._fetched = 0
+        self._looked = 0.0
         self.shards_done = 0
 
     def __repr__(self) -> str:
@@ -116,7 +119,8 @@ class ClusterRun:
             self._loop(left)
         except BaseException as error:
             self.interrupted = True
-            if isinstance(error, OSError):  # of files there are only PlaceErrors
+            # Of files there are only PlaceErrors.
+            if isinstance(error, (OSError, CancelledError, ClosedClientError)):
                 raise ClusterError(_GONE) from error
             raise
         finally:
@@ -202,12 +206,10 @@ class ClusterRun:
         return True
 
     def _loop(self, left: Iterator[Shard | None]) -> None:
-        looked = 0.0
         while not self._stopped.is_set():
-            if monotonic() - looked > LOOK_EVERY:
-                looked = monotonic()
+            if monotonic() - self._looked > LOOK_EVERY:
                 self._look()
-            if len(self._tries) < self._threads + AHEAD and self._threads:
+            if len(self._tries) < self._threads + AHEAD:
                 shard = self._again.pop() if self._again else next(left, _END)
                 if isinstance(shard, Shard):
                     self._submit(shard)
@@ -232,13 +234,23 @@ class ClusterRun:
         self._threads = sum(self._client.nthreads().values())
         if not self._threads:
             self._warn_once("the cluster has no workers yet")
-        late = monotonic() - HANGS * self._silence
+        now = monotonic()
+        late = now - HANGS * self._silence
+        we_slept = now - self._looked > 2 * LOOK_EVERY + self._silence
+        self._looked = now
         for one in list(self._tries.values()):
             if one.future.done():  # it was done before, and lost, of which nobody is told
                 self._ended.put(one.shard.number)
             elif one.heard is not None and one.heard < late:
-                self._drop(one)
-                self._strike(one.shard, "its worker was not heard of any more")
+                if we_slept or not self._is_running(one):
+                    one.heard = None
+                else:
+                    self._drop(one)
+                    self._strike(one.shard, "its worker was not heard of any more")
+
+    def _is_running(self, one: _Try) -> bool:
+        """Whether a worker has it: where one has gone, it waits for another."""
+        return any(one.future.key in keys for keys in self._client.processing().values())
 
     def _submit(self, shard: Shard) -> None:
         self._attempts += 1
@@ -262,7 +274,8 @@ class ClusterRun:
 
     def _shares(self) -> dict[str, float | int]:
         """What one shard has of the limits, when all threads have one."""
-        running = min(max(1, self._threads), max(1, self._plan.count - self.shards_done))
+        threads = self._threads or len(self._tries) + 1  # those that are not there yet
+        running = min(threads, max(1, self._plan.count - self.shards_done))
         return {name: shared(name, limit, running) for name, limit in self._limits.items()}
 
     def _take(self, number: int | None) -> None:
@@ -273,6 +286,7 @@ class ClusterRun:
         try:
             outcome = self._outcome(one.future)
         except TimeoutError:
+            one.heard = None
             return  # its worker went, and what it had told: it is done once more
         del self._tries[one.shard.number]
         one.future.release()
@@ -281,6 +295,7 @@ class ClusterRun:
         else:
             for sentence in outcome.get("said", ()):
                 self._warn_once(sentence)
+            self._fetched += 1
             self._count(one.shard, report_of(outcome))
 
     def _outcome(self, future: Future[Any]) -> dict[str, Any] | Exception:
@@ -290,8 +305,13 @@ class ClusterRun:
         if future.status == "error":
             error: Exception = future.exception(timeout=LOOK_EVERY)
             return error
-        summary: dict[str, Any] = future.result(timeout=LOOK_EVERY)
-        return summary
+        try:
+            summary: dict[str, Any] = future.result(timeout=LOOK_EVERY)
+            return summary
+        except (OSError, CancelledError, ClosedClientError):
+            raise
+        except Exception as why:  # it was lost, done once more, and failed
+            return why
 
     def _failed(self, one: _Try, error: Exception) -> None:
         if isinstance(error, KilledWorker):  # the engine has tried often enough
@@ -300,7 +320,7 @@ class ClusterRun:
             else:
                 self._strikes[one.shard.number] = STRIKES - 1
                 self._strike(one.shard, "each worker that had it was killed")
-        elif isinstance(error, ShardRefused) and not self.shards_done:
+        elif isinstance(error, ShardRefused) and not self._fetched:
             raise ClusterError(str(error))  # it is not the shard
         elif isinstance(error, ShardFailed):
             self._strike(one.shard, str(error))
@@ -323,7 +343,7 @@ class ClusterRun:
             return
         del self._strikes[shard.number]
         self.aside[shard.name] = why
-        if len(self.aside) >= HOPELESS and not self.shards_done:
+        if len(self.aside) >= HOPELESS and not self._fetched:
             raise ClusterError(f"{HOPELESS} shards are set aside and none is done: {why}")
         self._warned(f"shard {shard.name} is set aside after {strikes} attempts: {why}")
 

@@ -82,16 +82,21 @@ def test_what_failed_makes_a_list(place: Place, lines: str) -> None:
     planned(first, f"{first.url}/{LIST}", 100, OPTIONS)
     failures.forget()
     assert not [name for name in place.names() if name.endswith(".failed")]
-    again = Failures(place).listed()
+    first.write("000000.failed", iter([b"http://h/b\n out=b\n"]))
+    failures = Failures(place)
+    again = failures.listed()
     assert again is not None
-    assert again.url == first.url  # it is not finished
+    assert again.url == first.url  # it is not finished, whatever has failed in it
+    failures.forget()
+    assert first.has("000000.failed")
     finish(first, {0: "http://h/b\n out=b\n"})
-    second = Failures(place).listed()
+    failures = Failures(place)
+    second = failures.listed()
     assert second is not None
     assert second.url != first.url
     assert second.read(LIST) == b"http://h/b\n out=b\n"
     planned(second, f"{second.url}/{LIST}", 100, OPTIONS)
-    Failures(place).forget()
+    failures.forget()
     finish(second)
     assert Failures(place).listed() is None
 
