@@ -155,12 +155,12 @@ class RunOutputs:
     def done(self, name: str, report: Report) -> None:
         """Add what the shard `name` tells."""
         try:
-            self._add(name, report)
+            self._add(name)
         except PlaceError as error:
             self._unread = True
             self._trouble(f"what shard {name} tells is not in the report: {error}")
 
-    def _add(self, name: str, report: Report) -> None:
+    def _add(self, name: str) -> None:
         from downloader.cluster.spec import FAILED, MANIFEST
 
         if self._report is not None:
@@ -168,7 +168,7 @@ class RunOutputs:
                 if line.startswith(b'{"line":'):
                     self._report.write(f'{{"shard":"{name}",{line[1:].decode("ascii")}')
             self._report.flush()
-        if self._failed is not None and report.failed:
+        if self._failed is not None and self._place.has(name + FAILED):  # not taken by a retry
             for line in self._place.lines(name + FAILED):
                 self._failed.write(line.decode("utf-8"))
             self._failed.flush()

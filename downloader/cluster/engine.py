@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -82,9 +81,6 @@ def _begun(**options: Any) -> LocalCluster:
 @contextmanager
 def _deaf() -> Iterator[None]:
     """Processes that are begun here do not hear Ctrl-C: they end when we do."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

@@ -54,6 +54,10 @@ async def test_failures_are_tried_again(start: Any, origin: Origin, tmp_path: Pa
     (late,) = (tmp_path / "out" / "retry-1").rglob("late")
     assert late.read_bytes() == b"".join(content("/late", 5))
     assert sum(origin.requests.values()) == 32
+    again = start(*line)
+    assert await again.ended == 1
+    assert not (tmp_path / "f").read_text()
+    assert not [text for text in again.said if "not in the report" in text]
     nothing = start(*line, "--retry-failed")
     assert await nothing.ended == 0
     assert nothing.said == ["nothing has failed"]
